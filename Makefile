@@ -1,0 +1,264 @@
+# make [TARGET] [CONFIG=release|debug|asan|tsan|fuzz|cov] [CC=clang] [V=1] [WERROR=0]
+#
+# all             build/nodeswarm and build/nodesim
+# check           unit tests and fuzz corpora: no engine, no root, a minute
+# check-it        tests against a real Docker Engine that they start themselves; needs root
+# check-asan      check under ASan and UBSan
+# check-tsan      unit tests under TSan
+# check-valgrind  unit tests under valgrind
+# fuzz            build the libFuzzer targets
+# fuzz-run        run each of them for FUZZ_SECONDS
+# bench           build and run the benchmarks; needs root
+# soak            the long campaigns, results under docs/soak/; needs root, takes hours
+# lint            layers, headers, banned calls, format, shell, cppcheck
+# install         into DESTDIR and PREFIX
+# uninstall       remove what install put there
+# dist            a source tarball of HEAD
+# clean           remove build/
+# help            this text
+#
+# Every configuration has its own object tree, build/$(CONFIG), so a sanitizer build never
+# mixes with another; build/nodeswarm and build/nodesim are links to the last one built.
+# Put personal settings in local.mk.
+
+all:
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+-include local.mk
+
+PROG    := nodeswarm
+SIM     := nodesim
+CONFIG  ?= release
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
+CC      ?= cc
+PKG_CONFIG ?= pkg-config
+B       := build/$(CONFIG)
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+
+# --- flags ------------------------------------------------------------------
+
+STD  := -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+WARN := -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wwrite-strings -Wcast-qual \
+	-Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wmissing-declarations -Wswitch-enum -Wimplicit-fallthrough -Wdouble-promotion \
+	-Wno-missing-field-initializers -Werror=implicit-function-declaration \
+	-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type
+ifneq ($(WERROR),0)
+WARN += -Werror
+endif
+HARDEN := -fstack-protector-strong -fPIE -fno-common -fno-omit-frame-pointer
+LDHARDEN := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed
+
+ifeq ($(CONFIG),release)
+OPT := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2
+else ifeq ($(CONFIG),debug)
+OPT := -Og -g3
+else ifeq ($(CONFIG),asan)
+OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(CONFIG),tsan)
+OPT := -O1 -g -fsanitize=thread
+else ifeq ($(CONFIG),fuzz)
+OPT := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+else ifeq ($(CONFIG),cov)
+OPT := -O0 -g --coverage
+else
+$(error unknown CONFIG '$(CONFIG)')
+endif
+
+PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto
+TEST_PKGS ?= cmocka
+ifneq ($(PKGS),)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS)) -lm
+endif
+TEST_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS))
+TEST_LIBS   ?= $(shell $(PKG_CONFIG) --libs $(TEST_PKGS))
+
+ALL_CFLAGS  = $(STD) $(OPT) $(HARDEN) $(WARN) -Isrc $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
+
+# --- what there is to build ---------------------------------------------------
+
+SRC   := $(sort $(wildcard src/*/*.c))
+MAIN  := src/cli/main.c
+SIMMAIN := src/sim/main.c
+LIBO  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN) $(SIMMAIN),$(SRC))) $(B)/version.o
+HDR   := $(sort $(wildcard src/*/*.h))
+TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
+FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
+BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
+FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
+IT    := $(sort $(wildcard tests/it/test_*.sh))
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-6s %s\n' $(1) $(2)
+endif
+
+all: $(B)/$(PROG) $(B)/$(SIM)
+	@for p in $(PROG) $(SIM); do \
+	  [ "$$(readlink build/$$p)" = $(CONFIG)/$$p ] || ln -sfn $(CONFIG)/$$p build/$$p; done
+
+$(B)/$(PROG): $(patsubst %.c,$(B)/%.o,$(MAIN)) $(B)/lib$(PROG).a $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(B)/$(SIM): $(patsubst %.c,$(B)/%.o,$(SIMMAIN)) $(B)/lib$(PROG).a $(B)/flags
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
+
+$(B)/lib$(PROG).a: $(LIBO)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+
+EXTRA_tests = -Itests -UNDEBUG $(TEST_CFLAGS)
+
+# Only this one file knows the version; a commit does not rebuild the tree.
+$(B)/version.o: $(B)/version $(B)/flags
+	$(Q)printf 'extern const char nodeswarm_version[]; const char nodeswarm_version[] = "%s";\n' '$(VERSION)' | \
+	  $(CC) $(ALL_CFLAGS) -xc -c -o $@ -
+
+# Stamps: rewritten only when their text changes, so that a changed flag rebuilds.
+define stamp
+@mkdir -p $(@D)
+@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+$(B)/flags: FORCE
+	$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(PKG_LIBS))
+$(B)/version: FORCE
+	$(call stamp,$(VERSION))
+.PHONY: FORCE
+FORCE:
+
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
+
+# --- tests ----------------------------------------------------------------------
+
+# wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
+wraps_test_fs := write fsync openat renameat close fchmod
+
+$(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(foreach w,$(wraps_$(notdir $*)),-Wl,--wrap=$(w)) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
+
+$(BENCH): $(B)/bench/%: $(B)/bench/%.o $(B)/lib$(PROG).a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+REPLAY := $(addprefix $(B)/fuzz/replay_,$(FUZZ))
+$(REPLAY): $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(B)/lib$(PROG).a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: all help check check-unit check-it check-corpus check-asan check-tsan check-valgrind soak
+help:
+	@awk '/^# ?/{sub(/^# ?/, ""); print; next} {exit}' Makefile
+
+check: check-unit check-corpus
+
+check-unit: $(TESTS)
+	@rc=0; for t in $^; do $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
+	grep -h 'PASSED\|FAILED' $(addsuffix .log,$^) | grep 'test(s)'; exit $$rc
+
+check-corpus: $(REPLAY)
+	@for t in $(FUZZ); do $(B)/fuzz/replay_$$t $$(find fuzz/corpus/$$t fuzz/regress/$$t -type f 2>/dev/null) && echo "corpus $$t ok" || exit 1; done
+
+check-it: all
+	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
+soak: all
+	@BUILD=$(CURDIR)/$(B) tests/soak/run
+
+check-asan:
+	+@$(MAKE) --no-print-directory CONFIG=asan check
+check-tsan:
+	+@$(MAKE) --no-print-directory CONFIG=tsan check-unit
+check-valgrind:
+	+@$(MAKE) --no-print-directory CONFIG=debug TEST_WRAPPER='valgrind -q --leak-check=full --error-exitcode=9' check-unit
+
+# --- fuzz, bench ------------------------------------------------------------------
+
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 30
+FUZZ_BIN     := $(addprefix $(B)/fuzz/,$(FUZZ))
+
+$(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/fuzz_%.o $(B)/lib$(PROG).a
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+.PHONY: fuzz fuzz-bin fuzz-run bench run-bench
+fuzz-bin: $(FUZZ_BIN)
+fuzz:
+	+@$(MAKE) --no-print-directory CONFIG=fuzz CC=$(FUZZ_CC) fuzz-bin
+fuzz-run: fuzz
+	@for t in $(FUZZ); do mkdir -p build/corpus/$$t && \
+	  build/fuzz/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=build/corpus/$$t- build/corpus/$$t fuzz/corpus/$$t || exit 1; done
+bench:
+	+@$(MAKE) --no-print-directory CONFIG=release run-bench
+run-bench: all $(BENCH)
+	@for b in $(BENCH); do $$b || exit 1; done
+	@for b in $(sort $(wildcard bench/bench_*.sh)); do BUILD=$(CURDIR)/$(B) bash $$b || exit 1; done
+
+# --- lint ---------------------------------------------------------------------------
+
+.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-cppcheck
+lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-cppcheck
+
+lint-layers:
+	@awk -f tools/layers.awk src/LAYERS $(SRC) $(HDR)
+
+# Each header compiles on its own.
+lint-headers: $(HDR:%=$(B)/hdr/%.ok)
+$(B)/hdr/%.ok: % $(HDR)
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' '$(patsubst src/%,%,$<)' | $(CC) $(STD) $(WARN) -Isrc $(PKG_CFLAGS) -fsyntax-only -xc - && touch $@
+
+BANNED := strcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|strtok|atoi|atol|atof|gmtime|localtime|ctime|asctime|mktemp|tmpnam|system|popen|alloca|rand|signal
+lint-banned:
+	@! grep -nE '(^|[^a-zA-Z0-9_>.])($(BANNED))[[:space:]]*\(' $(SRC) $(HDR)
+
+lint-format:
+	@command -v clang-format >/dev/null || { echo 'lint-format: no clang-format, skipped'; exit 0; }; \
+	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
+
+SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run docker scripts swarm tests 2>/dev/null | \
+	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -q '^\#!.*sh$$' && echo "$$f"; done))
+lint-shell:
+	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \
+	[ -z '$(SHELL_FILES)' ] || shellcheck -x $(SHELL_FILES)
+
+lint-cppcheck:
+	@command -v cppcheck >/dev/null || { echo 'lint-cppcheck: no cppcheck, skipped'; exit 0; }; \
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+	  --suppressions-list=tools/cppcheck.suppress --library=posix --library=gnu -j2 -Isrc $(SRC)
+
+# --- install, dist ---------------------------------------------------------------------
+
+.PHONY: install uninstall dist clean
+install: $(B)/$(PROG)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $< $(DESTDIR)$(BINDIR)/$(PROG)
+	$(if $(wildcard man/*.1),install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1)
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/$(PROG) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1)))
+
+dist:
+	@mkdir -p build
+	git archive --prefix=$(PROG)-$(VERSION)/ -o build/$(PROG)-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build

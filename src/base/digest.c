@@ -1,0 +1,64 @@
+#include "base/digest.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <string.h>
+
+void sha256(unsigned char out[SHA256_LEN], const void *data, size_t n)
+{
+	unsigned len = SHA256_LEN;
+	int ok = EVP_Digest(data, n, out, &len, EVP_sha256(), NULL);
+
+	/* Fails only when libcrypto has no SHA-256 or no memory, and then nothing is right. */
+	assert(ok == 1 && len == SHA256_LEN);
+	(void)ok;
+}
+
+const char *sha256_hex(char out[SHA256_HEX_SIZE], const void *data, size_t n)
+{
+	unsigned char raw[SHA256_LEN];
+
+	sha256(raw, data, n);
+	hex_encode(out, raw, sizeof(raw));
+	return out;
+}
+
+void hex_encode(char *out, const void *data, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < n; i++) {
+		out[2 * i] = digit[p[i] >> 4];
+		out[2 * i + 1] = digit[p[i] & 15];
+	}
+	out[2 * n] = '\0';
+}
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int hex_decode(void *out, size_t n, const char *hex)
+{
+	uint8_t *p = out;
+
+	if (strlen(hex) != 2 * n)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		int hi = nibble(hex[2 * i]), lo = nibble(hex[2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return -1;
+		p[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return 0;
+}

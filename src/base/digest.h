@@ -1,0 +1,21 @@
+#pragma once
+
+/* SHA-256, from libcrypto. */
+
+#include <stddef.h>
+
+#include "base/compiler.h"
+
+#define SHA256_LEN      32
+#define SHA256_HEX_SIZE 65
+
+void sha256(unsigned char out[SHA256_LEN], const void *data, size_t n);
+
+/* Lower-case hex with a final NUL.  Returns out. */
+const char *sha256_hex(char out[SHA256_HEX_SIZE], const void *data, size_t n);
+
+/* 2n hex digits and a NUL go into out. */
+void hex_encode(char *out, const void *data, size_t n);
+
+/* Exactly 2n hex digits and then the string's end; 0, or -1. */
+int hex_decode(void *out, size_t n, const char *hex) NODISCARD;

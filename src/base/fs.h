@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Files and directories, safely
+ *
+ * Everything takes a directory descriptor first, so that a path that is swapped under us
+ * cannot lead elsewhere; AT_FDCWD works too.  Symbolic links in the last component are never
+ * followed, unless a comment says so.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/err.h"
+
+/*
+ * Read a whole regular file of at most out->max bytes into out, which is cleared first.
+ * Follows a symbolic link: configs of a Swarm service are links in some engine versions.
+ * Returns 0, 1 when there is no such file, -1.
+ */
+int fs_read_at(int dirfd, const char *path, struct buf *out, struct err *e) NODISCARD;
+
+/*
+ * Replace a file as a whole: temporary name in the same directory, fsync, rename, fsync of the
+ * directory.  After a crash the file is the old or the new one.  On failure no temporary file
+ * is left.
+ */
+int fs_write_at(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
+        struct err *e) NODISCARD;
+
+/*
+ * Open the directory path below dirfd, which may have several components, making those that
+ * are missing with the given mode.  No component may be a symbolic link or "..".  Returns an
+ * O_PATH-less directory descriptor (O_RDONLY | O_DIRECTORY | O_CLOEXEC) that the caller
+ * closes, or -1.
+ */
+int fs_open_dir_at(int dirfd, const char *path, bool make, mode_t mode, struct err *e) NODISCARD;
+
+/*
+ * Give path and everything below it to uid:gid.  Links are not followed, other file systems
+ * not entered.  What is owned right already is not touched.
+ */
+int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct err *e) NODISCARD;
+
+/* Remove path and everything below it; links are not followed.  Nothing there is no error. */
+int fs_remove_tree_at(int dirfd, const char *path, struct err *e) NODISCARD;
+
+/* Write all of data; short writes are continued.  Returns 0, or -1 and errno. */
+int fs_write_all(int fd, const void *data, size_t n) NODISCARD;

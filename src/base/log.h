@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * The event log of a service: one key=value line per event on stderr.
+ *
+ *	log_info("nodeos started", "pid=%d uid=%u", pid, uid);
+ *	  -> 2026-11-20T10:18:43.500Z info event="nodeos started" pid=7 uid=7888
+ *
+ * Only services log (supervise, nodesim ...); libraries return errors, commands print.
+ * Control characters are replaced.  Not for secrets.
+ */
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+void log_set_level(enum log_level max);
+bool log_enabled(enum log_level level);
+
+/* fields is a format for the rest of the line, "" for none.  Quote text with "%s" in quotes. */
+void log_event(enum log_level level, const char *event, const char *fields, ...) PRINTF(3, 4);
+
+#define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_event(LOG_DEBUG, __VA_ARGS__)

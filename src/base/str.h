@@ -1,0 +1,34 @@
+#pragma once
+
+/* Small string helpers that the C library lacks. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/compiler.h"
+
+/* Replace every control character, DEL included, by '?', in place.  UTF-8 passes. */
+void str_printable(char *s);
+
+/* Allocated text, or NULL when memory is short.  The caller frees it. */
+char *str_fmt(const char *fmt, ...) PRINTF(1, 2) NODISCARD;
+
+/* Whether s starts with prefix; *rest, when given, is set to what follows it. */
+bool str_starts(const char *s, const char *prefix, const char **rest);
+
+bool str_ends(const char *s, const char *suffix);
+
+/* NULL is equal to NULL and to nothing else. */
+bool str_eq(const char *a, const char *b);
+
+/* Cut white space off both ends, in place; returns the first byte that stays. */
+char *str_trim(char *s);
+
+/*
+ * Whether s can be one component of a path or of a Docker object's name: 1 to max bytes of
+ * [A-Za-z0-9_.-], the first a letter or digit.
+ */
+bool str_is_name(const char *s, size_t max);
+
+/* The edit distance between two words, for "did you mean"; words over 64 bytes count as far. */
+unsigned str_distance(const char *a, const char *b);

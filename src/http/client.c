@@ -1,0 +1,253 @@
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "http/curl_priv.h"
+
+#define MAX_REPLY_DEFAULT (16U * 1024 * 1024)
+#define TIMEOUT_DEFAULT   (30 * NS_PER_SEC)
+
+struct http_client {
+	CURL *curl;
+	char *base, *socket_path;
+	const volatile int *interrupt;
+};
+
+/* What the callbacks of one exchange need. */
+struct exchange {
+	struct http_client *c;
+	const struct http_request *q;
+	struct http_reply *reply;
+	bool too_long, sink_ended, source_failed, interrupted;
+};
+
+int http_curl_global(struct err *e)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	/* Never undone: the process ends sooner than curl could be unloaded. */
+	pthread_once(&once, http_curl_global_once);
+	return http_curl_global_rc == CURLE_OK ? 0
+	                                       : err_set(e, ERR_SYSTEM, "initialise libcurl: %s",
+	                                                 curl_easy_strerror(http_curl_global_rc));
+}
+
+CURLcode http_curl_global_rc;
+
+void http_curl_global_once(void)
+{
+	http_curl_global_rc = curl_global_init(CURL_GLOBAL_ALL);
+}
+
+void http_reply_release(struct http_reply *r)
+{
+	buf_release(&r->body);
+}
+
+struct http_client *http_client_new(const char *base_url, const char *socket_path, struct err *e)
+{
+	AUTO(http_client_free) struct http_client *c = calloc(1, sizeof(*c));
+
+	if (http_curl_global(e) < 0)
+		return NULL;
+	if (!c || !(c->curl = curl_easy_init()) || !(c->base = strdup(base_url)) ||
+	        (socket_path && !(c->socket_path = strdup(socket_path)))) {
+		err_nomem(e);
+		return NULL;
+	}
+	return TAKE(c);
+}
+
+void http_client_free(struct http_client *c)
+{
+	if (!c)
+		return;
+	if (c->curl)
+		curl_easy_cleanup(c->curl);
+	free(c->base);
+	free(c->socket_path);
+	free(c);
+}
+
+void http_client_interrupt_on(struct http_client *c, const volatile int *flag)
+{
+	c->interrupt = flag;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+	long status = 0;
+
+	n *= size;
+	curl_easy_getinfo(x->c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (x->q->sink && status >= 200 && status < 300) {
+		x->sink_ended = x->q->sink(x->q->sink_arg, data, n) != 0;
+		return x->sink_ended ? 0 : n;
+	}
+	if (buf_add(&x->reply->body, data, n) < 0) {
+		x->too_long = true;
+		return 0;
+	}
+	return n;
+}
+
+static size_t on_source(char *data, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+	ssize_t got = x->q->source(x->q->source_arg, data, size * n);
+
+	x->source_failed = got < 0;
+	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+}
+
+static int on_progress(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl_off_t c UNUSED,
+        curl_off_t d UNUSED)
+{
+	struct exchange *x = arg;
+
+	x->interrupted = x->c->interrupt && *x->c->interrupt;
+	return x->interrupted;
+}
+
+static int add_header(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(*list, line);
+
+	if (!more)
+		return -1;
+	*list = more;
+	return 0;
+}
+
+static int add_headers(struct curl_slist **list, const struct http_request *q)
+{
+	AUTO(free) char *auth = NULL;
+	AUTO(free) char *type = NULL;
+
+	/* No "Expect: 100-continue": the engine answers late, and each call would wait for it. */
+	if (add_header(list, "Expect:") < 0)
+		return -1;
+	if (q->bearer &&
+	        (!(auth = str_fmt("Authorization: Bearer %s", q->bearer)) ||
+	                add_header(list, auth) < 0))
+		return -1;
+	if (!q->body && !q->source)
+		return 0;
+	type = str_fmt("Content-Type: %s", q->content_type ? q->content_type : "application/json");
+	return !type || add_header(list, type) < 0 ? -1 : 0;
+}
+
+static void set_options(CURL *h, struct exchange *x, const char *url, struct curl_slist *headers)
+{
+	const struct http_request *q = x->q;
+	int64_t timeout = q->timeout_ns ? q->timeout_ns : TIMEOUT_DEFAULT;
+
+	/* Keeps the connection, forgets the options. */
+	curl_easy_reset(h);
+	http_curl_defaults(h);
+	curl_easy_setopt(h, CURLOPT_URL, url);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+	if (x->c->socket_path)
+		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, x->c->socket_path);
+	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+	if (timeout > 0)
+		curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(timeout / NS_PER_MS));
+	if (q->body) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
+	} else if (q->source) {
+		curl_easy_setopt(h, CURLOPT_POST, 1L);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
+		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source);
+		curl_easy_setopt(h, CURLOPT_READDATA, x);
+	} else if (q->method && strcmp(q->method, "POST") == 0) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, 0L);
+	}
+	if (q->method)
+		curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(h, CURLOPT_XFERINFODATA, x);
+}
+
+int http_call(struct http_client *c, const struct http_request *q, struct http_reply *reply,
+        struct err *e)
+{
+	struct exchange x = { .c = c, .q = q, .reply = reply };
+	const char *method = q->method ? q->method : q->body || q->source ? "POST" : "GET";
+	struct curl_slist *headers = NULL;
+	AUTO(free) char *url = str_fmt("%s%s", c->base, q->path);
+	CURLcode rc;
+
+	reply->status = 0;
+	buf_clear(&reply->body);
+	reply->body.max = q->max_reply ? q->max_reply : MAX_REPLY_DEFAULT;
+	if (!url || add_headers(&headers, q) < 0 || buf_add(&reply->body, "", 0) < 0) {
+		curl_slist_free_all(headers);
+		return err_nomem(e);
+	}
+	set_options(c->curl, &x, url, headers);
+	rc = curl_easy_perform(c->curl);
+	curl_slist_free_all(headers);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &reply->status);
+
+	if (x.interrupted)
+		return err_set(e, ERR_INTERRUPTED, "%s %s: interrupted", method, q->path);
+	if (x.too_long)
+		return err_set(e, ERR_PROTOCOL, "%s %s: reply of more than %zu bytes", method,
+		        q->path, reply->body.max);
+	if (x.source_failed)
+		return err_set(
+		        e, ERR_SYSTEM, "%s %s: the request's body ended early", method, q->path);
+	if (rc != CURLE_OK && !x.sink_ended)
+		return http_curl_error(
+		        rc, e, method, c->socket_path ? c->socket_path : c->base, q->path);
+	return 0;
+}
+
+int http_curl_error(
+        CURLcode rc, struct err *e, const char *method, const char *where, const char *path)
+{
+	enum err_kind kind = ERR_UNAVAILABLE;
+
+	if (rc == CURLE_OPERATION_TIMEDOUT)
+		kind = ERR_TIMEOUT;
+	else if (rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT)
+		kind = ERR_USAGE;
+	else if (rc == CURLE_WEIRD_SERVER_REPLY || rc == CURLE_HTTP2 ||
+	        rc == CURLE_BAD_CONTENT_ENCODING)
+		kind = ERR_PROTOCOL;
+	else if (rc == CURLE_OUT_OF_MEMORY)
+		kind = ERR_SYSTEM;
+	return err_set(e, kind, "%s %s at '%s': %s", method, path, where, curl_easy_strerror(rc));
+}
+
+void http_curl_defaults(CURL *h)
+{
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(h, CURLOPT_PROXY, "");
+	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+}
+
+char *http_escape(const char *s)
+{
+	char *escaped = curl_easy_escape(NULL, s, 0), *copy;
+
+	if (!escaped)
+		return NULL;
+	copy = strdup(escaped);
+	curl_free(escaped);
+	return copy;
+}

@@ -1,0 +1,86 @@
+#pragma once
+
+/*
+ * HTTP client, blocking (libcurl)
+ *
+ * For commands that talk to the Docker Engine and have nothing else to do meanwhile.  One
+ * client keeps one connection.  Every request has a timeout and a cap on the reply; there are
+ * no redirects, no proxies, no cookies, no .netrc.
+ *
+ *	AUTO(http_client_free) struct http_client *c =
+ *		http_client_new("http://docker", "/var/run/docker.sock", &e);
+ *	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+ *
+ *	if (http_call(c, &(struct http_request){ .path = "/_ping" }, &r, &e) < 0)
+ *		return -1;
+ *	if (r.status != 200)
+ *		...
+ *
+ * Errors of http_call(): ERR_UNAVAILABLE (no connection, or it broke), ERR_TIMEOUT,
+ * ERR_PROTOCOL (no HTTP, or more than max_reply).  A status of 4xx or 5xx is a reply, not an
+ * error; what it means is the caller's business.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/err.h"
+
+struct http_client;
+
+/* Gets pieces of a streamed body as they come; a value other than 0 ends the request. */
+typedef int http_sink_fn(void *arg, const void *data, size_t n);
+
+/* Gives the next piece of a request body, at most n bytes; 0 at its end, -1 to abort. */
+typedef ssize_t http_source_fn(void *arg, void *data, size_t n);
+
+struct http_request {
+	const char *method;       /* NULL: GET */
+	const char *path;         /* with the query, already escaped */
+	const char *body;         /* NULL: none */
+	const char *content_type; /* NULL with a body: application/json */
+	const char *bearer;       /* token, or NULL */
+	http_source_fn *source;   /* instead of body: sent chunked */
+	void *source_arg;
+	http_sink_fn *sink; /* the body goes here (only of a 2xx reply) instead of into the reply */
+	void *sink_arg;
+	int64_t timeout_ns; /* of the whole exchange; 0: 30 s, < 0: none (a stream) */
+	size_t max_reply;   /* bytes; 0: 16 MiB */
+};
+
+struct http_reply {
+	long status;
+	struct buf body; /* always NUL-terminated after a success */
+};
+
+#define HTTP_REPLY_INIT ((struct http_reply){ .body = { .max = 0 } })
+
+void http_reply_release(struct http_reply *r);
+
+static inline void auto_http_reply(struct http_reply *r)
+{
+	http_reply_release(r);
+}
+
+/* socket_path: a unix socket that everything goes through, or NULL.  Both are copied. */
+struct http_client *http_client_new(
+        const char *base_url, const char *socket_path, struct err *e) NODISCARD;
+void http_client_free(struct http_client *c);
+DEFINE_AUTO(struct http_client, http_client_free)
+
+/*
+ * While a request runs, *flag is looked at a few times a second; once it is not 0 the request
+ * ends with ERR_INTERRUPTED.  For Ctrl-C.
+ */
+void http_client_interrupt_on(struct http_client *c, const volatile int *flag);
+
+/* Do one exchange.  reply is cleared first.  0 for any complete HTTP reply, -1. */
+int http_call(struct http_client *c, const struct http_request *q, struct http_reply *reply,
+        struct err *e) NODISCARD;
+
+/* s escaped for a path component or a query value; the caller frees it.  NULL without memory. */
+char *http_escape(const char *s) NODISCARD;

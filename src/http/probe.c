@@ -1,0 +1,267 @@
+#include "http/probe.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "http/curl_priv.h"
+#include "loop/loop.h"
+
+/*
+ * curl tells us which sockets to watch (on_socket) and when to call it again (on_timer); we
+ * tell curl what happened (curl_multi_socket_action).  A watched socket is a struct watch that
+ * curl keeps for us with curl_multi_assign().  See curl's docs/examples/ephiperfifo.c.
+ */
+
+struct http_prober {
+	struct loop *loop;
+	CURLM *multi;
+	struct loop_timer timer;
+	struct watch *watches;
+};
+
+struct watch {
+	struct loop_io io;
+	struct http_prober *p;
+	struct watch *next;
+};
+
+struct http_probe {
+	struct http_prober *p;
+	CURL *curl;
+	char *url;
+	struct curl_slist *headers;
+	struct buf body;
+	bool running, too_long;
+	int64_t started_ns;
+	http_probe_fn *fn;
+	void *arg;
+};
+
+static void finish(struct http_probe *q, CURLcode rc)
+{
+	struct http_probe_result r = { .elapsed_ns = clock_mono_ns() - q->started_ns };
+	struct err why = ERR_INIT;
+
+	(void)curl_multi_remove_handle(q->p->multi, q->curl);
+	q->running = false;
+	if (q->too_long) {
+		err_set(&why, ERR_PROTOCOL, "reply of more than %zu bytes", q->body.max);
+	} else if (rc != CURLE_OK) {
+		http_curl_error(rc, &why, "GET", q->url, "");
+	} else {
+		curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &r.status);
+		r.body = q->body.data;
+		r.len = q->body.len;
+	}
+	if (why.kind != ERR_NONE)
+		r.failure = &why;
+	/* Last: the callback may start or free the probe. */
+	q->fn(q, &r, q->arg);
+}
+
+static void act(struct http_prober *p, curl_socket_t fd, int ev)
+{
+	int running, left;
+	CURLMsg *m;
+
+	(void)curl_multi_socket_action(p->multi, fd, ev, &running);
+	while ((m = curl_multi_info_read(p->multi, &left))) {
+		struct http_probe *q = NULL;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &q);
+		finish(q, m->data.result);
+	}
+}
+
+static void on_io(struct loop_io *io, unsigned events, void *arg)
+{
+	struct watch *w = arg;
+	int ev = (events & LOOP_READ ? CURL_CSELECT_IN : 0) |
+	        (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0) |
+	        (events & LOOP_HANGUP ? CURL_CSELECT_ERR : 0);
+
+	act(w->p, io->fd, ev);
+}
+
+static void on_timeout(struct loop_timer *t UNUSED, void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer(CURLM *m UNUSED, long ms, void *arg)
+{
+	struct http_prober *p = arg;
+
+	if (ms < 0) {
+		loop_timer_remove(p->loop, &p->timer);
+		return 0;
+	}
+	loop_timer_set(p->loop, &p->timer, clock_mono_ns() + ms * NS_PER_MS, on_timeout, p);
+	return 0;
+}
+
+static void watch_free(struct watch *w)
+{
+	struct watch **at = &w->p->watches;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	loop_io_remove(w->p->loop, &w->io);
+	free(w);
+}
+
+static int on_socket(CURL *h UNUSED, curl_socket_t fd, int what, void *arg, void *assigned)
+{
+	struct http_prober *p = arg;
+	struct watch *w = assigned;
+	unsigned events =
+	        (what & CURL_POLL_IN ? LOOP_READ : 0U) | (what & CURL_POLL_OUT ? LOOP_WRITE : 0U);
+	struct err e = ERR_INIT;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (w)
+			watch_free(w);
+		return 0;
+	}
+	if (w)
+		return loop_io_change(p->loop, &w->io, events, &e);
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -1;
+	w->p = p;
+	if (loop_io_add(p->loop, &w->io, fd, events, on_io, w, &e) < 0) {
+		free(w);
+		return -1;
+	}
+	w->next = p->watches;
+	p->watches = w;
+	(void)curl_multi_assign(p->multi, fd, w);
+	return 0;
+}
+
+struct http_prober *http_prober_new(struct loop *l, struct err *e)
+{
+	AUTO(http_prober_free) struct http_prober *p = calloc(1, sizeof(*p));
+
+	if (http_curl_global(e) < 0)
+		return NULL;
+	if (!p || !(p->multi = curl_multi_init())) {
+		err_nomem(e);
+		return NULL;
+	}
+	p->loop = l;
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+	return TAKE(p);
+}
+
+void http_prober_free(struct http_prober *p)
+{
+	if (!p)
+		return;
+	if (p->multi) {
+		(void)curl_multi_cleanup(p->multi);
+		while (p->watches)
+			watch_free(p->watches);
+		loop_timer_remove(p->loop, &p->timer);
+	}
+	free(p);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct http_probe *q = arg;
+
+	if (buf_add(&q->body, data, size * n) < 0) {
+		q->too_long = true;
+		return 0;
+	}
+	return size * n;
+}
+
+struct http_probe *http_probe_new(
+        struct http_prober *p, const char *url, size_t max_reply, struct err *e)
+{
+	AUTO(http_probe_free) struct http_probe *q = calloc(1, sizeof(*q));
+
+	if (q) {
+		q->p = p;
+		buf_init(&q->body, max_reply);
+	}
+	if (!q || !(q->url = strdup(url)) || !(q->curl = curl_easy_init()) ||
+	        !(q->headers = curl_slist_append(NULL, "Content-Type: application/json"))) {
+		err_nomem(e);
+		return NULL;
+	}
+	http_curl_defaults(q->curl);
+	curl_easy_setopt(q->curl, CURLOPT_URL, q->url);
+	curl_easy_setopt(q->curl, CURLOPT_PRIVATE, q);
+	curl_easy_setopt(q->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(q->curl, CURLOPT_WRITEDATA, q);
+	/* A small receive buffer: a supervisor holds these for its whole life. */
+	curl_easy_setopt(q->curl, CURLOPT_BUFFERSIZE, 4096L);
+	return TAKE(q);
+}
+
+void http_probe_free(struct http_probe *q)
+{
+	if (!q)
+		return;
+	http_probe_cancel(q);
+	if (q->curl)
+		curl_easy_cleanup(q->curl);
+	curl_slist_free_all(q->headers);
+	buf_release(&q->body);
+	free(q->url);
+	free(q);
+}
+
+int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns, http_probe_fn *fn,
+        void *arg, struct err *e)
+{
+	CURLMcode rc;
+
+	if (q->running)
+		return err_set(e, ERR_CONFLICT, "'%s' is already being asked", q->url);
+	buf_clear(&q->body);
+	if (buf_add(&q->body, "", 0) < 0)
+		return err_nomem(e);
+	q->too_long = false;
+	q->fn = fn;
+	q->arg = arg;
+	q->started_ns = clock_mono_ns();
+	if (body) {
+		curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, q->headers);
+		curl_easy_setopt(q->curl, CURLOPT_COPYPOSTFIELDS, body);
+	} else {
+		curl_easy_setopt(q->curl, CURLOPT_HTTPGET, 1L);
+	}
+	curl_easy_setopt(q->curl, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NS_PER_MS));
+	rc = curl_multi_add_handle(q->p->multi, q->curl);
+	if (rc != CURLM_OK)
+		return err_set(e, ERR_SYSTEM, "start a request to '%s': %s", q->url,
+		        curl_multi_strerror(rc));
+	q->running = true;
+	return 0;
+}
+
+bool http_probe_is_running(const struct http_probe *q)
+{
+	return q->running;
+}
+
+void http_probe_cancel(struct http_probe *q)
+{
+	if (!q->running)
+		return;
+	(void)curl_multi_remove_handle(q->p->multi, q->curl);
+	q->running = false;
+}

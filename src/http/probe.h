@@ -1,0 +1,60 @@
+#pragma once
+
+/*
+ * HTTP requests that do not block (libcurl's multi interface on our loop)
+ *
+ * For services: each struct http_probe is one request that can be started again and again;
+ * its connection is kept.  The callback runs once for each start, from the loop, unless the
+ * probe is cancelled.
+ *
+ *	struct http_prober *p = http_prober_new(&loop, &e);
+ *	struct http_probe *q = http_probe_new(p, "http://127.0.0.1:8888/v1/chain/get_info", 64 KiB,
+ *&e); http_probe_start(q, NULL, NS_PER_SEC, on_reply, arg, &e);
+ *	...
+ *	http_probe_free(q);
+ *	http_prober_free(p);
+ *
+ * The prober must outlive its probes, the loop must outlive the prober.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/err.h"
+
+struct loop;
+struct http_prober;
+struct http_probe;
+
+/*
+ * status: HTTP status, 0 when there was no complete reply and failure says why.
+ * body: NUL-terminated, valid during the call.  elapsed_ns: from the start to the last byte.
+ */
+struct http_probe_result {
+	long status;
+	const char *body;
+	size_t len;
+	int64_t elapsed_ns;
+	const struct err *failure; /* NULL with a status */
+};
+
+typedef void http_probe_fn(struct http_probe *q, const struct http_probe_result *r, void *arg);
+
+struct http_prober *http_prober_new(struct loop *l, struct err *e) NODISCARD;
+void http_prober_free(struct http_prober *p);
+DEFINE_AUTO(struct http_prober, http_prober_free)
+
+struct http_probe *http_probe_new(
+        struct http_prober *p, const char *url, size_t max_reply, struct err *e) NODISCARD;
+void http_probe_free(struct http_probe *q); /* cancels */
+DEFINE_AUTO(struct http_probe, http_probe_free)
+
+/* Start it; body NULL is a GET, else a POST of JSON, copied.  Starting a running probe is
+ * refused with ERR_CONFLICT. */
+int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns, http_probe_fn *fn,
+        void *arg, struct err *e) NODISCARD;
+bool http_probe_is_running(const struct http_probe *q);
+void http_probe_cancel(struct http_probe *q);

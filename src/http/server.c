@@ -1,0 +1,232 @@
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+
+/*
+ * The daemon runs without threads: its own epoll descriptor is watched by our loop, and
+ * MHD_run() is called when that is readable or when the timeout that it asks for is over.
+ */
+
+struct http_server {
+	struct loop *loop;
+	struct MHD_Daemon *daemon;
+	struct loop_io io;
+	struct loop_timer timer;
+	struct http_server_config cfg;
+	uint16_t port;
+};
+
+/* What a request has brought so far; its *con_cls. */
+struct pending {
+	struct buf body;
+	bool too_large;
+};
+
+static void run(struct http_server *s);
+
+static void on_timer(struct loop_timer *t UNUSED, void *arg)
+{
+	run(arg);
+}
+
+static void on_io(struct loop_io *io UNUSED, unsigned events UNUSED, void *arg)
+{
+	run(arg);
+}
+
+static void run(struct http_server *s)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	(void)MHD_run(s->daemon);
+	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) {
+		loop_timer_remove(s->loop, &s->timer);
+		return;
+	}
+	/*
+	 * The library asks for the time to the next idle check, which for a connection that is
+	 * in use is most of idle_seconds; zero means "again at once".
+	 */
+	loop_timer_set(s->loop, &s->timer, clock_mono_ns() + (int64_t)ms * NS_PER_MS, on_timer, s);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *c, struct http_server_reply *r)
+{
+	struct MHD_Response *resp;
+	enum MHD_Result rc;
+
+	resp = MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
+	if (!resp) {
+		free(r->body);
+		return MHD_NO;
+	}
+	if (r->content_type)
+		(void)MHD_add_response_header(resp, "Content-Type", r->content_type);
+	if (r->extra_name)
+		(void)MHD_add_response_header(resp, r->extra_name, r->extra_value);
+	(void)MHD_add_response_header(resp, "Cache-Control", "no-store");
+	rc = MHD_queue_response(c, r->status ? r->status : 500, resp);
+	MHD_destroy_response(resp);
+	return rc;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+        const char *method, const char *version UNUSED, const char *data, size_t *n, void **state)
+{
+	struct http_server *s = cls;
+	struct pending *p = *state;
+	struct http_server_reply r = { .status = 500 };
+	struct http_server_request q = { .method = method, .path = url, .connection = c };
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return MHD_NO;
+		buf_init(&p->body, s->cfg.max_body);
+		*state = p;
+		return MHD_YES;
+	}
+	if (*n) {
+		if (buf_add(&p->body, data, *n) < 0)
+			p->too_large = true;
+		*n = 0;
+		return MHD_YES;
+	}
+	q.body = p->body.data ? p->body.data : "";
+	q.body_len = p->body.len;
+	if (p->too_large)
+		http_server_text(&r, 413, "the request's body is too large\n");
+	else
+		s->cfg.handler(s->cfg.arg, &q, &r);
+	return send_reply(c, &r);
+}
+
+static void on_completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **state,
+        enum MHD_RequestTerminationCode why UNUSED)
+{
+	struct pending *p = *state;
+
+	if (p)
+		buf_release(&p->body);
+	free(p);
+	*state = NULL;
+}
+
+static int bind_listener(const struct http_server_config *cfg, uint16_t *port, struct err *e)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a = { 0 };
+	AUTO(close_fd) int fd = -1;
+	socklen_t len;
+	int one = 1;
+
+	if (inet_pton(AF_INET, cfg->address, &a.in.sin_addr) == 1) {
+		a.in.sin_family = AF_INET;
+		a.in.sin_port = htons(cfg->port);
+		len = sizeof(a.in);
+	} else if (inet_pton(AF_INET6, cfg->address, &a.in6.sin6_addr) == 1) {
+		a.in6.sin6_family = AF_INET6;
+		a.in6.sin6_port = htons(cfg->port);
+		len = sizeof(a.in6);
+	} else {
+		return err_set(e, ERR_USAGE, "'%s' is not an IP address", cfg->address);
+	}
+	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &a.sa, len) < 0 || listen(fd, 128) < 0 || getsockname(fd, &a.sa, &len) < 0)
+		return err_sys(e, errno, "listen on %s port %u", cfg->address, cfg->port);
+	*port = ntohs(a.sa.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
+	return TAKE_FD(fd);
+}
+
+struct http_server *http_server_new(
+        struct loop *l, const struct http_server_config *cfg, struct err *e)
+{
+	AUTO(http_server_free) struct http_server *s = calloc(1, sizeof(*s));
+	AUTO(close_fd) int fd = -1;
+	const union MHD_DaemonInfo *info;
+
+	if (!s) {
+		err_nomem(e);
+		return NULL;
+	}
+	s->loop = l;
+	s->cfg = *cfg;
+	fd = bind_listener(cfg, &s->port, e);
+	if (fd < 0)
+		return NULL;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, s,
+	        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+	        cfg->max_connections ? cfg->max_connections : 64U,
+	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, cfg->max_per_address,
+	        MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_seconds ? cfg->idle_seconds : 10U,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_COMPLETED,
+	        on_completed, s, MHD_OPTION_END);
+	if (!s->daemon) {
+		err_set(e, ERR_SYSTEM, "start the HTTP server on %s port %u", cfg->address,
+		        s->port);
+		return NULL;
+	}
+	fd = -1; /* the daemon's now */
+	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info || loop_io_add(l, &s->io, info->epoll_fd, LOOP_READ, on_io, s, e) < 0) {
+		if (e->kind == ERR_NONE)
+			err_set(e, ERR_SYSTEM, "the HTTP server has no epoll descriptor");
+		return NULL;
+	}
+	run(s);
+	return TAKE(s);
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	loop_io_remove(s->loop, &s->io);
+	loop_timer_remove(s->loop, &s->timer);
+	if (s->daemon)
+		MHD_stop_daemon(s->daemon);
+	free(s);
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+const char *http_server_header(const struct http_server_request *q, const char *name)
+{
+	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+void http_server_text(struct http_server_reply *r, unsigned status, const char *text)
+{
+	r->body = strdup(text);
+	r->len = r->body ? strlen(text) : 0;
+	r->status = r->body ? status : 500;
+	r->content_type = "text/plain; charset=utf-8";
+}
+
+void http_server_json(struct http_server_reply *r, unsigned status, char *text_take)
+{
+	r->body = text_take;
+	r->len = text_take ? strlen(text_take) : 0;
+	r->status = text_take ? status : 500;
+	r->content_type = "application/json";
+}

@@ -1,0 +1,80 @@
+#pragma once
+
+/*
+ * A small HTTP server on our loop (libmicrohttpd, external epoll, no threads)
+ *
+ * The handler gets a complete request and fills the reply at once; it must not block.
+ * Limits, all from creation: connections in all and from one address, the idle time of a
+ * connection, the size of headers and of a body.  Binds what it is told and nothing else.
+ *
+ *	static void answer(void *arg, const struct http_server_request *q,
+ *	        struct http_server_reply *r)
+ *	{
+ *		if (strcmp(q->path, "/livez") != 0)
+ *			return http_server_text(r, 404, "not found\n");
+ *		http_server_text(r, 200, "ok\n");
+ *	}
+ *	struct http_server *s = http_server_new(&loop,
+ *	        &(struct http_server_config){ .address = "0.0.0.0", .port = 8880,
+ *	                .handler = answer }, &e);
+ *
+ * A request that does not parse, is too large or too slow is answered or dropped by the
+ * library and never reaches the handler.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/err.h"
+
+struct loop;
+struct http_server;
+struct MHD_Connection;
+
+struct http_server_request {
+	const char *method, *path; /* the path without query, unescaped */
+	const char *body;          /* NUL-terminated, "" without one */
+	size_t body_len;
+	struct MHD_Connection *connection; /* for http_server_header() */
+};
+
+struct http_server_reply {
+	unsigned status;
+	const char *content_type; /* a literal */
+	char *body;               /* allocated; freed by the server */
+	size_t len;
+	const char *extra_name, *extra_value; /* one more header, both literals, or NULL */
+};
+
+typedef void http_server_fn(
+        void *arg, const struct http_server_request *q, struct http_server_reply *r);
+
+struct http_server_config {
+	const char *address; /* IPv4 or IPv6 */
+	uint16_t port;       /* 0: any; see http_server_port() */
+	http_server_fn *handler;
+	void *arg;
+	unsigned max_connections; /* 0: 64 */
+	unsigned max_per_address; /* 0: no limit of its own */
+	unsigned idle_seconds;    /* 0: 10 */
+	size_t max_body;          /* bytes; 0: bodies are refused with 413 */
+};
+
+struct http_server *http_server_new(
+        struct loop *l, const struct http_server_config *cfg, struct err *e) NODISCARD;
+void http_server_free(struct http_server *s);
+DEFINE_AUTO(struct http_server, http_server_free)
+
+/* The port that is really bound. */
+uint16_t http_server_port(const struct http_server *s);
+
+/* The value of a request header, or NULL. */
+const char *http_server_header(const struct http_server_request *q, const char *name);
+
+/* Fill the reply with a copy of text; without memory it becomes an empty 500. */
+void http_server_text(struct http_server_reply *r, unsigned status, const char *text);
+
+/* Fill the reply with JSON text, which is taken over (NULL makes an empty 500). */
+void http_server_json(struct http_server_reply *r, unsigned status, char *text_take);
