@@ -107,6 +107,10 @@ int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct 
 	snprintf(got.server_version_string, sizeof(got.server_version_string), "%s",
 	        json_str(j, "server_version_string", ""));
 	str_printable(got.server_version_string);
+	/* The cut may have gone through a character, and this goes into JSON again. */
+	for (char *c = got.server_version_string; *c; c++)
+		if (*c & '\x80')
+			*c = '?';
 	*i = got;
 	return 0;
 }

@@ -118,10 +118,11 @@ static void a_version_is_cut_and_printable(void **state)
 	(void)state;
 	load_with(&b, "get_info.json", "\"v4.0.6\"",
 	        "\"v\\u001b["
-	        "31mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"");
+	        "31m\xc3\xa4"
+	        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"");
 	assert_int_equal(nodeos_info_parse(&i, b.data, b.len, &e), 0);
 	assert_int_equal(strlen(i.server_version_string), sizeof(i.server_version_string) - 1);
-	assert_memory_equal(i.server_version_string, "v?[31m", 6);
+	assert_memory_equal(i.server_version_string, "v?[31m??x", 9);
 }
 
 static void an_error_says_what_nodeos_said(void **state)
