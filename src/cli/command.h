@@ -126,6 +126,9 @@ extern const struct command *const commands[]; /* NULL-terminated */
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
+/* ERR_USAGE for a name that is no command, with the nearest one.  Always returns -1. */
+int command_unknown(const char *name, struct err *e);
+
 /*
  * ERR_USAGE for what the command itself finds wrong with its options and arguments, with the
  * hint to read its help.  Always returns -1.
