@@ -149,7 +149,8 @@ FORCE:
 # --- tests ----------------------------------------------------------------------
 
 # wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
-wraps_test_fs := write fsync openat renameat close fchmod
+wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdirat fchownat
+wraps_test_lockfile := flock ftruncate64 write
 wraps_test_output := clock_mono_ns
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
