@@ -42,7 +42,9 @@
 #define STACK_TEXT_MAX        (8 * 1024 * 1024) /* bytes of text after interpolation */
 #define STACK_CONFIG_SIZE_MAX 1023999           /* the engine refuses 1024000 */
 #define STACK_SECRET_SIZE_MAX 511999            /* the engine refuses 512000 */
-#define STACK_NAME_MAX        63                /* a DNS label; the engine's limit for names */
+#define STACK_NAME_MAX        63   /* a DNS label; the engine's limit for a service's name */
+#define STACK_FILE_NAME_MAX   64   /* the engine's limit for a config's or secret's name */
+#define STACK_ITEMS_MAX       1000 /* services, networks, mounts, ports ... in one list */
 
 #define STACK_DEFAULT_NAME "nodeswarm"
 
@@ -81,7 +83,6 @@ struct stack_service_network {
 	struct stack_pos at;
 	const char *name; /* of a network of this stack */
 	struct stack_strs aliases;
-	const char *ipv4_address, *ipv6_address;
 };
 
 enum stack_mount_type { STACK_MOUNT_BIND, STACK_MOUNT_VOLUME, STACK_MOUNT_TMPFS };
@@ -97,12 +98,13 @@ struct stack_mount {
 	struct stack_int size;   /* tmpfs */
 };
 
-enum stack_port_mode { STACK_PORT_INGRESS, STACK_PORT_HOST };
+/* The default is the engine's: ingress. */
+enum stack_port_mode { STACK_PORT_DEFAULT, STACK_PORT_INGRESS, STACK_PORT_HOST };
 
 struct stack_port {
 	struct stack_pos at;
 	uint16_t target, published; /* published 0: the engine chooses */
-	const char *protocol;       /* "tcp", "udp", "sctp" */
+	const char *protocol;       /* "tcp", "udp", "sctp"; NULL: the engine's default, tcp */
 	enum stack_port_mode mode;
 };
 
@@ -125,6 +127,7 @@ struct stack_healthcheck {
 
 struct stack_logging {
 	struct stack_pos at;
+	bool set;
 	const char *driver; /* NULL: the engine's */
 	struct stack_kvs options;
 };
@@ -234,6 +237,7 @@ struct stack_network {
 	const char *own_name; /* `name:`: the name in the engine, else NULL */
 	bool external;
 	bool implied; /* nobody wrote it: the `default` network of services that name none */
+	bool used;    /* some service is in it; the others need not be made */
 	const char *driver;
 	struct stack_kvs driver_opts, labels;
 	bool attachable, internal;
@@ -246,10 +250,11 @@ struct stack_file {
 	const char *name;
 	const char *own_name;
 	bool external;
-	const char *path; /* as opened; NULL when external */
+	const char *path; /* as opened, made absolute; NULL when external */
 	const void *data; /* the content; NULL when external */
 	size_t size;
 	struct stack_kvs labels;
+	const char *template_driver;
 };
 
 struct stack_volume {
@@ -261,8 +266,11 @@ struct stack_volume {
 	struct stack_kvs driver_opts, labels;
 };
 
+struct arena;
+
 struct stack {
-	const char *name; /* STACK_DEFAULT_NAME until stack_set_name() */
+	struct arena *arena; /* owns everything below */
+	const char *name;    /* STACK_DEFAULT_NAME until stack_set_name() */
 	const char *const *files;
 	size_t n_files;
 	const struct stack_service *services; /* each list is sorted by name */
@@ -303,11 +311,14 @@ int stack_load(struct stack **ret, const char *const *files, size_t n,
 int stack_load_text(struct stack **ret, const char *file, const char *text, size_t n,
         const struct stack_vars *vars, struct err *e) NODISCARD;
 
-/* Secrets are wiped.  NULL is fine. */
+/* The memory is wiped, because there may be secrets in it.  NULL is fine. */
 void stack_free(struct stack *st);
 DEFINE_AUTO(struct stack, stack_free)
 
-/* The stack's name: letters, digits, - and _, at most STACK_NAME_MAX.  ERR_USAGE otherwise. */
+/*
+ * Name the stack: letters, digits, - and _, and short enough that NAME_SERVICE and the names of
+ * configs and secrets keep the engine's limits.  ERR_USAGE otherwise.
+ */
 int stack_set_name(struct stack *st, const char *name, struct err *e) NODISCARD;
 
 /* By the name in the file; NULL when there is none. */
