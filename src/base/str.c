@@ -6,11 +6,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * The length of the character that s starts with, if it is one that may be printed, else 0:
+ * well-formed UTF-8 (Unicode 15, table 3-7: no overlong forms, no surrogates) that is no control
+ * character.  U+0080 to U+009F are controls too; U+009B starts terminal sequences as ESC [ does.
+ */
+static size_t printable_len(const unsigned char *s)
+{
+	static const struct {
+		unsigned char first, last, second_min, second_max, len;
+	} rows[] = {
+		{ 0x20, 0x7e, 0, 0, 1 },
+		{ 0xc2, 0xc2, 0xa0, 0xbf, 2 },
+		{ 0xc3, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (s[0] < rows[i].first || s[0] > rows[i].last)
+			continue;
+		if (rows[i].len > 1 && (s[1] < rows[i].second_min || s[1] > rows[i].second_max))
+			return 0;
+		for (size_t k = 2; k < rows[i].len; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return 0;
+		return rows[i].len;
+	}
+	return 0;
+}
+
 void str_printable(char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	while (*s) {
+		size_t n = printable_len((const unsigned char *)s);
+
+		if (n == 0) {
 			*s = '?';
+			n = 1;
+		}
+		s += n;
+	}
 }
 
 char *str_fmt(const char *fmt, ...)

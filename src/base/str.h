@@ -7,7 +7,10 @@
 
 #include "base/compiler.h"
 
-/* Replace every control character, DEL included, by '?', in place.  UTF-8 passes. */
+/*
+ * Replace every byte of a control character (C0, DEL, C1) and every byte that is not UTF-8 by
+ * '?', in place.  What remains can go to a terminal and into JSON.
+ */
 void str_printable(char *s);
 
 /* Allocated text, or NULL when memory is short.  The caller frees it. */
