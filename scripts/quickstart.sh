@@ -142,6 +142,15 @@ need_swarm()
 	say "swarm: $([ "$(get swarm)" = made ] && echo 'of one node, on loopback' || echo 'as it was')"
 }
 
+# Services that somebody else has started under our names are not ours to change or remove.
+need_stack()
+{
+	[ -z "$(get stack)" ] || return 0
+	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
+		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
+	put stack made
+}
+
 need_image()
 {
 	if [ -z "$(get image)" ]; then
@@ -152,13 +161,16 @@ need_image()
 
 need_pool()
 {
-	local pool
+	local pool service
 	pool=$(realpath -m "${NODESWARM_POOL:-/var/lib/nodeswarm}")
 	[ -z "$(get pool_dir)" ] || [ "$(get pool_dir)" = "$pool" ] ||
 		die "the pool is '$(get pool_dir)' since an earlier quickstart: run 'scripts/quickstart.sh --down' before using '$pool'"
 	[[ $pool/ != /run/* ]] || die "the pool '$pool' is below /run, which does not outlive a boot"
 	if [ -z "$(get pool)" ]; then
 		put pool_dir "$pool"
+		for service in readers devchain; do
+			put "slots_$service" "$(made_unless test -d "$pool/services/${stack}_$service")"
+		done
 		put pool_parent "$(made_unless test -d "$pool")"
 		put pool "$(made_unless test -e "$pool/pool.json")"
 	fi
@@ -180,6 +192,7 @@ up()
 
 	find_engine
 	need_swarm
+	need_stack
 	need_image
 	need_pool
 	say "readers: starting, which takes half a minute"
@@ -217,6 +230,7 @@ no_containers()
 remove_services()
 {
 	local end=$((SECONDS + 90))
+	[ "$(get stack)" = made ] || return 0
 	if [ -x "$root/build/nodeswarm" ]; then
 		NODESWARM_POOL=$(get pool_dir) "$root/build/nodeswarm" down || true
 	fi
@@ -228,14 +242,17 @@ remove_services()
 	say 'services: gone'
 }
 
-# Only a pool that quickstart made, and only while nobody else keeps a data-dir in it.
+# The slots that quickstart made; the pool only if it made that, and nobody else uses it.
 remove_pool()
 {
-	local pool others
+	local pool service others
 	pool=$(get pool_dir)
-	[ "$(get pool)" = made ] && [ -d "$pool" ] || return 0
-	others=$(find "$pool/services" -mindepth 1 -maxdepth 1 ! -name "${stack}_readers" ! -name "${stack}_devchain" \
-		-printf '%f ' 2>/dev/null || true)
+	[ -n "$pool" ] && [ -d "$pool" ] || return 0
+	for service in readers devchain; do
+		[ "$(get "slots_$service")" != made ] || rm -rf --one-file-system "$pool/services/${stack}_$service"
+	done
+	[ "$(get pool)" = made ] || return 0
+	others=$(find "$pool/services" -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null || true)
 	if [ -n "$others" ]; then
 		say "pool: $pool stays, because others use it: $others"
 		return
@@ -279,8 +296,7 @@ down()
 		say 'engine: stopped, its data is gone'
 	fi
 	remove_pool
-	rm -f "$state" "$dir/lock"
-	rmdir "$dir" 2>/dev/null || true
+	rm -f "$state"
 	say 'done'
 }
 
@@ -302,4 +318,6 @@ if [ -d "$dir" ]; then
 	exec 9>"$dir/lock"
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
+# A directory without notes is of no use.
+trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null' EXIT
 "$action"
