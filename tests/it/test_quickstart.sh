@@ -85,7 +85,11 @@ check "somebody's stack of that name is refused" expect_fail 1 'not from quickst
 check 'and down does not remove it' "$quickstart" --down
 check 'it is there' docker service inspect nodeswarm_readers
 docker service rm nodeswarm_readers >/dev/null
-check 'its task ends' wait_for 20 test -z "$(docker ps -q)"
+no_container()
+{
+	[ -z "$(docker ps -q)" ]
+}
+check 'its task ends' wait_for 20 no_container
 nodeswarm pool init "$NODESWARM_POOL"
 things >"$IT_DIR/before" 2>&1
 check 'a swarm and a pool that are there' expect 'swarm: as it was' "$quickstart"
