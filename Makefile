@@ -240,7 +240,7 @@ lint-format:
 	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
 
 SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run docker scripts swarm tests 2>/dev/null | \
-	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -q '^\#!.*sh$$' && echo "$$f"; done))
+	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -qE '^\#(!.*sh$$| shellcheck shell=)' && echo "$$f"; done))
 lint-shell:
 	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \
 	[ -z '$(SHELL_FILES)' ] || shellcheck -x $(SHELL_FILES)

@@ -5,7 +5,7 @@
 #
 # One line a step with its time; the log of a step only when it fails (all are kept in
 # build/test-logs). The last line counts test cases, "N passed, N failed, N skipped": unit tests
-# as run with CONFIG=debug, and cases of tests/it. The same unit tests under ASan add only their
+# as run with CONFIG=debug (make check), and cases of tests/it. The same unit tests under ASan add only their
 # failures. A step that fails without a failed test counts as one failure. Exit status 1 if
 # anything failed.
 set -uo pipefail
@@ -47,17 +47,21 @@ plain_step()
 	fi
 }
 
-# cmocka CONFIG: "passed failed skipped" of the last run, from each test's own log. A test program
-# that died before its summary counts as a failure.
-cmocka()
+# unit_counts CONFIG: "passed failed skipped" of the last step. cmocka's from each test's own log,
+# where a test program that died before its summary counts as a failure; then lines of the form
+# "NAME: N passed, N failed, N skipped" that the step printed.
+unit_counts()
 {
-	local source
-	for source in tests/unit/*/test_*.c; do
-		awk '
-			$1 $3 == "[]" && $5 ~ /^test\(s\)/ { n[$2] += $4; end = 1 }
-			END { print n["PASSED"] + 0, n["FAILED"] + !end, n["SKIPPED"] + 0 }
-		' "build/$1/${source%.c}.log" 2>/dev/null || echo '0 1 0'
-	done | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
+	local file
+	{
+		find "build/$1/tests/unit" -name 'test_*.log' 2>/dev/null | while read -r file; do
+			awk '
+				$1 $3 == "[]" && $5 ~ /^test\(s\)/ { n[$2] += $4; end = 1 }
+				END { print n["PASSED"] + 0, n["FAILED"] + !end, n["SKIPPED"] + 0 }
+			' "$file"
+		done
+		sed -n 's/^[a-z-]*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log"
+	} | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
 }
 
 # unit_step NAME CONFIG WHAT-COUNTS COMMAND...
@@ -65,8 +69,9 @@ unit_step()
 {
 	local name=$1 config=$2 counts=$3 rc=0 p f s
 	shift 3
+	find "build/$config/tests/unit" -name 'test_*.log' -delete 2>/dev/null
 	step "$name" "$@" || rc=$?
-	read -r p f s < <(cmocka "$config")
+	read -r p f s < <(unit_counts "$config")
 	if [ "$rc" = 0 ]; then
 		echo "  $p passed, $f failed, $s skipped"
 	else
