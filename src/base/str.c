@@ -101,16 +101,22 @@ char *str_trim(char *s)
 	return s;
 }
 
+/* isalnum() would ask the locale. */
+static bool is_ascii_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 bool str_is_name(const char *s, size_t max)
 {
 	size_t n = 0;
 
-	if (!isalnum((unsigned char)s[0]))
+	if (!is_ascii_alnum(s[0]))
 		return false;
 	for (; s[n]; n++)
-		if (n == max || (!isalnum((unsigned char)s[n]) && !strchr("_.-", s[n])))
+		if (n == max || (!is_ascii_alnum(s[n]) && !strchr("_.-", s[n])))
 			return false;
-	return n > 0;
+	return true;
 }
 
 unsigned str_distance(const char *a, const char *b)
