@@ -48,6 +48,8 @@ static const struct rule rules[] = {
 	{ 400, "is in use by the following service", ERR_CONFLICT, NULL },
 	{ 400, "code = FailedPrecondition", ERR_CONFLICT, NULL },
 	{ 403, "has active endpoints", ERR_CONFLICT, NULL },
+	/* A service that names a network which is not there. */
+	{ 500, " not found", ERR_NOT_FOUND, NULL },
 	{ 400, "client version", ERR_PROTOCOL, NULL },
 };
 
@@ -55,6 +57,7 @@ static enum err_kind kind_of(long status)
 {
 	switch (status) {
 	case 400:
+	case 501: /* renaming a service, changing its mode */
 		return ERR_USAGE;
 	case 401:
 	case 403:

@@ -55,11 +55,14 @@ void engine_tasks_release(struct engine_tasks *tasks)
 	*tasks = ENGINE_TASKS_INIT;
 }
 
+/* A rejected task has a status too, with an exit code of 0 and no container. */
 static int exit_code_of(const json_t *container)
 {
 	int64_t code = json_int(container, "ExitCode", 0);
 
-	return container && code >= 0 && code <= INT_MAX ? (int)code : -1;
+	if (!*json_str(container, "ContainerID", ""))
+		return -1;
+	return code >= 0 && code <= INT_MAX ? (int)code : -1;
 }
 
 int engine_task_parse(const json_t *task, struct engine_task *ret, struct err *e)
