@@ -219,7 +219,7 @@ int http_curl_error(
         CURLcode rc, struct err *e, const char *method, const char *where, const char *path)
 {
 	bool is_http = *where == '/' || str_starts(where, "http://", NULL) ||
-	               str_starts(where, "https://", NULL);
+	        str_starts(where, "https://", NULL);
 	enum err_kind kind = ERR_UNAVAILABLE;
 
 	/* What curl says of a reply without a status line, which it takes for HTTP/0.9. */
