@@ -200,18 +200,14 @@ int log_lines_message(
 	return 0;
 }
 
-int log_lines_end(struct log_lines *l, struct err *e UNUSED)
+void log_lines_end(struct log_lines *l)
 {
-	for (size_t i = 0; i < LOG_WAITING_MAX; i++) {
-		struct log_waiting *w = &l->waiting[i];
-		int rc;
+	int rc = 0;
 
-		if (!w->age)
+	for (size_t i = 0; i < LOG_WAITING_MAX && rc == 0; i++) {
+		if (!l->waiting[i].age)
 			continue;
-		rc = emit(l, w, false);
-		clear(w);
-		if (rc)
-			return rc;
+		rc = emit(l, &l->waiting[i], false);
+		clear(&l->waiting[i]);
 	}
-	return 0;
 }

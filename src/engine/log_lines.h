@@ -40,5 +40,5 @@ void log_lines_release(struct log_lines *l);
 int log_lines_message(struct log_lines *l, enum engine_log_stream stream, char *message, size_t n,
         struct err *e) NODISCARD;
 
-/* At the end of the stream: what still waits goes out. */
-int log_lines_end(struct log_lines *l, struct err *e) NODISCARD;
+/* At the end of the stream: what still waits goes out, until fn has enough. */
+void log_lines_end(struct log_lines *l);

@@ -71,11 +71,12 @@ static int on_data(void *arg, const void *data, size_t n)
 /* Whatever came before the end is given out, also when the end is an error. */
 static int finish(struct stream *s)
 {
+	if (s->rc > 0)
+		return s->rc;
 	if (s->rc == 0 && s->tty && s->raw.len)
 		s->rc = log_lines_message(
 		        s->lines, ENGINE_LOG_STDOUT, s->raw.data, s->raw.len, s->e);
-	if (s->rc == 0)
-		s->rc = log_lines_end(s->lines, s->e);
+	log_lines_end(s->lines);
 	if (s->rc == 0 && !s->tty)
 		s->rc = frame_end(&s->frames, s->e);
 	return s->rc;

@@ -55,12 +55,15 @@ void engine_tasks_release(struct engine_tasks *tasks)
 	*tasks = ENGINE_TASKS_INIT;
 }
 
-/* A rejected task has a status too, with an exit code of 0 and no container. */
-static int exit_code_of(const json_t *container)
+/*
+ * A container that runs has a 0 there, one that is being stopped a -1, and a rejected task has a
+ * status with a 0 and no container.
+ */
+static int exit_code_of(const struct engine_task *t, const json_t *status)
 {
-	int64_t code = json_int(container, "ExitCode", 0);
+	int64_t code = json_int(status, "ContainerStatus.ExitCode", -1);
 
-	if (!*json_str(container, "ContainerID", ""))
+	if (!*t->container_id || !engine_task_has_ended(t))
 		return -1;
 	return code >= 0 && code <= INT_MAX ? (int)code : -1;
 }
@@ -83,7 +86,7 @@ int engine_task_parse(const json_t *task, struct engine_task *ret, struct err *e
 	t.version = (uint64_t)json_int(task, "Version.Index", 0);
 	t.desired_state = state_of(json_str(task, "DesiredState", ""));
 	t.state = state_of(json_str(status, "State", ""));
-	t.exit_code = exit_code_of(json_at(status, "ContainerStatus"));
+	t.exit_code = exit_code_of(&t, status);
 	t.created_ns = engine_time(task, "CreatedAt");
 	t.updated_ns = engine_time(task, "UpdatedAt");
 	t.state_since_ns = engine_time(status, "Timestamp");
