@@ -18,12 +18,8 @@ set -euo pipefail
 umask 022
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-
-die()
-{
-	echo "build-image.sh: $*" >&2
-	exit 1
-}
+# shellcheck source=docker/common.sh
+. "$root/docker/common.sh"
 
 engine='' tag='' sim='' output='' quiet=''
 while [ $# -gt 0 ]; do
@@ -33,9 +29,9 @@ while [ $# -gt 0 ]; do
 	--output) output=${2:?--output needs a file} && shift 2 ;;
 	--sim) sim=1 && shift ;;
 	--quiet) quiet=1 && shift ;;
-	-h | --help) sed -n '2,/^set -/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//' && exit 0 ;;
+	-h | --help) print_help && exit 0 ;;
 	--) shift && break ;;
-	-*) echo "build-image.sh: unknown option '$1', see -h" >&2 && exit 2 ;;
+	-*) usage_error "unknown option '$1'" ;;
 	*) break ;;
 	esac
 done
@@ -44,13 +40,8 @@ done
 if [ -z "$tag" ]; then
 	[ -n "$sim" ] && tag=nodeswarm/nodesim || tag=nodeswarm/nodeswarm
 fi
-[[ $tag =~ ^[a-z0-9][a-z0-9._/-]*(:[A-Za-z0-9_.-]+)?$ ]] || die "'$tag' is no image name"
-[[ ${tag##*/} == *:* ]] || tag+=:latest
-case $engine in
-'') ;;
-/*) export DOCKER_HOST=unix://$engine ;;
-*) export DOCKER_HOST=$engine ;;
-esac
+tag=$(check_tag "$tag")
+[ -n "$output" ] || use_engine "$engine"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -75,19 +66,6 @@ put()
 	install -m 755 "$1" "$fs$dir/$(basename "$2")"
 }
 
-# libraries_of FILE: what the loader maps for it, the loader itself included.
-libraries_of()
-{
-	local out
-	if ! out=$(ldd "$1" 2>&1); then
-		[[ $out == *'not a dynamic executable'* ]] || die "ldd $1: $out"
-		return 0
-	fi
-	[[ $out != *'not found'* ]] || die "a library is missing: $(grep 'not found' <<<"$out" | head -n1)"
-	awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }' <<<"$out"
-}
-
-arch=''
 for program in "$@"; do
 	file=$program
 	[[ $file == */* ]] || file=$(type -P "$program") || die "no program '$program'"
@@ -151,13 +129,11 @@ id=$(sha256 "$work/config")
 mv "$work/config" "$archive/$id.json"
 printf '[{"Config":"%s.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$id" "$tag" >"$archive/manifest.json"
 size=$(stat -c %s "$archive/layer.tar")
-size=$((size / 1000000)).$((size / 100000 % 10))
 
 if [ -n "$output" ]; then
 	pack "$archive" "$output.tmp" manifest.json "$id.json" layer.tar
 	mv "$output.tmp" "$output"
 else
-	command -v docker >/dev/null || die "no 'docker' command here: run scripts/install-deps.sh run"
 	if [ "$(docker image inspect -f '{{.Id}}' "sha256:$id" 2>/dev/null)" = "sha256:$id" ]; then
 		docker tag "sha256:$id" "$tag"
 	else
@@ -168,4 +144,4 @@ else
 	id=$(docker image inspect -f '{{.Id}}' "$tag") || die "the engine took the image but has no '$tag'"
 	id=${id#sha256:}
 fi
-[ -n "$quiet" ] || echo "$tag sha256:$id $size MB${sim:+ (simulator)}"
+[ -n "$quiet" ] || echo "$tag sha256:$id $(megabytes "$size")${sim:+ (simulator)}"

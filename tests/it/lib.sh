@@ -37,8 +37,8 @@
 #	engine_down                         kill all of it, forget the data
 #	tiny_image TAG PROGRAM...           an image of programs of this machine; the first is entrypoint
 # Else:
-#	outside CMD...                      run CMD in the namespaces that tests/it/run was started in
-#	                                    (real network); its working directory is /
+#	outside CMD...                      run CMD in the network that tests/it/run was started in, and
+#	                                    with a copy of its mounts; its working directory is /
 #	now                                 seconds with a fraction
 #	since T                             seconds since T, with a fraction
 
@@ -60,7 +60,7 @@ since()
 it_report()
 {
 	local IFS=$'\t'
-	printf '%s\n' "$*" >&3
+	printf '%s\n' "$*" >&50
 }
 
 pass()
@@ -164,7 +164,8 @@ wait_for()
 
 outside()
 {
-	nsenter --mount=/proc/self/fd/8 --net=/proc/self/fd/9 -- "$@"
+	TMPDIR=$IT_HOSTDIR/tmp HOME=$IT_HOSTDIR/home nsenter --mount=/proc/self/fd/51 --net=/proc/self/fd/52 -- \
+		unshare --mount --propagation slave -- "$@"
 }
 
 # --- engine ------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ it_dockerd()
 		export DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1
 		setsid dockerd --data-root "$IT_DIR/docker" --exec-root /run/docker --pidfile /run/dockerd.pid \
 			--host "$DOCKER_HOST" --cgroup-parent "$IT_CGROUP" --exec-opt native.cgroupdriver=cgroupfs "$@" \
-			3>&- 8<&- 9<&- </dev/null >>"$IT_DIR/dockerd.log" 2>&1 &
+			50>&- 51<&- 52<&- </dev/null >>"$IT_DIR/dockerd.log" 2>&1 &
 		echo $! >"$IT_DIR/dockerd.shell.pid"
 	)
 	pid=$(cat "$IT_DIR/dockerd.shell.pid")
