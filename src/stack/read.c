@@ -120,8 +120,8 @@ void suggest_start(struct suggest *s, const char *word)
 	size_t n = strlen(word);
 
 	*s = (struct suggest){ .word = word };
-	/* A third of the word may be wrong, but at least one and at most three letters. */
-	s->distance = n < 6 ? 2 : n < 9 ? 3 : 4;
+	/* One to three letters may be wrong; two that changed places count as two. */
+	s->distance = n < 5 ? 2 : n < 9 ? 3 : 4;
 }
 
 void suggest_offer(struct suggest *s, const char *candidate)
@@ -288,6 +288,8 @@ static int expand(struct reader *r, const struct node *n, struct scalar *ret)
 
 	if (interp_expand(&out, n->text, r->vars, NULL, r->e) < 0)
 		return fail_because(r, n);
+	if (out.data && !str_is_utf8(out.data))
+		return fail_value(r, n, "a variable's value is not UTF-8");
 	r->text_left -= out.len;
 	ret->text = arena_strndup(r->arena, out.data ? out.data : "", out.len);
 	ret->type = SCALAR_CAST;
@@ -312,7 +314,7 @@ static int wrong_type(
 		[SCALAR_NULL] = "empty",
 		[SCALAR_BOOL] = "a boolean",
 		[SCALAR_INT] = "a number",
-		[SCALAR_FLOAT] = "a number",
+		[SCALAR_FLOAT] = "a fraction",
 		[SCALAR_TEXT] = "text",
 		[SCALAR_CAST] = "text",
 	};
