@@ -1,6 +1,6 @@
 /*
  * A compose file from anyone.  What is taken is written as request bodies too, because they walk
- * the whole model; files and variables come from the input's side only as far as /dev/null.
+ * the whole model.  The file stands in /dev, where relative paths find no regular file.
  */
 
 #include <stdlib.h>
