@@ -63,3 +63,31 @@ int hex_decode(void *out, size_t n, const char *hex)
 	}
 	return 0;
 }
+
+char *base64_encode(const void *data, size_t n)
+{
+	static const char digit[] =
+	        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = data;
+	char *text, *out;
+
+	if (n > SIZE_MAX / 2)
+		return NULL;
+	out = text = malloc((n + 2) / 3 * 4 + 1);
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < n; i += 3) {
+		uint32_t v = (uint32_t)p[i] << 16;
+
+		if (i + 1 < n)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (i + 2 < n)
+			v |= p[i + 2];
+		*out++ = digit[v >> 18];
+		*out++ = digit[v >> 12 & 63];
+		*out++ = i + 1 < n ? digit[v >> 6 & 63] : '=';
+		*out++ = i + 2 < n ? digit[v & 63] : '=';
+	}
+	*out = '\0';
+	return text;
+}

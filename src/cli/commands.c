@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/opts.h"
 
 /* The groups stand in the overview in the order of their first command here. */
@@ -23,8 +24,9 @@ const struct command *command_find(const char *name)
 
 int command_unknown(const char *name, struct err *e)
 {
-	struct suggest s = { .word = name };
+	struct suggest s;
 
+	suggest_start(&s, name);
 	for (const struct command *const *c = commands; *c; c++)
 		suggest_offer(&s, (*c)->name);
 	if (s.best)
