@@ -9,6 +9,17 @@
 
 /* The groups stand in the overview in the order of their first command here. */
 const struct command *const commands[] = {
+	&cmd_up,
+	&cmd_status,
+	&cmd_scale,
+	&cmd_stop,
+	&cmd_down,
+	&cmd_logs,
+	&cmd_pool,
+	&cmd_quiesce,
+	&cmd_resume,
+	&cmd_supervise,
+	&cmd_health,
 	&cmd_help,
 	&cmd_version,
 	NULL,
