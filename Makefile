@@ -172,7 +172,7 @@ help:
 check: check-unit check-corpus check-cli
 
 check-unit: $(TESTS)
-	@rc=0; for t in $^; do $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
+	@rc=0; for t in $^; do timeout 300 $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
 	grep -h 'PASSED\|FAILED' $(addsuffix .log,$^) | grep 'test(s)'; exit $$rc
 
 check-corpus: $(REPLAY)

@@ -13,6 +13,9 @@
  */
 void str_printable(char *s);
 
+/* Whether s is well-formed UTF-8; JSON can carry nothing else. */
+bool str_is_utf8(const char *s);
+
 /* Allocated text, or NULL when memory is short.  The caller frees it. */
 char *str_fmt(const char *fmt, ...) PRINTF(1, 2) NODISCARD;
 

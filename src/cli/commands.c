@@ -4,10 +4,22 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/opts.h"
 
 /* The groups stand in the overview in the order of their first command here. */
 const struct command *const commands[] = {
+	&cmd_up,
+	&cmd_status,
+	&cmd_scale,
+	&cmd_stop,
+	&cmd_down,
+	&cmd_logs,
+	&cmd_pool,
+	&cmd_quiesce,
+	&cmd_resume,
+	&cmd_supervise,
+	&cmd_health,
 	&cmd_help,
 	&cmd_version,
 	NULL,
@@ -23,8 +35,9 @@ const struct command *command_find(const char *name)
 
 int command_unknown(const char *name, struct err *e)
 {
-	struct suggest s = { .word = name };
+	struct suggest s;
 
+	suggest_start(&s, name);
 	for (const struct command *const *c = commands; *c; c++)
 		suggest_offer(&s, (*c)->name);
 	if (s.best)

@@ -6,23 +6,8 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "base/suggest.h"
 #include "cli/command.h"
-
-/* --- suggestions ---------------------------------------------------------------- */
-
-void suggest_offer(struct suggest *s, const char *candidate)
-{
-	size_t n = strlen(s->word);
-	unsigned d = str_distance(s->word, candidate);
-
-	/* A typed beginning is what an abbreviation would have been. */
-	if (n >= 2 && str_starts(candidate, s->word, NULL))
-		d = 1;
-	if (d > (n < 4 ? 1U : 2U) || (s->best && d >= s->distance))
-		return;
-	s->best = candidate;
-	s->distance = d;
-}
 
 /* --- values --------------------------------------------------------------------- */
 
@@ -119,10 +104,11 @@ static const struct opt *find_letter(const struct opts *p, char letter)
 static int unknown_name(const struct opts *p, const char *name, size_t n, struct err *e)
 {
 	AUTO(free) char *typed = strndup(name, n);
-	struct suggest s = { .word = typed };
+	struct suggest s;
 
 	if (!typed)
 		return err_nomem(e);
+	suggest_start(&s, typed);
 	for (const struct opt *const *t = p->tables; *t; t++)
 		for (const struct opt *o = *t; o->name; o++)
 			suggest_offer(&s, o->name);

@@ -42,19 +42,3 @@ int opts_defaults(const struct opt *table, struct err *e) NODISCARD;
  */
 int opts_parse(struct opts *p, int argc, char **argv, bool options_first, char **args, int *nargs,
         struct err *e) NODISCARD;
-
-/*
- * "Did you mean": offer all valid words, then print s.best if there is one.
- *
- *	struct suggest s = { .word = typed };
- *
- *	for (...)
- *		suggest_offer(&s, candidate);
- */
-struct suggest {
-	const char *word;
-	const char *best; /* NULL: nothing is near enough */
-	unsigned distance;
-};
-
-void suggest_offer(struct suggest *s, const char *candidate);

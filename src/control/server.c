@@ -187,6 +187,7 @@ static void on_accept(struct loop_io *io, unsigned events UNUSED, void *arg)
 	struct control_server *s = arg;
 	struct control_connection *c;
 	struct err e = ERR_INIT;
+	/* cppcheck-suppress nullPointer ; accept4() takes NULL for "do not tell who" */
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)

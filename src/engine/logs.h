@@ -4,7 +4,8 @@
  * Engine API: logs of services and tasks (/services/{id}/logs, /tasks/{id}/logs)
  *
  * Lines come as the manager gets them from the nodes: in order for one task and stream, in no
- * order between tasks.  A node that cannot be reached is told of on ENGINE_LOG_SYSTEM.
+ * order between tasks.  A node that cannot be reached is told of on ENGINE_LOG_SYSTEM, after the
+ * lines of the others.
  */
 
 #include <stdbool.h>

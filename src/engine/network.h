@@ -16,6 +16,9 @@ json_t *engine_network_inspect(struct engine *eng, const char *id, struct err *e
 int engine_network_create(struct engine *eng, const json_t *spec, char ret_id[ENGINE_ID_SIZE],
         struct err *e) NODISCARD;
 
-/* DELETE /networks/{id}.  0 removed, 1 there was none; ERR_CONFLICT while tasks use it, which
- * after a service's removal lasts until its last task is gone. */
+/*
+ * DELETE /networks/{id}.  0 removed, 1 there was none; ERR_CONFLICT while a service names it.  The
+ * containers of a removed service that still stop do not hinder it (seen with 20.10.24), and stay
+ * connected to what is then no network of the swarm any more.
+ */
 int engine_network_remove(struct engine *eng, const char *id, struct err *e) NODISCARD;

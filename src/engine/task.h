@@ -42,7 +42,7 @@ struct engine_task {
 	int64_t slot; /* from 1; 0 in global services */
 	uint64_t version;
 	enum engine_task_state desired_state, state;
-	int exit_code;          /* -1: no container yet; else good only once it has ended */
+	int exit_code;          /* of a container that has ended; else -1 */
 	int64_t created_ns;     /* real time; 0: unknown */
 	int64_t updated_ns;     /* same */
 	int64_t state_since_ns; /* Status.Timestamp, same */

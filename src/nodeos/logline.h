@@ -45,6 +45,9 @@ enum nodeos_logline_weight {
 
 enum nodeos_logline_weight nodeos_logline_weight(const struct nodeos_logline *l);
 
-/* Replace private keys (WIF "5[HJK]...", also "PVT_K1_..." and the like) by a word, in place;
- * the text never gets longer.  Returns how many there were. */
+/*
+ * Overwrite private keys with asterisks, in place: WIF ("5[HJK]..."), "PVT_..." and whatever
+ * follows "=KEY:" in a signature provider.  Public keys and signatures stay.  Returns how many
+ * there were.
+ */
 unsigned nodeos_redact(char *text);

@@ -22,10 +22,10 @@ enum nodeos_option_place {
 
 struct nodeos_option_rule {
 	const char *key;
-	const char *reason; /* "... because REASON" */
+	const char *reason; /* "'KEY' is refused: REASON" */
 	enum nodeos_option_place refused;
 	char letter;      /* its short form on the command line, or 0 */
-	bool false_is_ok; /* a switch that does no harm when it is off */
+	bool false_is_ok; /* a switch that does no harm in config.ini when it is off */
 };
 
 /* The rules, ended by one whose key is NULL. */
@@ -39,8 +39,10 @@ const struct nodeos_option_rule *nodeos_option_refused(
 bool nodeos_option_is_list(const char *key);
 
 /*
- * Check what the user wants on nodeos's command line (argv[0] is the program).  Returns 0, or
- * -1 with ERR_USAGE: a refused option, also in the forms --opt=x, -dX and abbreviated, which
- * boost all takes; or an argument that is no option and no option's value.
+ * Check what the user wants on nodeos's command line (argv[0] is the program, NULL ends it).
+ * Returns 0, or -1 with ERR_USAGE: a refused option, also in the forms that boost takes too
+ * (--opt=x, abbreviated, -dX, -xd X), or an argument that cannot be one of nodeos's.  Whatever
+ * begins with '-' and is no number counts as an option, also where nodeos would take it for
+ * the value of the option before.
  */
 int nodeos_args_check(char *const *argv, struct err *e) NODISCARD;

@@ -28,6 +28,9 @@
 #include "base/strvec.h"
 #include "nodeos/options.h"
 
+/* Where the supervisor itself listens in the container; nodeos must not. */
+#define NODEOS_SUPERVISOR_PORT 8880
+
 struct render_input {
 	const char *name; /* the template's, for messages and the first comment */
 	const char *text;

@@ -5,7 +5,8 @@
  *
  * Parsers of the bodies that the supervisor asks for.  Everything is checked: ids are 64 hex
  * digits, block numbers 32 bits; a body that is not what was asked for is ERR_PROTOCOL.  Keys
- * we do not know are ignored.  Sources: recordings of nodeos v4.0.6.
+ * we do not know are ignored.  nodeos writes numbers from 2^32 on as text, so both are read.
+ * Sources: recordings of nodeos v4.0.6; AntelopeIO/leap, libraries/libfc/src/io/json.cpp.
  */
 
 #include <stddef.h>
@@ -37,6 +38,8 @@ struct nodeos_peers_info {
 	unsigned connections;   /* all of them, inbound ones included */
 	unsigned handshaken;    /* those that ever said hello; nodeos has no word "connected" */
 	uint32_t best_head_num; /* of the handshakes on the expected chain; 0 if there is none */
+	/* The same of configured peers only: anybody who connects can claim any head. */
+	uint32_t best_configured_head_num;
 };
 
 /* chain_id: the expected chain, or NULL for any.  A handshake's head is as old as the handshake,

@@ -36,6 +36,19 @@ int read_env_kvs(struct reader *r, const struct node *n, void *dst)
 	return read_kvs(r, n, true, dst);
 }
 
+/* The value of our own variable; it stays NULL when there is none. */
+static int look_up(struct reader *r, const char *name, const char **ret)
+{
+	const char *found = r->vars->get(r->vars->arg, name);
+
+	if (!found)
+		return 0;
+	if (!str_is_utf8(found))
+		return err_set(r->e, ERR_USAGE, "the value of variable '%s' is not UTF-8", name);
+	*ret = arena_strdup(r->arena, found);
+	return *ret ? 0 : fail_nomem(r);
+}
+
 /* One line of an env file, which Docker takes as it is: no quotes, no variables. */
 static int env_line(
         struct reader *r, const struct node *n, const char *line, size_t len, struct stack_kv *ret)
@@ -47,19 +60,30 @@ static int env_line(
 	ret->value = eq ? arena_strndup(r->arena, eq + 1, len - name - 1) : NULL;
 	if (!ret->key || (eq && !ret->value))
 		return fail_nomem(r);
-	if (strlen(ret->key) != name || (eq && strlen(ret->value) != len - name - 1))
+	if (memchr(line, '\0', len) || !str_is_utf8(ret->key) || (eq && !str_is_utf8(ret->value)))
 		return fail_value(
-		        r, n, "'%.200s' has a NUL byte in line %u", ret->at.file, ret->at.line);
+		        r, n, "line %u of '%.200s' is not text", ret->at.line, ret->at.file);
 	if (!name || strpbrk(ret->key, BLANKS))
-		return fail_value(r, n, "'%.200s', line %u: '%.60s' is not a name", ret->at.file,
-		        ret->at.line, ret->key);
+		return fail_value(r, n, "line %u of '%.200s': '%.60s' is not a name", ret->at.line,
+		        ret->at.file, ret->key);
+	return eq ? 0 : look_up(r, ret->key, &ret->value);
+}
+
+static int add_kv(struct reader *r, struct stack_kvs *ret, const struct stack_kv *kv)
+{
+	struct stack_kv *v = (struct stack_kv *)(uintptr_t)ret->v;
+
+	v = arena_room(r->arena, v, ret->n, sizeof(*v));
+	if (!v)
+		return fail_nomem(r);
+	v[ret->n++] = *kv;
+	ret->v = v;
 	return 0;
 }
 
 static int read_one_env_file(
         struct reader *r, const struct node *n, const char *path, struct stack_kvs *ret)
 {
-	struct stack_kv *v = (struct stack_kv *)(uintptr_t)ret->v;
 	const char *text = NULL, *p;
 	unsigned line = 0;
 	size_t len = 0;
@@ -82,11 +106,9 @@ static int read_one_env_file(
 		if (p < end && *p != '#') {
 			if (env_line(r, n, p, (size_t)(end - p), &kv) < 0)
 				return -1;
-			v = arena_room(r->arena, v, ret->n, sizeof(*v));
-			if (!v)
-				return fail_nomem(r);
-			v[ret->n++] = kv;
-			ret->v = v;
+			/* A name that we do not have either is as good as not there. */
+			if (kv.value && add_kv(r, ret, &kv) < 0)
+				return -1;
 		}
 		p = nl ? nl + 1 : text + len;
 	}
@@ -146,13 +168,8 @@ int unite_environment(struct reader *r, const struct stack_kvs *files,
 		if (i + 1 < n && strcmp(all[i].kv.key, all[i + 1].kv.key) == 0)
 			continue;
 		*kv = all[i].kv;
-		if (!kv->value) {
-			const char *found = r->vars->get(r->vars->arg, kv->key);
-
-			kv->value = found ? arena_strdup(r->arena, found) : NULL;
-			if (found && !kv->value)
-				return fail_nomem(r);
-		}
+		if (!kv->value && look_up(r, kv->key, &kv->value) < 0)
+			return -1;
 		kept++;
 	}
 	*ret = (struct stack_kvs){ v, kept };

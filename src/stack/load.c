@@ -58,8 +58,9 @@ static int check_name(struct reader *r, const struct node *key, const char *what
 	        isalnum((unsigned char)s[n - 1]))
 		return 0;
 bad:
-	return fail_at(r, key, "'%.80s' is not a %s's name: letters, digits, - and _%s, at most %d",
-	        s, what, dots ? " and ." : "", STACK_NAME_MAX);
+	return fail_at(r, key,
+	        "'%.80s' is not a %s's name: letters and digits, inside also %s, at most %d", s,
+	        what, dots ? "- _ ." : "- _", STACK_NAME_MAX);
 }
 
 /* Start reading an item; its name is what the messages call it. */
@@ -206,6 +207,10 @@ static const char *directory_of(struct loader *l, const char *file)
 			err_sys(l->e, errno, "get the working directory");
 			return NULL;
 		}
+		if (!str_is_utf8(cwd)) {
+			err_set(l->e, ERR_USAGE, "the working directory's name is not UTF-8");
+			return NULL;
+		}
 		dir = arena_fmt(l->arena, "%s%s%.*s", cwd, slash ? "/" : "",
 		        slash ? (int)(slash - file) : 0, file);
 	}
@@ -281,24 +286,22 @@ static int undefined(struct loader *l, const struct stack_service *svc, const st
 	        what, s->word, suggest_text(s));
 }
 
-static int use_networks(struct loader *l, const struct stack_service *svc)
+/* Near misses are looked for only after the exact name was not found: that is much more work. */
+static int use_network(
+        struct loader *l, const struct stack_service *svc, const struct stack_service_network *net)
 {
-	for (size_t i = 0; i < svc->n_networks; i++) {
-		const struct stack_service_network *net = &svc->networks[i];
-		struct stack_network *found = NULL;
-		struct suggest s;
+	struct suggest s;
 
-		suggest_start(&s, net->name);
-		for (size_t j = 0; j < l->n_networks; j++) {
-			suggest_offer(&s, l->networks[j].name);
-			if (strcmp(l->networks[j].name, net->name) == 0)
-				found = &l->networks[j];
-		}
-		if (!found)
-			return undefined(l, svc, &net->at, "network", &s);
-		found->used = true;
+	for (size_t i = 0; i < l->n_networks; i++) {
+		if (strcmp(l->networks[i].name, net->name) != 0)
+			continue;
+		l->networks[i].used = true;
+		return 0;
 	}
-	return 0;
+	suggest_start(&s, net->name);
+	for (size_t i = 0; i < l->n_networks; i++)
+		suggest_offer(&s, l->networks[i].name);
+	return undefined(l, svc, &net->at, "network", &s);
 }
 
 static int find_file(struct loader *l, const struct stack_service *svc, const char *what,
@@ -306,12 +309,12 @@ static int find_file(struct loader *l, const struct stack_service *svc, const ch
 {
 	struct suggest s;
 
-	suggest_start(&s, ref->source);
-	for (size_t j = 0; j < n; j++) {
-		if (strcmp(v[j].name, ref->source) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].name, ref->source) == 0)
 			return 0;
-		suggest_offer(&s, v[j].name);
-	}
+	suggest_start(&s, ref->source);
+	for (size_t i = 0; i < n; i++)
+		suggest_offer(&s, v[i].name);
 	return undefined(l, svc, &ref->at, what, &s);
 }
 
@@ -322,19 +325,20 @@ static int find_volume(
 
 	if (m->type != STACK_MOUNT_VOLUME || !m->source)
 		return 0;
-	suggest_start(&s, m->source);
-	for (size_t j = 0; j < l->n_volumes; j++) {
-		if (strcmp(l->volumes[j].name, m->source) == 0)
+	for (size_t i = 0; i < l->n_volumes; i++)
+		if (strcmp(l->volumes[i].name, m->source) == 0)
 			return 0;
-		suggest_offer(&s, l->volumes[j].name);
-	}
+	suggest_start(&s, m->source);
+	for (size_t i = 0; i < l->n_volumes; i++)
+		suggest_offer(&s, l->volumes[i].name);
 	return undefined(l, svc, &m->at, "volume", &s);
 }
 
 static int check_references(struct loader *l, const struct stack_service *svc)
 {
-	if (use_networks(l, svc) < 0)
-		return -1;
+	for (size_t i = 0; i < svc->n_networks; i++)
+		if (use_network(l, svc, &svc->networks[i]) < 0)
+			return -1;
 	for (size_t i = 0; i < svc->n_configs; i++)
 		if (find_file(l, svc, "config", &svc->configs[i], l->configs, l->n_configs) < 0)
 			return -1;
@@ -471,6 +475,9 @@ static int load(struct stack **ret, const char *const *files, size_t n_files, co
 	};
 	struct stack *st;
 
+	for (size_t i = 0; i < n_files; i++)
+		if (!str_is_utf8(files[i]))
+			return err_set(e, ERR_USAGE, "the file name '%s' is not UTF-8", files[i]);
 	if (!n_files || n_files > STACK_FILES_MAX)
 		return err_set(e, ERR_USAGE, "1 to %d stack files can be given, not %zu",
 		        STACK_FILES_MAX, n_files);

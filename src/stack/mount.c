@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "stack/service_priv.h"
 
 /* --- paths ---------------------------------------------------------------------------------- */
@@ -56,6 +57,8 @@ static int bind_source(struct reader *r, const struct node *n, struct stack_moun
 		if (!home || (m->source[1] && m->source[1] != '/'))
 			return fail_value(
 			        r, n, "'%.60s': cannot tell whose home '~' is", m->source);
+		if (!str_is_utf8(home))
+			return fail_value(r, n, "the variable HOME is not UTF-8");
 		m->source = arena_fmt(r->arena, "%s%s", home, m->source + 1);
 		if (!m->source)
 			return fail_nomem(r);

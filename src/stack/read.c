@@ -115,33 +115,6 @@ struct stack_pos pos_of(const struct node *n)
 	return (struct stack_pos){ n->src->file, n->line, n->column };
 }
 
-void suggest_start(struct suggest *s, const char *word)
-{
-	size_t n = strlen(word);
-
-	*s = (struct suggest){ .word = word };
-	/* A third of the word may be wrong, but at least one and at most three letters. */
-	s->distance = n < 6 ? 2 : n < 9 ? 3 : 4;
-}
-
-void suggest_offer(struct suggest *s, const char *candidate)
-{
-	unsigned d = str_distance(s->word, candidate);
-
-	if (d < s->distance && d < strlen(s->word)) {
-		s->distance = d;
-		s->best = candidate;
-	}
-}
-
-const char *suggest_text(struct suggest *s)
-{
-	if (!s->best)
-		return "";
-	(void)snprintf(s->text, sizeof(s->text), "; did you mean '%s'?", s->best);
-	return s->text;
-}
-
 /* --- mappings -----------------------------------------------------------------------------------
  */
 
@@ -288,6 +261,8 @@ static int expand(struct reader *r, const struct node *n, struct scalar *ret)
 
 	if (interp_expand(&out, n->text, r->vars, NULL, r->e) < 0)
 		return fail_because(r, n);
+	if (out.data && !str_is_utf8(out.data))
+		return fail_value(r, n, "a variable's value is not UTF-8");
 	r->text_left -= out.len;
 	ret->text = arena_strndup(r->arena, out.data ? out.data : "", out.len);
 	ret->type = SCALAR_CAST;
@@ -312,7 +287,7 @@ static int wrong_type(
 		[SCALAR_NULL] = "empty",
 		[SCALAR_BOOL] = "a boolean",
 		[SCALAR_INT] = "a number",
-		[SCALAR_FLOAT] = "a number",
+		[SCALAR_FLOAT] = "a fraction",
 		[SCALAR_TEXT] = "text",
 		[SCALAR_CAST] = "text",
 	};

@@ -17,6 +17,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/suggest.h"
 #include "stack/arena_priv.h"
 #include "stack/node_priv.h"
 #include "stack/stack.h"
@@ -110,16 +111,3 @@ int want_list(struct reader *r, const struct node *n);
 int want_items(struct reader *r, const struct node *n);
 
 struct stack_pos pos_of(const struct node *n);
-
-/* "did you mean": offer each candidate, then print. */
-struct suggest {
-	const char *word, *best;
-	unsigned distance;
-	char text[128];
-};
-
-void suggest_start(struct suggest *s, const char *word);
-void suggest_offer(struct suggest *s, const char *candidate);
-
-/* "; did you mean 'x'?" or "". */
-const char *suggest_text(struct suggest *s);

@@ -176,12 +176,12 @@ static int check_capability(struct reader *r, const struct node *n, const char *
 		*p = (char)toupper((unsigned char)*p);
 	text = up;
 	str_starts(text, "CAP_", &text);
-	suggest_start(&s, text);
-	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
 		if (strcmp(capabilities[i], text) == 0)
 			return 0;
+	suggest_start(&s, text);
+	for (size_t i = 0; i < ARRAY_LEN(capabilities); i++)
 		suggest_offer(&s, capabilities[i]);
-	}
 	return fail_value(r, n, "'%.60s' is not a capability%s", up, suggest_text(&s));
 }
 
@@ -189,7 +189,7 @@ static int read_caps(struct reader *r, const struct node *n, void *dst)
 {
 	struct stack_strs *ret = dst;
 
-	if (read_texts(r, n, ret) < 0)
+	if (want_items(r, n) < 0 || read_texts(r, n, ret) < 0)
 		return -1;
 	for (size_t i = 0; i < ret->n; i++)
 		if (check_capability(r, n->items[i], ret->v[i]) < 0)

@@ -47,8 +47,18 @@ static json_t *warnings(const struct supervisor *s)
 	return list;
 }
 
+/* Handshakes are old, so our own head may well be the best that is known. */
+static uint32_t best_head(const struct supervisor *s)
+{
+	const struct health *h = &s->health;
+	uint32_t own = h->info.head_block_num;
+
+	return h->has_peers && h->peers.best_head_num > own ? h->peers.best_head_num : own;
+}
+
 json_t *answer_status(const struct supervisor *s)
 {
+	bool running = s->record.nodeos_pid != 0;
 	const struct health *h = &s->health;
 	const struct nodeos_info *i = &h->info;
 	int64_t age = clock_real_ns() - i->head_time_ns;
@@ -58,7 +68,7 @@ json_t *answer_status(const struct supervisor *s)
 
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
 	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:f, s:o, s:o}",
+	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:f, s:o, s:o, s:b, s:I}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
@@ -70,15 +80,18 @@ json_t *answer_status(const struct supervisor *s)
 	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
 	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
 	        "lag_blocks", info_json(s, true, h->ready.lag_blocks), "best_known_head",
-	        info_json(s, h->has_peers && h->peers.best_head_num, h->peers.best_head_num),
-	        "starts", (json_int_t)s->record.starts, "restarts", (json_int_t)s->record.restarts,
-	        "verdict", s->record.verdict, "verdict_why", s->record.verdict_why, "last_stop",
+	        info_json(s, true, best_head(s)), "starts", (json_int_t)s->record.starts,
+	        "restarts", (json_int_t)s->record.restarts, "verdict",
+	        running ? "in-use" : s->record.verdict, "verdict_why",
+	        running ? "nodeos has it open" : s->record.verdict_why, "last_stop",
 	        text_or_null(record_last_stop(&s->record)), "nodeos_pid",
 	        (json_int_t)s->record.nodeos_pid, "peers_connected",
 	        info_json(s, h->has_peers, h->peers.handshaken), "peers_configured",
 	        info_json(s, h->has_peers, h->peers.configured), "disk_used_percent",
 	        s->disk_used_percent, "state_db_used_percent",
-	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s));
+	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
+	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
+	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC));
 }
 
 static json_t *health_json(const struct supervisor *s)

@@ -28,7 +28,8 @@
 #define PEERS_MAX (4U * 1024 * 1024)
 #define DB_MAX    (256U * 1024)
 
-#define DB_WARN_PERCENT 90
+#define DB_WARN_PERCENT   90 /* used */
+#define DB_MARGIN_PERCENT 5  /* free above nodeos's own guard */
 
 static void decide(struct supervisor *s)
 {
@@ -112,8 +113,10 @@ static void on_db(struct http_probe *q UNUSED, const struct http_probe_result *r
 	        nodeos_db_size_parse(&h->db, r->body, r->len, &e) < 0 || !h->db.size_bytes)
 		return;
 	h->has_db = true;
+	/* nodeos stops itself when less than the guard is free. */
 	low = h->db.free_bytes < h->db.size_bytes / 100 * (100 - DB_WARN_PERCENT) ||
-	        h->db.free_bytes < 2 * s->render.state_db_guard_bytes;
+	        h->db.free_bytes <
+	                s->render.state_db_guard_bytes + h->db.size_bytes / 100 * DB_MARGIN_PERCENT;
 	if (low && !h->db_warned) {
 		char text[NUM_TEXT_MAX];
 
