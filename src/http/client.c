@@ -218,8 +218,14 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 int http_curl_error(
         CURLcode rc, struct err *e, const char *method, const char *where, const char *path)
 {
+	bool is_http = *where == '/' || str_starts(where, "http://", NULL) ||
+	        str_starts(where, "https://", NULL);
 	enum err_kind kind = ERR_UNAVAILABLE;
 
+	/* What curl says of a reply without a status line, which it takes for HTTP/0.9. */
+	if (rc == CURLE_UNSUPPORTED_PROTOCOL && is_http)
+		return err_set(e, ERR_PROTOCOL, "%s %s at '%s': the reply is not HTTP", method,
+		        path, where);
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		kind = ERR_TIMEOUT;
 	else if (rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT)
