@@ -48,12 +48,13 @@ update_is()
 
 raw_update()
 {
-	docker service update -d --replicas 5 nodeswarm_readers >/dev/null || return
-	wait_for 60 serves readers 5
+	local n
+	for n in 3 6 2; do
+		docker service update -d --replicas $n nodeswarm_readers >/dev/null || return
+		wait_for 60 serves readers $n || return
+	done
 }
-check 'docker service update --replicas 5: all serve' raw_update
-
-check 'scale to 2' nodeswarm scale readers=2
+check 'docker service update --replicas 3, 6, 2: all serve' raw_update
 
 force_twice()
 {
