@@ -86,6 +86,8 @@ inside()
 	mkdir -p "$run/lock"
 	mount -n --move "$run" /run
 	mount -n --bind "$dir/etc" /etc/docker
+	# runc writes a file there for each exec; the caller's may be below the /run that is hidden now.
+	export TMPDIR=$dir/tmp
 	# Images are only here, and an engine that asks a registry for them waits for the answer.
 	export DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1
 	dockerd --config-file "$dir/daemon.json" --data-root "$dir/docker" --exec-root "$dir/exec" \
@@ -113,7 +115,7 @@ start()
 	fi
 	# Nothing lives that the exec root could tell of; its pid files would name other processes.
 	rm -rf --one-file-system "$dir/exec"
-	mkdir -p "$dir"/{docker,exec,run,etc,before}
+	mkdir -p "$dir"/{docker,exec,run,etc,tmp,before}
 	[ -d /etc/docker ] || touch "$dir/made-etc-docker"
 	mkdir -p /etc/docker
 	echo '{}' >"$dir/daemon.json"
@@ -255,7 +257,7 @@ stop()
 	fi
 	remove_cgroups
 	[ ! -e "$dir/made-etc-docker" ] || rmdir /etc/docker 2>/dev/null || true
-	rm -rf --one-file-system "${dir:?}"/{docker,exec,run,etc,before,daemon.json,docker.sock,init.pid,chains,made-etc-docker,dockerd.log}
+	rm -rf --one-file-system "${dir:?}"/{docker,exec,run,etc,tmp,before,daemon.json,docker.sock,init.pid,chains,made-etc-docker,dockerd.log}
 	rmdir "$dir" 2>/dev/null || true
 }
 

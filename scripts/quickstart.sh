@@ -319,5 +319,5 @@ if [ -d "$dir" ]; then
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
 # A directory without notes is of no use.
-trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null' EXIT
+trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
 "$action"
