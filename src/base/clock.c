@@ -58,7 +58,8 @@ int clock_parse(int64_t *ret_ns, const char *s)
 			}
 	if (*s == 'Z')
 		s++;
-	if (*s || tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12)
+	/* An int64 of nanoseconds ends in 2262. */
+	if (*s || tm.tm_year < 1970 || tm.tm_year > 2261 || tm.tm_mon < 1 || tm.tm_mon > 12)
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
