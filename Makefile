@@ -150,6 +150,8 @@ FORCE:
 
 # wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
 wraps_test_fs := write fsync openat renameat close fchmod
+wraps_test_chain := pwrite64
+wraps_test_datadir := pwrite64
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
