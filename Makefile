@@ -2,6 +2,7 @@
 #
 # all             build/nodeswarm and build/nodesim
 # check           unit tests and fuzz corpora: no engine, no root, a minute
+# check-sim       nodesim processes against the recordings of nodeos: loopback, half a minute
 # check-it        tests against a real Docker Engine that they start themselves; needs root
 # check-asan      check under ASan and UBSan
 # check-tsan      unit tests under TSan
@@ -166,11 +167,11 @@ $(REPLAY): $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(B)/lib$(P
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all help check check-unit check-it check-corpus check-asan check-tsan check-valgrind soak
+.PHONY: all help check check-unit check-sim check-it check-corpus check-asan check-tsan check-valgrind soak
 help:
 	@awk '/^# ?/{sub(/^# ?/, ""); print; next} {exit}' Makefile
 
-check: check-unit check-corpus
+check: check-unit check-corpus check-sim
 
 check-unit: $(TESTS)
 	@rc=0; for t in $^; do $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
@@ -178,6 +179,9 @@ check-unit: $(TESTS)
 
 check-corpus: $(REPLAY)
 	@for t in $(FUZZ); do $(B)/fuzz/replay_$$t $$(find fuzz/corpus/$$t fuzz/regress/$$t -type f 2>/dev/null) && echo "corpus $$t ok" || exit 1; done
+
+check-sim: all
+	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
 check-it: all
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
