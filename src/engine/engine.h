@@ -14,7 +14,7 @@
  *		return -1;
  *
  * Nothing is sent before the first call.  That one asks GET /version and settles on the API
- * version: the newest that both speak, from 1.41 to 1.43.
+ * version: the newest that both speak, from 1.41 to 1.44.
  *
  * Calls that return json_t * return a new reference to what the engine sent, whole; its keys are
  * the API's.  Calls with a typed reply fill it only on success.
@@ -32,7 +32,7 @@
  *   ERR_SYSTEM       the engine failed inside (any other 500), or no memory here
  *   ERR_INTERRUPTED  see engine_interrupt_on()
  *
- * Facts are from the Engine API reference, versions 1.41 to 1.43, and from measurements with
+ * Facts are from the Engine API reference, versions 1.41 to 1.44, and from measurements with
  * docker.io 20.10.24.
  */
 
@@ -48,7 +48,7 @@ struct engine;
 
 /* Both are 1.x. */
 #define ENGINE_API_MIN_MINOR 41
-#define ENGINE_API_MAX_MINOR 43
+#define ENGINE_API_MAX_MINOR 44 /* what Docker 29 asks for at least */
 
 /* Object ids: 25 characters in swarm, 64 hex digits elsewhere, "sha256:" and those for images. */
 #define ENGINE_ID_SIZE   80

@@ -35,6 +35,9 @@ struct rule {
 /* The first that fits. */
 static const struct rule rules[] = {
 	{ 0, "update out of sequence", ERR_CONFLICT, NULL },
+	/* 409 for services and configs, 500 for networks. */
+	{ 0, "name conflicts with an existing object", ERR_CONFLICT, NULL },
+	{ 0, "already exists", ERR_CONFLICT, NULL },
 	{ 0, "does not have a leader", ERR_UNAVAILABLE, QUORUM_HINT },
 	{ 500, "code = DeadlineExceeded", ERR_UNAVAILABLE, QUORUM_HINT },
 	{ 500, "context deadline exceeded", ERR_UNAVAILABLE, QUORUM_HINT },

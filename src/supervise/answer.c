@@ -53,7 +53,9 @@ static uint32_t best_head(const struct supervisor *s)
 	const struct health *h = &s->health;
 	uint32_t own = h->info.head_block_num;
 
-	return h->has_peers && h->peers.best_head_num > own ? h->peers.best_head_num : own;
+	return h->has_peers && h->peers.best_configured_head_num > own
+	        ? h->peers.best_configured_head_num
+	        : own;
 }
 
 json_t *answer_status(const struct supervisor *s)

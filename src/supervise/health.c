@@ -13,7 +13,8 @@
  * get_info is answered by nodeos's main thread, so its silence is the sign of a busy one.
  *
  * A peer's last_handshake is not live: its head is a lower bound, which is all that the
- * decision (ready.h) takes it for.
+ * decision (ready.h) takes it for.  Only peers that we were told to connect to count: anybody
+ * may connect to us and claim any head.
  */
 
 #define ASK_SOON_NS   (250 * NS_PER_MS) /* until it is ready for the first time */
@@ -49,7 +50,7 @@ static void decide(struct supervisor *s)
 		.chain_id = h->info.chain_id,
 		.head_block_num = h->info.head_block_num,
 		.head_time_ns = h->info.head_time_ns,
-		.best_head = h->has_peers ? h->peers.best_head_num : 0,
+		.best_head = h->has_peers ? h->peers.best_configured_head_num : 0,
 		.has_peers = s->peers > 0 || (h->has_peers && h->peers.configured > 0),
 		.was_ready = h->was_ready,
 		.started_empty = h->started_empty,
