@@ -18,8 +18,9 @@ machine()
 	cat /proc/sys/net/ipv4/ip_forward
 	awk '{ print $2 }' /proc/mounts | sort
 	pgrep -la 'dockerd|containerd|unshare|sleep' | grep -vw pgrep
-	find /sys/fs/cgroup -maxdepth 2 -name 'nodeswarm-nsqs*'
+	find /sys/fs/cgroup -path "*$NODESWARM_QUICKSTART_CGROUP*"
 	ls -d /etc/docker 2>&1
+	find /var/lib/docker
 }
 
 # As on a machine with a packet filter of its own; one chain looks much like docker's.
