@@ -58,8 +58,12 @@ struct http_server_config {
 	void *arg;
 	unsigned max_connections; /* 0: 64 */
 	unsigned max_per_address; /* 0: no limit of its own */
-	unsigned idle_seconds;    /* 0: 10 */
-	size_t max_body;          /* bytes; 0: bodies are refused with 413 */
+	/* Without a byte for so long a connection is closed; 0: 10.  A request gets twice that to
+	 * come as a whole, since the reply before it, and a reply to be taken. */
+	unsigned idle_seconds;
+	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it comes in chunks.
+	 */
+	size_t max_body;
 };
 
 struct http_server *http_server_new(
