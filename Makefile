@@ -2,6 +2,7 @@
 #
 # all             build/nodeswarm and build/nodesim
 # check           unit tests, fuzz corpora, command line: no engine, no root, a minute
+# check-sim       nodesim processes against the recordings of nodeos: loopback, half a minute
 # check-it        tests against a real Docker Engine that they start themselves; needs root
 # check-asan      check under ASan and UBSan
 # check-tsan      unit tests under TSan
@@ -152,6 +153,8 @@ FORCE:
 wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdirat fchownat
 wraps_test_lockfile := flock ftruncate64 write
 wraps_test_output := clock_mono_ns
+wraps_test_chain := pwrite64
+wraps_test_datadir := pwrite64
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
@@ -166,11 +169,11 @@ $(REPLAY): $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(B)/lib$(P
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all help check check-unit check-it check-cli check-corpus check-asan check-tsan check-valgrind soak
+.PHONY: all help check check-unit check-it check-cli check-sim check-corpus check-asan check-tsan check-valgrind soak
 help:
 	@awk '/^# ?/{sub(/^# ?/, ""); print; next} {exit}' Makefile
 
-check: check-unit check-corpus check-cli
+check: check-unit check-corpus check-cli check-sim
 
 check-unit: $(TESTS)
 	@rc=0; for t in $^; do timeout 300 $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
@@ -181,6 +184,9 @@ check-corpus: $(REPLAY)
 
 check-cli: all
 	@BUILD=$(CURDIR)/$(B) tests/cli/run.sh
+
+check-sim: all
+	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
 check-it: all
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)

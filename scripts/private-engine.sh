@@ -12,6 +12,7 @@
 # /run and in a pid namespace: when its pid 1 is killed, every container goes with it and no mount
 # stays. It is in the machine's network, so that published ports are where one looks for them;
 # what a dockerd changes there is noted in DIR/before at the start and taken back by stop.
+# NODESWARM_QUICKSTART_CGROUP names the cgroup of its containers (default: after DIR).
 set -euo pipefail
 
 die()
@@ -85,7 +86,11 @@ inside()
 	mount --bind /run/xtables.lock "$run/xtables.lock"
 	mkdir -p "$run/lock"
 	mount -n --move "$run" /run
+	# These two dockerd has built in, whatever its data root.
 	mount -n --bind "$dir/etc" /etc/docker
+	mount -n --bind "$dir/lib" /var/lib/docker
+	# runc writes a file there for each exec; the caller's may be below the /run that is hidden now.
+	export TMPDIR=$dir/tmp
 	# Images are only here, and an engine that asks a registry for them waits for the answer.
 	export DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1
 	dockerd --config-file "$dir/daemon.json" --data-root "$dir/docker" --exec-root "$dir/exec" \
@@ -113,9 +118,11 @@ start()
 	fi
 	# Nothing lives that the exec root could tell of; its pid files would name other processes.
 	rm -rf --one-file-system "$dir/exec"
-	mkdir -p "$dir"/{docker,exec,run,etc,before}
-	[ -d /etc/docker ] || touch "$dir/made-etc-docker"
-	mkdir -p /etc/docker
+	mkdir -p "$dir"/{docker,exec,run,etc,lib,tmp,before}
+	for i in /etc/docker /var/lib/docker; do
+		[ -d "$i" ] || echo "$i" >>"$dir/made"
+		mkdir -p "$i"
+	done
 	echo '{}' >"$dir/daemon.json"
 	note_before
 	rm -f "$dir/docker.sock"
@@ -254,8 +261,8 @@ stop()
 		fi
 	fi
 	remove_cgroups
-	[ ! -e "$dir/made-etc-docker" ] || rmdir /etc/docker 2>/dev/null || true
-	rm -rf --one-file-system "${dir:?}"/{docker,exec,run,etc,before,daemon.json,docker.sock,init.pid,chains,made-etc-docker,dockerd.log}
+	[ ! -e "$dir/made" ] || xargs -r rmdir <"$dir/made" 2>/dev/null || true
+	rm -rf --one-file-system "${dir:?}"/{docker,exec,run,etc,lib,tmp,before,daemon.json,docker.sock,init.pid,chains,made,dockerd.log}
 	rmdir "$dir" 2>/dev/null || true
 }
 
@@ -269,7 +276,9 @@ dir=$(realpath -m "$2")
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 mkdir -p "$(dirname "$dir")"
 # Named for the directory, so that two private engines keep apart.
-cgroup=nodeswarm-$(basename "$dir" | tr -cd 'A-Za-z0-9_-')-$(cksum <<<"$dir" | cut -d' ' -f1)
+cgroup=${NODESWARM_QUICKSTART_CGROUP:-}
+cgroup=${cgroup#/}
+[ -n "$cgroup" ] || cgroup=nodeswarm-$(basename "$dir" | tr -cd 'A-Za-z0-9_-')-$(cksum <<<"$dir" | cut -d' ' -f1)
 case $1 in
 start) start ;;
 inside) inside ;;

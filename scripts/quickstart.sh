@@ -308,7 +308,7 @@ case "${1-} $#" in
 esac
 if [ "$(id -u)" != 0 ]; then
 	type -P sudo >/dev/null || die 'needs root, and there is no sudo'
-	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_POOL,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
+	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_QUICKSTART_CGROUP,NODESWARM_POOL,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
 fi
 PATH=$PATH:/usr/sbin:/sbin
 if [ "$action" = up ]; then
@@ -319,5 +319,5 @@ if [ -d "$dir" ]; then
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
 # A directory without notes is of no use.
-trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null' EXIT
+trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
 "$action"

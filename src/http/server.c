@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,7 +165,8 @@ static void run(struct http_server *s)
 		loop_timer_set(s->loop, &s->timer, at, on_timer, s);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *c, struct http_server_reply *r)
+static enum MHD_Result send_reply(
+        const struct http_server *s, struct MHD_Connection *c, struct http_server_reply *r)
 {
 	struct MHD_Response *resp;
 	enum MHD_Result rc;
@@ -178,7 +180,10 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, struct http_server_r
 		(void)MHD_add_response_header(resp, "Content-Type", r->content_type);
 	if (r->extra_name)
 		(void)MHD_add_response_header(resp, r->extra_name, r->extra_value);
-	(void)MHD_add_response_header(resp, "Cache-Control", "no-store");
+	if (s->cfg.server_header)
+		(void)MHD_add_response_header(resp, "Server", s->cfg.server_header);
+	else
+		(void)MHD_add_response_header(resp, "Cache-Control", "no-store");
 	rc = MHD_queue_response(c, r->status ? r->status : 500, resp);
 	MHD_destroy_response(resp);
 	return rc;
@@ -204,9 +209,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	struct http_server_request q = { .method = method, .path = url, .connection = c };
 
 	if (!p) {
-		if (announces_too_much(c, s->cfg.max_body)) {
+		if (!s->cfg.drop_too_large && announces_too_much(c, s->cfg.max_body)) {
 			http_server_text(&r, 413, "the request's body is too large\n");
-			return send_reply(c, &r);
+			return send_reply(s, c, &r);
 		}
 		p = calloc(1, sizeof(*p));
 		if (!p)
@@ -224,9 +229,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	}
 	q.body = p->body.data ? p->body.data : "";
 	q.body_len = p->body.len;
+	q.has_query = MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0;
 	conn_touch(s, c);
 	s->cfg.handler(s->cfg.arg, &q, &r);
-	return send_reply(c, &r);
+	return send_reply(s, c, &r);
 }
 
 static void on_completed(void *cls, struct MHD_Connection *c, void **state,
@@ -241,13 +247,15 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **state,
 	*state = NULL;
 }
 
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 static int bind_listener(const struct http_server_config *cfg, uint16_t *port, struct err *e)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} a = { 0 };
+	union address a = { 0 };
 	AUTO(close_fd) int fd = -1;
 	socklen_t len;
 	int one = 1;
@@ -292,8 +300,9 @@ struct http_server *http_server_new(
 	fd = bind_listener(cfg, &s->port, e);
 	if (fd < 0)
 		return NULL;
-	s->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, s,
-	        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+	s->daemon = MHD_start_daemon(
+	        MHD_USE_EPOLL | (cfg->server_header ? MHD_USE_SUPPRESS_DATE_NO_CLOCK : 0), 0, NULL,
+	        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 	        cfg->max_connections ? cfg->max_connections : 64U,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, cfg->max_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, s->cfg.idle_seconds,
@@ -334,6 +343,25 @@ uint16_t http_server_port(const struct http_server *s)
 const char *http_server_header(const struct http_server_request *q, const char *name)
 {
 	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+int http_server_local(const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX])
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	union address a = { 0 };
+	socklen_t len = sizeof(a);
+	char ip[INET6_ADDRSTRLEN];
+
+	out[0] = '\0';
+	if (!info || getsockname(info->connect_fd, &a.sa, &len) < 0)
+		return -1;
+	if (a.sa.sa_family == AF_INET && inet_ntop(AF_INET, &a.in.sin_addr, ip, sizeof(ip)))
+		snprintf(out, HTTP_SERVER_ADDRESS_MAX, "%s:%u", ip, ntohs(a.in.sin_port));
+	else if (a.sa.sa_family == AF_INET6 &&
+	        inet_ntop(AF_INET6, &a.in6.sin6_addr, ip, sizeof(ip)))
+		snprintf(out, HTTP_SERVER_ADDRESS_MAX, "[%s]:%u", ip, ntohs(a.in6.sin6_port));
+	return out[0] ? 0 : -1;
 }
 
 void http_server_text(struct http_server_reply *r, unsigned status, const char *text)

@@ -22,6 +22,7 @@
  * library and never reaches the handler.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,7 @@ struct MHD_Connection;
 
 struct http_server_request {
 	const char *method, *path; /* the path without query, unescaped */
+	bool has_query;            /* the target has a part after '?' that is not empty */
 	const char *body;          /* NUL-terminated, "" without one */
 	size_t body_len;
 	struct MHD_Connection *connection; /* for http_server_header() */
@@ -61,9 +63,14 @@ struct http_server_config {
 	/* Without a byte for so long a connection is closed; 0: 10.  A request gets twice that to
 	 * come as a whole, since the reply before it, and a reply to be taken. */
 	unsigned idle_seconds;
-	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it comes in chunks.
-	 */
+	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it is in chunks. */
 	size_t max_body;
+	bool drop_too_large; /* end the connection instead of the 413 */
+	/*
+	 * A literal, the value of a Server header.  With it a reply carries only that, its
+	 * Content-Type, Content-Length and Connection: no Date, no Cache-Control.
+	 */
+	const char *server_header;
 };
 
 struct http_server *http_server_new(
@@ -76,6 +83,15 @@ uint16_t http_server_port(const struct http_server *s);
 
 /* The value of a request header, or NULL. */
 const char *http_server_header(const struct http_server_request *q, const char *name);
+
+#define HTTP_SERVER_ADDRESS_MAX 64
+
+/*
+ * The address that the client connected to, "127.0.0.1:8888" or "[::1]:8888".  Returns 0, or
+ * -1 when the socket does not say (out is "" then).
+ */
+int http_server_local(
+        const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX]) NODISCARD;
 
 /* Fill the reply with a copy of text; without memory it becomes an empty 500. */
 void http_server_text(struct http_server_reply *r, unsigned status, const char *text);

@@ -1,4 +1,6 @@
-int main(void)
+#include "sim/node.h"
+
+int main(int argc, char *argv[])
 {
-	return 0;
+	return node_run(argc, argv);
 }

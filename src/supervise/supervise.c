@@ -242,6 +242,19 @@ static void record_the_end(
 	        end.clean ? "yes" : "no", end.exit_code, end.signal, end.why);
 }
 
+/* As PID 1 we inherit orphans.  nodeos itself is left to its pidfd. */
+static void reap_orphans(const struct supervisor *s)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid != 0) {
+		if (nodeos_alive(s) && si.si_pid == s->child.pid)
+			return;
+		(void)waitpid(si.si_pid, NULL, WNOHANG);
+		si.si_pid = 0;
+	}
+}
+
 static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 {
 	struct supervisor *s = arg;
@@ -275,6 +288,8 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 		start_again_or_hold(s, &x);
 	}
 	answer_quiesce_calls(s);
+	/* Those that stood behind it in the kernel's list. */
+	reap_orphans(s);
 }
 
 static void on_disk(struct loop_timer *t UNUSED, void *arg)
@@ -477,19 +492,6 @@ void supervisor_quiesce(struct supervisor *s)
 }
 
 /* --- process ------------------------------------------------------------------------ */
-
-/* As PID 1 we inherit orphans.  nodeos itself is left to its pidfd. */
-static void reap_orphans(const struct supervisor *s)
-{
-	siginfo_t si = { 0 };
-
-	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid != 0) {
-		if (nodeos_alive(s) && si.si_pid == s->child.pid)
-			return;
-		(void)waitpid(si.si_pid, NULL, WNOHANG);
-		si.si_pid = 0;
-	}
-}
 
 static void on_signal(struct loop_signal *sig UNUSED, int signo, void *arg)
 {

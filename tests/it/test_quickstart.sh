@@ -4,18 +4,18 @@
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
-expect '^ *up ' nodeswarm help >/dev/null || skip_all "this 'nodeswarm' has no 'up' yet"
+expect . nodesim --version >/dev/null || skip_all "this 'nodesim' is a placeholder"
 
 quickstart=$ROOT/scripts/quickstart.sh
 unset BUILD
-# "The machine" is this file's namespaces, but /var/tmp is the real one.
-export NODESWARM_QUICKSTART_DIR=/var/tmp/nsqs-$$ NODESWARM_POOL=/var/tmp/nspool-$$
-trap 'rm -rf --one-file-system "$NODESWARM_QUICKSTART_DIR" "$NODESWARM_POOL"' EXIT
+# "The machine" is this file's namespaces. /mnt is outside of /run, as quickstart demands.
+mount --bind "$IT_HOSTDIR/tmp" /mnt
+export NODESWARM_QUICKSTART_DIR=/mnt/quickstart NODESWARM_POOL=/mnt/pool
 
 serving()
 {
 	local n
-	n=$(nodeswarm status --json | jq "[.slots[] | select(.service == \"readers\" and .ready)] | length")
+	n=$(nodeswarm --json status | jq "[.slots[] | select(.service == \"readers\" and .ready)] | length")
 	echo "$n readers serve"
 	[ "$n" = "$1" ]
 }
@@ -87,7 +87,7 @@ check 'it is there' docker service inspect nodeswarm_readers
 docker service rm nodeswarm_readers >/dev/null
 no_container()
 {
-	[ -z "$(docker ps -q)" ]
+	[ -z "$(docker ps -aq)" ]
 }
 check 'its task ends' wait_for 20 no_container
 nodeswarm pool init "$NODESWARM_POOL"

@@ -48,12 +48,13 @@ update_is()
 
 raw_update()
 {
-	docker service update -d --replicas 5 nodeswarm_readers >/dev/null || return
-	wait_for 60 serves readers 5
+	local n
+	for n in 3 6 2; do
+		docker service update -d --replicas $n nodeswarm_readers >/dev/null || return
+		wait_for 60 serves readers $n || return
+	done
 }
-check 'docker service update --replicas 5: all serve' raw_update
-
-check 'scale to 2' nodeswarm scale readers=2
+check 'docker service update --replicas 3, 6, 2: all serve' raw_update
 
 force_twice()
 {
@@ -96,7 +97,20 @@ check 'every record is clean' records_clean readers
 check 'no chain node was killed' no_sigkill
 check 'no container was killed' no_container_killed
 check 'no data-dir was open twice' oracle_stop
+export NODESIM_FLUSH=0s
 check 'up brings back what was stopped' cluster_up "$READERS"
+
+kill9_pid1()
+{
+	local pid
+	pid=$(docker inspect -f '{{.State.Pid}}' "$(docker ps -q --filter name=nodeswarm_readers.1)") || return
+	kill -KILL "$pid"
+	wait_for 30 expect '^held$' sh -c "nodeswarm status --json | jq -r '.slots[] | select(.name == \"readers.1\") | .state'"
+	nodeswarm status
+}
+check 'kill -9 of PID 1: the slot is held, and says that it is dirty' kill9_pid1
+check 'up does not wait for what cannot come' expect_fail 1 'readers.1: the data-dir is dirty' cluster_up "$READERS"
+check 'stop names the slot that is not clean' expect_fail 1 'not left clean.*readers.1' nodeswarm stop
 check 'down' nodeswarm down
 check 'nothing of the stack is left in the engine' expect_fail 1 '^$' \
 	grep . <(docker service ls -q; docker config ls -q; docker network ls -q --filter label=com.docker.stack.namespace=nodeswarm)

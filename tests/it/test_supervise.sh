@@ -34,7 +34,7 @@ supervise()
 	shift
 	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
 		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
-		--peers /nonexistent --extra-peers "${PEERS-}" --address 127.0.0.1 --port "${slot}8880" \
+		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
 		--lame-duck "${LAME-0s}" "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
 	PID=$!
 }
@@ -94,7 +94,7 @@ check 'both are on one chain' same_chain
 check 'livez' expect '^ok$' curl -sf http://127.0.0.1:28880/livez
 check 'metrics' expect 'nodeswarm_ready\{service="t_s",slot="2"\} 1' curl -sf http://127.0.0.1:28880/metrics
 check 'an unknown path is 404' expect '404' curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:28880/x
-check 'POST is refused' expect '405' curl -s -o /dev/null -w '%{http_code}' -d x http://127.0.0.1:28880/state
+check 'POST is refused' expect '405' curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:28880/state
 check 'health' nodeswarm --pool "$POOL" health --service t_s --slot 2 --task task2
 check 'health of another task of the slot is not ours' expect_fail 1 'earlier container' \
 	nodeswarm --pool "$POOL" health --service t_s --slot 2 --task other

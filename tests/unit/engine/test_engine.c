@@ -444,7 +444,7 @@ static void hostile_replies(void **state)
 	} rows[] = {
 		{ "no HTTP", "SSH-2.0-OpenSSH_9.2\r\n", 0, FAKE_CLOSE, ERR_PROTOCOL },
 		{ "nothing", "", 0, FAKE_CLOSE, ERR_UNAVAILABLE },
-		{ "half a header", "HTTP/1.1 200 OK\r\nConte", 0, FAKE_CLOSE, ERR_PROTOCOL },
+		{ "half a header", "HTTP/1.1 200 OK\r\nConte", 0, FAKE_CLOSE, ERR_UNAVAILABLE },
 		{ "too short", LENGTH10 "[]", 0, FAKE_CLOSE, ERR_UNAVAILABLE },
 		{ "a chunk too short", CHUNKED "5\r\n[]", 0, FAKE_CLOSE, ERR_UNAVAILABLE },
 		{ "a chunk's size of nonsense", CHUNKED "zz\r\n[]", 0, FAKE_CLOSE,

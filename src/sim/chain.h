@@ -1,0 +1,78 @@
+#pragma once
+
+/*
+ * The chain: what is irreversible, what is not yet, and which block is the head
+ *
+ * One producer ("eosio", from genesis on; schedules are not simulated), so a block makes its
+ * parent irreversible: LIB is the head's parent.  What is reversible is therefore a handful of
+ * children of the LIB.  The first to come is the head; a sibling is kept aside, and when a
+ * block builds on the sibling the node switches forks, as nodeos does.
+ *
+ * Irreversible blocks go to blocks.log at once.  On disk and in memory the rest is as nodeos
+ * leaves it: see blocklog.h, statedb.h, forkdb.h.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sim/block.h"
+#include "sim/blocklog.h"
+#include "sim/fail.h"
+#include "sim/forkdb.h"
+#include "sim/genesis.h"
+#include "sim/statedb.h"
+
+struct chain {
+	unsigned char id[BLOCK_ID];
+	uint64_t producer; /* "eosio" */
+	struct blocklog log;
+	struct statedb state;
+	bool has_root;
+	struct block root; /* the LIB */
+	unsigned n;
+	struct block child[FORKDB_BLOCKS_MAX];
+	int head; /* index into child; -1: the head is the root */
+	/* For chain_limits(). */
+	uint32_t limits_num;
+	uint64_t cpu_limit, net_limit;
+};
+
+void chain_init(struct chain *c);
+
+/* Closes what is open, without a clean stop. */
+void chain_release(struct chain *c);
+
+const struct block *chain_head(const struct chain *c);
+
+/* Start over with a block as head and LIB. */
+void chain_reset(struct chain *c, const struct block *root);
+
+enum chain_push {
+	CHAIN_APPLIED,    /* the new head */
+	CHAIN_SWITCHED,   /* the new head, on another branch than the old one */
+	CHAIN_STORED,     /* valid, but the head stays */
+	CHAIN_KNOWN,      /* nothing new */
+	CHAIN_UNLINKABLE, /* its parent is not known, or it is on a fork that was given up */
+	CHAIN_INVALID,
+};
+
+/* One of enum chain_push, or -1 when blocks.log cannot be written. */
+int chain_push(struct chain *c, const struct block *b, struct err *e) NODISCARD;
+
+/* A block of the best branch.  Returns 0, 1 when there is none, -1. */
+int chain_fetch(const struct chain *c, uint32_t num, struct block *ret, struct err *e) NODISCARD;
+
+/* The lowest number that chain_fetch() has. */
+uint32_t chain_earliest(const struct chain *c);
+
+/* virtual_block_cpu_limit and virtual_block_net_limit of get_info: they grow by 1000/999 with
+ * each block that stays below the target, to a thousandfold. */
+void chain_limits(struct chain *c, uint64_t *cpu, uint64_t *net);
+
+/* A function of the chain, equal on all nodes with the same head. */
+void chain_integrity_hash(const struct chain *c, unsigned char out[BLOCK_ID]);
+
+/* To and from what fork_db.dat holds. */
+void chain_to_forkdb(const struct chain *c, struct forkdb *db);
+void chain_from_forkdb(struct chain *c, const struct forkdb *db);

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * blocks/reversible/fork_db.dat: the blocks that are not irreversible yet
+ *
+ * Written at a clean stop, read and removed at the next start.  As in nodeos it is written in
+ * place, not atomically: on a full disk it is left with 0 bytes, and that is one of the states
+ * that a manager has to cope with.
+ *
+ *	u32 magic 810618843 (nodeos's), u32 version (ours), 184 bytes root,
+ *	u32 count, count * 184 bytes, 32 bytes id of the head
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/block.h"
+#include "sim/fail.h"
+
+#define FORKDB_BLOCKS_MAX 16
+
+struct forkdb {
+	bool has_root;
+	struct block root;
+	unsigned n;
+	struct block block[FORKDB_BLOCKS_MAX]; /* children of root */
+	unsigned char head_id[BLOCK_ID];
+};
+
+/* Read and remove.  No file: has_root is false.  dir is .../blocks/reversible and is made. */
+int forkdb_open(struct forkdb *db, const char *dir, struct fail *f) NODISCARD;
+
+/* Write.  disk_full leaves an empty file, as a full disk does. */
+void forkdb_write(const struct forkdb *db, const char *dir, bool disk_full);

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * state/shared_memory.bin, the state database
+ *
+ * A sparse file of chain-state-db-size-mb.  As in nodeos (chainbase) bytes 0 to 7 are
+ * "EOSIODB2" and byte 8 is 1 while a process has it open or died with it, 0 after a clean stop.
+ * There is no other lock, so a second process sees the same 1 and refuses in the same words.
+ *
+ * What nodesim has to remember is one page at offset 4096, written when the file is made and
+ * when it is closed: magic, format, genesis, chain id, revision (the head's number) and the
+ * head's id.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/block.h"
+#include "sim/fail.h"
+#include "sim/genesis.h"
+
+struct statedb {
+	int fd;
+	uint64_t size;     /* bytes */
+	uint32_t revision; /* number of the head when it was closed; 0: fresh */
+	bool has_genesis;  /* genesis.packed and its note are known, not only the chain id */
+	struct sim_genesis genesis;
+};
+
+#define STATEDB_INIT ((struct statedb){ .fd = -1 })
+
+/*
+ * Look at the file in dir without changing it.  db->fd stays -1.  No file: revision 0.  Fails
+ * as nodeos does for a dirty one, an empty one, or one that is none.
+ */
+int statedb_peek(struct statedb *db, const char *dir, struct fail *f) NODISCARD;
+
+/*
+ * Open for good: made if missing, grown to size if smaller, marked dirty.  The directory must
+ * exist.
+ */
+int statedb_open(struct statedb *db, const char *dir, uint64_t size, struct fail *f) NODISCARD;
+
+/* Remember the head, bring everything to disk, mark clean. */
+void statedb_close(struct statedb *db, uint32_t revision);
+
+/* Let go of the file and leave it dirty. */
+void statedb_abandon(struct statedb *db);
+
+/* Say what the chain starts from; written with the page. */
+void statedb_set_genesis(struct statedb *db, const struct sim_genesis *g);
