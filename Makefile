@@ -1,7 +1,7 @@
 # make [TARGET] [CONFIG=release|debug|asan|tsan|fuzz|cov] [CC=clang] [V=1] [WERROR=0]
 #
 # all             build/nodeswarm and build/nodesim
-# check           unit tests and fuzz corpora: no engine, no root, a minute
+# check           unit tests, fuzz corpora, command line: no engine, no root, a minute
 # check-sim       nodesim processes against the recordings of nodeos: loopback, half a minute
 # check-it        tests against a real Docker Engine that they start themselves; needs root
 # check-asan      check under ASan and UBSan
@@ -11,7 +11,7 @@
 # fuzz-run        run each of them for FUZZ_SECONDS
 # bench           build and run the benchmarks; needs root
 # soak            the long campaigns, results under docs/soak/; needs root, takes hours
-# lint            layers, headers, banned calls, format, shell, cppcheck
+# lint            layers, headers, banned calls, format, shell, help texts, cppcheck
 # install         into DESTDIR and PREFIX
 # uninstall       remove what install put there
 # dist            a source tarball of HEAD
@@ -150,7 +150,9 @@ FORCE:
 # --- tests ----------------------------------------------------------------------
 
 # wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
-wraps_test_fs := write fsync openat renameat close fchmod
+wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdirat fchownat
+wraps_test_lockfile := flock ftruncate64 write
+wraps_test_output := clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
 
@@ -167,18 +169,21 @@ $(REPLAY): $(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(B)/lib$(P
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all help check check-unit check-sim check-it check-corpus check-asan check-tsan check-valgrind soak
+.PHONY: all help check check-unit check-it check-cli check-sim check-corpus check-asan check-tsan check-valgrind soak
 help:
 	@awk '/^# ?/{sub(/^# ?/, ""); print; next} {exit}' Makefile
 
-check: check-unit check-corpus check-sim
+check: check-unit check-corpus check-cli check-sim
 
 check-unit: $(TESTS)
-	@rc=0; for t in $^; do $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
+	@rc=0; for t in $^; do timeout 300 $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
 	grep -h 'PASSED\|FAILED' $(addsuffix .log,$^) | grep 'test(s)'; exit $$rc
 
 check-corpus: $(REPLAY)
 	@for t in $(FUZZ); do $(B)/fuzz/replay_$$t $$(find fuzz/corpus/$$t fuzz/regress/$$t -type f 2>/dev/null) && echo "corpus $$t ok" || exit 1; done
+
+check-cli: all
+	@BUILD=$(CURDIR)/$(B) tests/cli/run.sh
 
 check-sim: all
 	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
@@ -221,8 +226,8 @@ run-bench: all $(BENCH)
 
 # --- lint ---------------------------------------------------------------------------
 
-.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-cppcheck
-lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-cppcheck
+.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-cppcheck
+lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-cppcheck
 
 lint-layers:
 	@awk -f tools/layers.awk src/LAYERS $(SRC) $(HDR)
@@ -242,10 +247,14 @@ lint-format:
 	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
 
 SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run docker scripts swarm tests 2>/dev/null | \
-	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -q '^\#!.*sh$$' && echo "$$f"; done))
+	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -qE '^\#(!.*sh$$| shellcheck shell=)' && echo "$$f"; done))
 lint-shell:
 	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \
 	[ -z '$(SHELL_FILES)' ] || shellcheck -x $(SHELL_FILES)
+
+# What help is printed from: an example for each command, the style of each option's text.
+lint-help: $(B)/tests/unit/cli/test_commands
+	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
 
 lint-cppcheck:
 	@command -v cppcheck >/dev/null || { echo 'lint-cppcheck: no cppcheck, skipped'; exit 0; }; \

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +29,26 @@ void buf_clear(struct buf *b)
 
 static int reserve(struct buf *b, size_t more)
 {
+	/* Room for the NUL; no object is larger than PTRDIFF_MAX anyway. */
+	size_t max = b->max < PTRDIFF_MAX ? b->max : PTRDIFF_MAX - 1;
 	size_t need, cap;
 	char *p;
 
-	if (more > b->max || b->len > b->max - more) {
+	if (b->len > max || more > max - b->len) {
 		errno = E2BIG;
 		return -1;
 	}
 	need = b->len + more + 1;
 	if (need <= b->cap)
 		return 0;
-	cap = b->cap ? b->cap : 64;
-	while (cap < need)
-		cap += cap / 2;
-	if (cap > b->max + 1)
-		cap = b->max + 1;
+	/* By half, so that n bytes cost n copies; neither sum can wrap below PTRDIFF_MAX. */
+	cap = b->cap + b->cap / 2;
+	if (cap < 64)
+		cap = 64;
+	if (cap < need)
+		cap = need;
+	if (cap > max + 1)
+		cap = max + 1;
 	p = realloc(b->data, cap);
 	if (!p) {
 		errno = ENOMEM;

@@ -23,6 +23,8 @@ const char *clock_text(char out[CLOCK_TEXT_MAX], int64_t real_ns);
 
 /*
  * Read "2026-11-20T10:18:43.500" with or without fraction and final Z (nodeos leaves the Z
- * out, the engine writes nine digits).  Returns 0 and nanoseconds since 1970, -1 otherwise.
+ * out, the engine writes nine digits).  Returns 0 and nanoseconds since 1970; -1 for anything
+ * else, for a date that does not exist, and outside 1970 to 2261 (the engine writes
+ * "0001-01-01T00:00:00Z" for "never").
  */
 int clock_parse(int64_t *ret_ns, const char *s);

@@ -1,6 +1,6 @@
 #pragma once
 
-/* SHA-256, from libcrypto. */
+/* SHA-256, from libcrypto; hex and base64. */
 
 #include <stddef.h>
 
@@ -19,3 +19,7 @@ void hex_encode(char *out, const void *data, size_t n);
 
 /* Exactly 2n hex digits and then the string's end; 0, or -1. */
 int hex_decode(void *out, size_t n, const char *hex) NODISCARD;
+
+/* Base64 (RFC 4648, padded, one line) as an allocated string that the caller frees; NULL when
+ * memory is short. */
+char *base64_encode(const void *data, size_t n) NODISCARD;

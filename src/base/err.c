@@ -35,15 +35,20 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 
 int err_sys(struct err *e, int errnum, const char *fmt, ...)
 {
+	const char *cause = strerror(errnum);
+	size_t len, most = sizeof(e->msg) - 1 - strlen(": ") - strlen(cause);
 	va_list ap;
-	size_t len;
 
 	va_start(ap, fmt);
 	set_v(e, ERR_SYSTEM, errnum, fmt, ap);
 	va_end(ap);
 
+	/* The cause is what must not be cut off. */
 	len = strlen(e->msg);
-	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", strerror(errnum));
+	if (len > most)
+		len = most;
+	(void)snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", cause);
+	str_printable(e->msg);
 	return -1;
 }
 

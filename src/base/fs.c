@@ -22,7 +22,9 @@ int fs_write_all(int fd, const void *data, size_t n)
 
 		if (w < 0 && errno == EINTR)
 			continue;
-		if (w < 0)
+		if (w == 0)
+			errno = EIO; /* a device that takes nothing would keep us here for ever */
+		if (w <= 0)
 			return -1;
 		p += w;
 		n -= (size_t)w;
@@ -91,7 +93,7 @@ int fs_write_at(int dirfd, const char *path, const void *data, size_t n, mode_t 
 	AUTO(free) char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
 	AUTO(free)
 	char *tmp = str_fmt(
-	        "%s%s.tmp-%ld", slash ? dir : ".", slash ? slash + 1 : path, (long)getpid());
+	        "%s.%s.tmp-%ld", slash ? dir : "", slash ? slash + 1 : path, (long)getpid());
 	AUTO(close_fd) int dfd = -1;
 
 	if (!dir || !tmp)
@@ -157,6 +159,7 @@ typedef int visit_fn(int dirfd, const char *name, const struct stat *st, void *a
 struct walk {
 	visit_fn *before, *after; /* either may be NULL */
 	void *arg;
+	bool must_exist; /* the top; what vanishes below it during the walk is no error */
 	dev_t dev;
 	unsigned depth;
 };
@@ -196,7 +199,9 @@ static int walk_at(struct walk *w, int dirfd, const char *name, struct err *e)
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "stat '%s'", name);
+		return errno == ENOENT && !(w->must_exist && w->depth == 0)
+		        ? 0
+		        : err_sys(e, errno, "stat '%s'", name);
 	if (w->depth == 0)
 		w->dev = st.st_dev;
 	if (st.st_dev != w->dev)
@@ -236,7 +241,7 @@ static int visit_chown(int dirfd, const char *name, const struct stat *st, void 
 int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct err *e)
 {
 	struct owner o = { uid, gid };
-	struct walk w = { .before = visit_chown, .arg = &o };
+	struct walk w = { .before = visit_chown, .arg = &o, .must_exist = true };
 
 	return walk_at(&w, dirfd, path, e);
 }

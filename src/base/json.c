@@ -144,6 +144,11 @@ static bool covers(const json_t *actual, const json_t *wanted, char *where, size
 				return differs(where, size, "[]");
 		return true;
 	}
+	/* Nanoseconds and bytes need all 64 bits, so whole numbers do not go through a double. */
+	if (json_is_integer(wanted) && json_is_integer(actual))
+		return json_integer_value(wanted) == json_integer_value(actual)
+		        ? true
+		        : differs(where, size, "");
 	if (json_is_number(wanted) && json_is_number(actual))
 		return json_number_value(wanted) == json_number_value(actual)
 		        ? true

@@ -18,7 +18,8 @@
 
 /*
  * Try to take the lock.  Returns 0 and the descriptor in *ret_fd, 1 when another process
- * holds it (holder, when given, gets the file's text), -1.
+ * holds it (holder, when given, gets the beginning of the file's text, at most its maximum and
+ * 1 KiB), -1.
  */
 int lockfile_try_at(
         int *ret_fd, int dirfd, const char *path, struct buf *holder, struct err *e) NODISCARD;

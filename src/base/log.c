@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
 {
 	static const char *const names[] = { "error", "warn", "info", "debug" };
 	char line[2048], when[CLOCK_TEXT_MAX];
+	int saved = errno;
 	size_t n;
 	va_list ap;
 
@@ -43,4 +45,5 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
 	line[n++] = '\n';
 	/* One write, so that lines of several processes on one pipe do not mix. */
 	(void)!write(STDERR_FILENO, line, n);
+	errno = saved;
 }

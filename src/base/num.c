@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ int num_duration(int64_t *ret_ns, const char *s, struct err *e)
 		{ "d", 86400e9 },
 	};
 	const char *p = s;
+	bool bare = s[strspn(s, "0123456789.")] == '\0';
 	double total = 0;
 
 	if (!*p)
@@ -98,7 +100,7 @@ int num_duration(int64_t *ret_ns, const char *s, struct err *e)
 			goto bad;
 		while (isalpha((unsigned char)p[n]))
 			n++;
-		if (n == 0 && total == 0 && !*p)
+		if (bare)
 			unit = 1e9;
 		for (size_t i = 0; i < ARRAY_LEN(units); i++)
 			if (strlen(units[i].name) == n && strncmp(units[i].name, p, n) == 0)
@@ -119,7 +121,8 @@ bad:
 int num_size(uint64_t *ret_bytes, const char *s, struct err *e)
 {
 	const char *p = s;
-	double v, mul = 1;
+	uint64_t mul = 1, bytes;
+	double v;
 
 	if (decimal_prefix(&v, &p) < 0)
 		goto bad;
@@ -132,9 +135,19 @@ int num_size(uint64_t *ret_bytes, const char *s, struct err *e)
 		for (const char *q = letters; q <= at; q++)
 			mul *= 1024;
 	}
-	if (!(v * mul <= 9.0e18))
+	if (!memchr(s, '.', (size_t)(p - s))) {
+		/* A double would round beyond 2^53. */
+		errno = 0;
+		if (__builtin_mul_overflow(strtoull(s, NULL, 10), mul, &bytes) || errno)
+			goto bad;
+	} else {
+		v *= (double)mul;
+		bytes = v <= 9.0e18 ? (uint64_t)v : UINT64_MAX;
+	}
+	/* What JSON and most APIs can carry. */
+	if (bytes > INT64_MAX)
 		goto bad;
-	*ret_bytes = (uint64_t)(v * mul);
+	*ret_bytes = bytes;
 	return 0;
 bad:
 	return err_set(e, ERR_USAGE, "'%s' is not a size like 512M or 1.5G", s);
@@ -147,7 +160,8 @@ const char *num_duration_text(char out[NUM_TEXT_MAX], int64_t ns)
 	if (ns < 1000000000)
 		snprintf(out, NUM_TEXT_MAX, "%lldms", (long long)(ns / 1000000));
 	else if (s < 60)
-		snprintf(out, NUM_TEXT_MAX, "%.1fs", (double)ns / 1e9);
+		snprintf(out, NUM_TEXT_MAX, "%lld.%llds", (long long)s,
+		        (long long)(ns / 100000000 % 10));
 	else if (s < 3600)
 		snprintf(out, NUM_TEXT_MAX, "%lldm%02llds", (long long)(s / 60),
 		        (long long)(s % 60));
@@ -166,7 +180,8 @@ const char *num_size_text(char out[NUM_TEXT_MAX], uint64_t bytes)
 	double v = (double)bytes;
 	size_t i = 0;
 
-	while (v >= 1024 && i + 1 < ARRAY_LEN(unit)) {
+	/* 1023.95 would be printed as 1024.0. */
+	while (v >= (i ? 1023.95 : 1024) && i + 1 < ARRAY_LEN(unit)) {
 		v /= 1024;
 		i++;
 	}

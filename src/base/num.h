@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 
+/* Decimal, with a sign or without. */
 int num_int(int64_t *ret, const char *s, int64_t min, int64_t max, struct err *e) NODISCARD;
 
 /* Decimal only, no sign. */
@@ -21,7 +22,8 @@ int num_uint(uint64_t *ret, const char *s, uint64_t min, uint64_t max, struct er
  * In nanoseconds. */
 int num_duration(int64_t *ret_ns, const char *s, struct err *e) NODISCARD;
 
-/* "512", "512M", "10g", "1.5GiB", "64kb": powers of 1024, as Docker reads them.  In bytes. */
+/* "512", "512M", "10g", "1.5GiB", "64kb": powers of 1024, as Docker reads them; at most INT64_MAX.
+ * In bytes; what a fraction leaves of a byte is dropped. */
 int num_size(uint64_t *ret_bytes, const char *s, struct err *e) NODISCARD;
 
 /* A fraction like "0.5"; at least 0. */

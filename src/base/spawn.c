@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -59,16 +60,28 @@ static int drop_privileges(uid_t uid, gid_t gid)
 	return 0;
 }
 
+/* Make fd the descriptor `as`.  dup2() of a descriptor to itself would leave O_CLOEXEC on it. */
+static int put(int fd, int as)
+{
+	return fd == as ? fcntl(fd, F_SETFD, 0) : dup2(fd, as);
+}
+
 static int move_descriptors(const struct spawn *sp)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+	if (null < 0 || put(null, STDIN_FILENO) < 0)
 		return -1;
-	if (sp->out_fd >= 0 && dup2(sp->out_fd, STDOUT_FILENO) < 0)
+	if (sp->out_fd >= 0 && put(sp->out_fd, STDOUT_FILENO) < 0)
 		return -1;
-	if (sp->err_fd >= 0 && dup2(sp->err_fd, STDERR_FILENO) < 0)
+	if (sp->err_fd >= 0 && put(sp->err_fd, STDERR_FILENO) < 0)
 		return -1;
+	/*
+	 * Not every library opens its sockets with O_CLOEXEC, and a child that kept a listening
+	 * one would keep the port.  Kernels before 5.11 do not know the call; they get what
+	 * O_CLOEXEC gives.
+	 */
+	(void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	return sp->keep_fd < 0 ? 0 : lockfile_inherit(sp->keep_fd);
 }
 

@@ -6,11 +6,68 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * The length of the character that s starts with, 0 if that is not well-formed UTF-8 (Unicode
+ * 15, table 3-7: no overlong forms, no surrogates) or the end.
+ */
+static size_t utf8_len(const unsigned char *s)
+{
+	static const struct {
+		unsigned char first, last, second_min, second_max, len;
+	} rows[] = {
+		{ 0x01, 0x7f, 0, 0, 1 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (s[0] < rows[i].first || s[0] > rows[i].last)
+			continue;
+		if (rows[i].len > 1 && (s[1] < rows[i].second_min || s[1] > rows[i].second_max))
+			return 0;
+		for (size_t k = 2; k < rows[i].len; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return 0;
+		return rows[i].len;
+	}
+	return 0;
+}
+
+/* U+0080 to U+009F are controls too; U+009B starts terminal sequences as ESC [ does. */
+static bool is_control(const unsigned char *s)
+{
+	return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+bool str_is_utf8(const char *s)
+{
+	while (*s) {
+		size_t n = utf8_len((const unsigned char *)s);
+
+		if (n == 0)
+			return false;
+		s += n;
+	}
+	return true;
+}
+
 void str_printable(char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	while (*s) {
+		size_t n = utf8_len((const unsigned char *)s);
+
+		if (n == 0 || is_control((const unsigned char *)s)) {
 			*s = '?';
+			n = 1;
+		}
+		s += n;
+	}
 }
 
 char *str_fmt(const char *fmt, ...)
@@ -60,16 +117,22 @@ char *str_trim(char *s)
 	return s;
 }
 
+/* isalnum() would ask the locale. */
+static bool is_ascii_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 bool str_is_name(const char *s, size_t max)
 {
 	size_t n = 0;
 
-	if (!isalnum((unsigned char)s[0]))
+	if (!is_ascii_alnum(s[0]))
 		return false;
 	for (; s[n]; n++)
-		if (n == max || (!isalnum((unsigned char)s[n]) && !strchr("_.-", s[n])))
+		if (n == max || (!is_ascii_alnum(s[n]) && !strchr("_.-", s[n])))
 			return false;
-	return n > 0;
+	return true;
 }
 
 unsigned str_distance(const char *a, const char *b)

@@ -7,8 +7,14 @@
 
 #include "base/compiler.h"
 
-/* Replace every control character, DEL included, by '?', in place.  UTF-8 passes. */
+/*
+ * Replace every byte of a control character (C0, DEL, C1) and every byte that is not UTF-8 by
+ * '?', in place.  What remains can go to a terminal and into JSON.
+ */
 void str_printable(char *s);
+
+/* Whether s is well-formed UTF-8; JSON can carry nothing else. */
+bool str_is_utf8(const char *s);
 
 /* Allocated text, or NULL when memory is short.  The caller frees it. */
 char *str_fmt(const char *fmt, ...) PRINTF(1, 2) NODISCARD;

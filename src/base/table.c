@@ -62,10 +62,14 @@ void table_set(struct table *t, size_t col, json_t *take)
 	t->rows[t->nrows - 1][col] = take;
 }
 
-/* Text with its runs of digits by value. */
-static int natural(const char *a, const char *b)
+/* Cells of different types stand in this order; the same for all pairs, or qsort goes astray. */
+static int rank(const json_t *v)
 {
-	return strverscmp(a, b);
+	return !v || json_is_null(v) ? 0
+	        : json_is_boolean(v) ? 1
+	        : json_is_number(v)  ? 2
+	        : json_is_string(v)  ? 3
+	                             : 4;
 }
 
 static int compare(const void *x, const void *y, void *arg)
@@ -75,14 +79,17 @@ static int compare(const void *x, const void *y, void *arg)
 	json_t *const *const *rb = y;
 	const json_t *a = (*ra)[col], *b = (*rb)[col];
 
-	if (json_is_number(a) && json_is_number(b)) {
-		double d = json_number_value(a) - json_number_value(b);
-
-		return d < 0 ? -1 : d > 0;
-	}
-	if (json_is_string(a) && json_is_string(b))
-		return natural(json_string_value(a), json_string_value(b));
-	return (a != NULL) - (b != NULL);
+	if (rank(a) != rank(b))
+		return rank(a) - rank(b);
+	if (json_is_string(a))
+		return strverscmp(json_string_value(a), json_string_value(b));
+	if (json_is_integer(a) && json_is_integer(b))
+		return (json_integer_value(a) > json_integer_value(b)) -
+		        (json_integer_value(a) < json_integer_value(b));
+	if (json_is_number(a))
+		return (json_number_value(a) > json_number_value(b)) -
+		        (json_number_value(a) < json_number_value(b));
+	return json_is_true(a) - json_is_true(b);
 }
 
 void table_sort(struct table *t, size_t col)
@@ -106,7 +113,7 @@ static char *cell_text(const struct table_column *col, const json_t *v)
 	}
 	if (json_is_boolean(v))
 		return strdup(json_is_true(v) ? "yes" : "no");
-	if (json_is_integer(v) && col->kind == TABLE_SIZE)
+	if (json_is_integer(v) && col->kind == TABLE_SIZE && json_integer_value(v) >= 0)
 		return strdup(num_size_text(size, (uint64_t)json_integer_value(v)));
 	return json_text(v, false);
 }

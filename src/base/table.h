@@ -52,7 +52,8 @@ void table_row(struct table *t);
  * is remembered and reported by the printers. */
 void table_set(struct table *t, size_t col, json_t *take);
 
-/* Sort rows by a column: numbers by value, text with its digits by value ("r.2" before "r.10"). */
+/* Sort rows by a column: empty cells, no and yes, numbers by value, text with its digits by value
+ * ("r.2" before "r.10"). */
 void table_sort(struct table *t, size_t col);
 
 int table_print(const struct table *t, FILE *out, struct err *e) NODISCARD;

@@ -2,7 +2,10 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +27,7 @@ struct exchange {
 	struct http_client *c;
 	const struct http_request *q;
 	struct http_reply *reply;
-	bool too_long, sink_ended, source_failed, interrupted;
+	bool head_done, too_long, no_memory, sink_ended, source_failed, interrupted;
 };
 
 int http_curl_global(struct err *e)
@@ -52,10 +55,11 @@ void http_reply_release(struct http_reply *r)
 
 struct http_client *http_client_new(const char *base_url, const char *socket_path, struct err *e)
 {
-	AUTO(http_client_free) struct http_client *c = calloc(1, sizeof(*c));
+	AUTO(http_client_free) struct http_client *c = NULL;
 
-	if (http_curl_global(e) < 0)
+	if (http_check_url(base_url, e) < 0 || http_curl_global(e) < 0)
 		return NULL;
+	c = calloc(1, sizeof(*c));
 	if (!c || !(c->curl = curl_easy_init()) || !(c->base = strdup(base_url)) ||
 	        (socket_path && !(c->socket_path = strdup(socket_path)))) {
 		err_nomem(e);
@@ -80,6 +84,14 @@ void http_client_interrupt_on(struct http_client *c, const volatile int *flag)
 	c->interrupt = flag;
 }
 
+static size_t on_head(char *data, size_t size, size_t n, void *arg)
+{
+	struct exchange *x = arg;
+
+	http_curl_head_line(&x->head_done, data, size * n);
+	return size * n;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
@@ -92,7 +104,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 		return x->sink_ended ? 0 : n;
 	}
 	if (buf_add(&x->reply->body, data, n) < 0) {
-		x->too_long = true;
+		x->too_long = errno == E2BIG;
+		x->no_memory = errno != E2BIG;
 		return 0;
 	}
 	return n;
@@ -158,7 +171,7 @@ static void set_options(CURL *h, struct exchange *x, const char *url, struct cur
 		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, x->c->socket_path);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	if (timeout > 0)
-		curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(timeout / NS_PER_MS));
+		curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, http_curl_ms(timeout));
 	if (q->body) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
@@ -167,12 +180,18 @@ static void set_options(CURL *h, struct exchange *x, const char *url, struct cur
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
 		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source);
 		curl_easy_setopt(h, CURLOPT_READDATA, x);
+		/* A kept connection may turn out to be dead, and the source gives only once. */
+		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
 	} else if (q->method && strcmp(q->method, "POST") == 0) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, 0L);
 	}
-	if (q->method)
+	if (q->method && strcmp(q->method, "HEAD") == 0)
+		curl_easy_setopt(h, CURLOPT_NOBODY, 1L); /* or it would wait for a body */
+	else if (q->method)
 		curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
@@ -206,36 +225,80 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 	if (x.too_long)
 		return err_set(e, ERR_PROTOCOL, "%s %s: reply of more than %zu bytes", method,
 		        q->path, reply->body.max);
+	if (x.no_memory)
+		return err_nomem(e);
 	if (x.source_failed)
 		return err_set(
 		        e, ERR_SYSTEM, "%s %s: the request's body ended early", method, q->path);
+	if (rc == CURLE_OK && !x.head_done)
+		rc = CURLE_PARTIAL_FILE;
 	if (rc != CURLE_OK && !x.sink_ended)
-		return http_curl_error(
-		        rc, e, method, c->socket_path ? c->socket_path : c->base, q->path);
+		return http_curl_error(c->curl, rc, e, "%s %s at '%s'", method, q->path,
+		        c->socket_path ? c->socket_path : c->base);
 	return 0;
 }
 
-int http_curl_error(
-        CURLcode rc, struct err *e, const char *method, const char *where, const char *path)
+int http_check_url(const char *url, struct err *e)
+{
+	if (str_starts(url, "http://", NULL) || str_starts(url, "https://", NULL))
+		return 0;
+	return err_set(e, ERR_USAGE, "'%s' is not an http:// or https:// URL", url);
+}
+
+void http_curl_head_line(bool *done, const char *line, size_t n)
+{
+	if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		*done = false;
+	else if (n == 1 || (n == 2 && line[0] == '\r'))
+		*done = true;
+}
+
+long http_curl_ms(int64_t ns)
+{
+	/* 0 would mean "no limit". */
+	int64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
+
+	return ms < 1 ? 1 : ms > INT_MAX ? INT_MAX : (long)ms;
+}
+
+int http_curl_error(CURL *h, CURLcode rc, struct err *e, const char *fmt, ...)
 {
 	enum err_kind kind = ERR_UNAVAILABLE;
+	char what[ERR_MSG_MAX / 2];
+	long why = 0;
+	va_list ap;
 
 	if (rc == CURLE_OPERATION_TIMEDOUT)
 		kind = ERR_TIMEOUT;
-	else if (rc == CURLE_UNSUPPORTED_PROTOCOL || rc == CURLE_URL_MALFORMAT)
+	else if (rc == CURLE_URL_MALFORMAT)
 		kind = ERR_USAGE;
 	else if (rc == CURLE_WEIRD_SERVER_REPLY || rc == CURLE_HTTP2 ||
-	        rc == CURLE_BAD_CONTENT_ENCODING)
-		kind = ERR_PROTOCOL;
+	        rc == CURLE_BAD_CONTENT_ENCODING || rc == CURLE_UNSUPPORTED_PROTOCOL)
+		kind = ERR_PROTOCOL; /* the last one: no status line, which it takes for HTTP/0.9 */
 	else if (rc == CURLE_OUT_OF_MEMORY)
 		kind = ERR_SYSTEM;
-	return err_set(e, kind, "%s %s at '%s': %s", method, path, where, curl_easy_strerror(rc));
+	va_start(ap, fmt);
+	if (vsnprintf(what, sizeof(what), fmt, ap) < 0)
+		what[0] = '\0';
+	va_end(ap);
+	/* "Could not connect" leaves open whether nobody is there or we may not. */
+	if (rc == CURLE_COULDNT_CONNECT)
+		(void)curl_easy_getinfo(h, CURLINFO_OS_ERRNO, &why);
+	err_set(e, kind, "%s: %s%s%s", what,
+	        rc == CURLE_UNSUPPORTED_PROTOCOL ? "the reply is not HTTP" : curl_easy_strerror(rc),
+	        why ? ": " : "", why ? strerror((int)why) : "");
+	e->sys_errno = (int)why;
+	return -1;
 }
 
 void http_curl_defaults(CURL *h)
 {
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
 	curl_easy_setopt(h, CURLOPT_PROXY, "");
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

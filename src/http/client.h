@@ -16,8 +16,9 @@
  *	if (r.status != 200)
  *		...
  *
- * Errors of http_call(): ERR_UNAVAILABLE (no connection, or it broke), ERR_TIMEOUT,
- * ERR_PROTOCOL (no HTTP, or more than max_reply).  A status of 4xx or 5xx is a reply, not an
+ * Errors of http_call(): ERR_UNAVAILABLE (no connection, or it broke; sys_errno says why the
+ * kernel refused one), ERR_TIMEOUT, ERR_PROTOCOL (no HTTP, or more than max_reply),
+ * ERR_INTERRUPTED.  A status of 4xx or 5xx is a reply, not an
  * error; what it means is the caller's business.
  */
 
@@ -73,8 +74,8 @@ void http_client_free(struct http_client *c);
 DEFINE_AUTO(struct http_client, http_client_free)
 
 /*
- * While a request runs, *flag is looked at a few times a second; once it is not 0 the request
- * ends with ERR_INTERRUPTED.  For Ctrl-C.
+ * While a request runs, *flag is looked at after every signal and at least once a second; once
+ * it is not 0 the request ends with ERR_INTERRUPTED.  For Ctrl-C.
  */
 void http_client_interrupt_on(struct http_client *c, const volatile int *flag);
 

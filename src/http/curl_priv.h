@@ -3,6 +3,9 @@
 /* What the two libcurl clients of this module share. */
 
 #include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/err.h"
@@ -15,6 +18,21 @@ extern CURLcode http_curl_global_rc;
 /* The options that every request of ours has: no signals, no proxy, no redirects, HTTP/1.1. */
 void http_curl_defaults(CURL *h);
 
-/* The one place that maps a curl code to an error.  Always returns -1. */
-int http_curl_error(
-        CURLcode rc, struct err *e, const char *method, const char *where, const char *path);
+/* 0, or ERR_USAGE for what is no http:// or https:// URL. */
+int http_check_url(const char *url, struct err *e) NODISCARD;
+
+/*
+ * Follow the header lines: done becomes true with the empty line that ends the head, and false
+ * with a further status line (after "100 Continue").  curl takes a connection that is closed in
+ * the middle of the head for a complete reply without a body, so both clients look.
+ */
+void http_curl_head_line(bool *done, const char *line, size_t n);
+
+/* A time limit for CURLOPT_TIMEOUT_MS, rounded up. */
+long http_curl_ms(int64_t ns);
+
+/*
+ * The one place that maps a curl code to an error; the format says what was tried.  sys_errno is
+ * set for a connection that the kernel refused.  Always returns -1.
+ */
+int http_curl_error(CURL *h, CURLcode rc, struct err *e, const char *fmt, ...) PRINTF(4, 5);

@@ -34,7 +34,7 @@ struct http_probe {
 	char *url;
 	struct curl_slist *headers;
 	struct buf body;
-	bool running, too_long;
+	bool running, posts, head_done, too_long;
 	int64_t started_ns;
 	http_probe_fn *fn;
 	void *arg;
@@ -47,10 +47,13 @@ static void finish(struct http_probe *q, CURLcode rc)
 
 	(void)curl_multi_remove_handle(q->p->multi, q->curl);
 	q->running = false;
+	if (rc == CURLE_OK && !q->head_done)
+		rc = CURLE_PARTIAL_FILE;
 	if (q->too_long) {
-		err_set(&why, ERR_PROTOCOL, "reply of more than %zu bytes", q->body.max);
+		err_set(&why, ERR_PROTOCOL, "%s '%s': reply of more than %zu bytes",
+		        q->posts ? "POST" : "GET", q->url, q->body.max);
 	} else if (rc != CURLE_OK) {
-		http_curl_error(rc, &why, "GET", q->url, "");
+		http_curl_error(q->curl, rc, &why, "%s '%s'", q->posts ? "POST" : "GET", q->url);
 	} else {
 		curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &r.status);
 		r.body = q->body.data;
@@ -176,6 +179,14 @@ void http_prober_free(struct http_prober *p)
 	free(p);
 }
 
+static size_t on_head(char *data, size_t size, size_t n, void *arg)
+{
+	struct http_probe *q = arg;
+
+	http_curl_head_line(&q->head_done, data, size * n);
+	return size * n;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct http_probe *q = arg;
@@ -190,8 +201,11 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 struct http_probe *http_probe_new(
         struct http_prober *p, const char *url, size_t max_reply, struct err *e)
 {
-	AUTO(http_probe_free) struct http_probe *q = calloc(1, sizeof(*q));
+	AUTO(http_probe_free) struct http_probe *q = NULL;
 
+	if (http_check_url(url, e) < 0)
+		return NULL;
+	q = calloc(1, sizeof(*q));
 	if (q) {
 		q->p = p;
 		buf_init(&q->body, max_reply);
@@ -204,6 +218,8 @@ struct http_probe *http_probe_new(
 	http_curl_defaults(q->curl);
 	curl_easy_setopt(q->curl, CURLOPT_URL, q->url);
 	curl_easy_setopt(q->curl, CURLOPT_PRIVATE, q);
+	curl_easy_setopt(q->curl, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(q->curl, CURLOPT_HEADERDATA, q);
 	curl_easy_setopt(q->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(q->curl, CURLOPT_WRITEDATA, q);
 	/* A small receive buffer: a supervisor holds these for its whole life. */
@@ -234,17 +250,17 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
 	buf_clear(&q->body);
 	if (buf_add(&q->body, "", 0) < 0)
 		return err_nomem(e);
-	q->too_long = false;
+	q->head_done = q->too_long = false;
 	q->fn = fn;
 	q->arg = arg;
 	q->started_ns = clock_mono_ns();
-	if (body) {
-		curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, q->headers);
+	q->posts = body != NULL;
+	curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, body ? q->headers : NULL);
+	if (body)
 		curl_easy_setopt(q->curl, CURLOPT_COPYPOSTFIELDS, body);
-	} else {
+	else
 		curl_easy_setopt(q->curl, CURLOPT_HTTPGET, 1L);
-	}
-	curl_easy_setopt(q->curl, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NS_PER_MS));
+	curl_easy_setopt(q->curl, CURLOPT_TIMEOUT_MS, http_curl_ms(timeout_ns));
 	rc = curl_multi_add_handle(q->p->multi, q->curl);
 	if (rc != CURLM_OK)
 		return err_set(e, ERR_SYSTEM, "start a request to '%s': %s", q->url,

@@ -1,0 +1,153 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "cli/output.h"
+#include "cli/wait.h"
+#include "deploy/view.h"
+#include "engine/logs.h"
+
+static bool follow, timestamps;
+static int64_t tail, since_ns;
+
+static const struct opt opts[] = {
+	{ "follow", 'f', NULL, "go on with new lines until interrupted", .flag = &follow },
+	{ "tail", 'n', "LINES", "only the last LINES of each slot; 0 is all", .value = "0",
+	        .number = &tail },
+	{ "since", 0, "TIME", "only lines of the last TIME", .duration = &since_ns },
+	{ "timestamps", 't', NULL, "print the time at which the engine got the line",
+	        .flag = &timestamps },
+	{ NULL },
+};
+
+struct printer {
+	struct context *ctx;
+	struct engine_tasks tasks;
+	const struct view_service *service;
+	int64_t slot; /* 0: all */
+	struct err err;
+};
+
+static int64_t slot_of(const struct printer *p, const char *task)
+{
+	for (size_t i = 0; i < p->tasks.n; i++)
+		if (strcmp(p->tasks.v[i].id, task) == 0)
+			return p->tasks.v[i].slot;
+	return 0;
+}
+
+static int on_line(void *arg, const struct engine_log_line *line)
+{
+	struct printer *p = arg;
+	int64_t slot = slot_of(p, line->task_id);
+	char when[CLOCK_TEXT_MAX], name[320];
+	AUTO(free) char *text = strdup(line->text);
+
+	if (p->ctx->interrupted)
+		return 1;
+	if (line->stream == ENGINE_LOG_SYSTEM) {
+		output_warn(p->ctx, "%s", line->text);
+		return 0;
+	}
+	/* A task that began after we looked has no slot here yet: better shown than lost. */
+	if (p->slot && slot && slot != p->slot)
+		return 0;
+	if (slot)
+		snprintf(name, sizeof(name), "%s.%lld", p->service->name, (long long)slot);
+	else
+		snprintf(name, sizeof(name), "%s.?", p->service->name);
+	if (!text)
+		return 1;
+	str_printable(text);
+	clock_text(when, line->time_ns);
+	if (p->ctx->json) {
+		(void)!output_value(p->ctx, "name", json_string(name), &p->err);
+		(void)!output_value(p->ctx, "text", json_string(text), &p->err);
+		(void)!output_value(
+		        p->ctx, "time", line->time_ns ? json_string(when) : json_null(), &p->err);
+		(void)!output_value(p->ctx, "stream",
+		        json_string(line->stream == ENGINE_LOG_STDERR ? "stderr" : "stdout"),
+		        &p->err);
+	} else {
+		output_line(p->ctx, "%s%s%s | %s", timestamps ? when : "", timestamps ? " " : "",
+		        name, text);
+	}
+	return (follow || p->ctx->json) && output_flush(p->ctx, &p->err) < 0;
+}
+
+static int print_logs(struct context *ctx, struct engine *eng, const char *name, struct err *e)
+{
+	const struct view_query q = { .stack = ctx->stack, .pool = ctx->pool, .no_status = true };
+	struct printer p = { .ctx = ctx };
+	struct engine_logs logs = {
+		.follow = follow,
+		.timestamps = true,
+		.tail = tail,
+		.since_ns = since_ns ? clock_real_ns() - since_ns : 0,
+		.fn = on_line,
+		.arg = &p,
+	};
+	AUTO(free) char *service = strdup(name);
+	AUTO(view_free) struct view *v = NULL;
+	char *dot;
+	int rc;
+
+	if (!service)
+		return err_nomem(e);
+	dot = strrchr(service, '.');
+	if (dot) {
+		*dot = '\0';
+		if (num_int(&p.slot, dot + 1, 1, INT32_MAX, e) < 0)
+			return err_wrap(e, "'%s' is not SERVICE or SERVICE.SLOT", name);
+	}
+	if (view_load(&v, eng, &q, e) < 0)
+		return -1;
+	p.service = view_find(v, service);
+	if (!p.service) {
+		err_set(e, ERR_NOT_FOUND, "the stack '%s' has no service '%s'", ctx->stack,
+		        service);
+		return err_hint(e, "'nodeswarm status' shows what there is");
+	}
+	if (engine_task_list(eng, ENGINE_FILTERS({ "service", p.service->e.id }), &p.tasks, e) < 0)
+		return -1;
+	rc = engine_service_logs(eng, p.service->e.id, &logs, e);
+	engine_tasks_release(&p.tasks);
+	if (rc < 0 && e->kind == ERR_INTERRUPTED) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc == 0 && p.err.kind != ERR_NONE) {
+		*e = p.err;
+		return -1;
+	}
+	return rc;
+}
+
+static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
+{
+	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+
+	if (!eng)
+		return -1;
+	engine_interrupt_on(eng, &ctx->interrupted);
+	return print_logs(ctx, eng, argv[0], e);
+}
+
+const struct command cmd_logs = {
+	.name = "logs",
+	.group = "Cluster",
+	.args = "SERVICE[.SLOT]",
+	.summary = "show what a service's slots print",
+	.description = "From docker's own log of each container: the supervisor's events and the "
+	               "chain node's "
+	               "lines. With --json one object a line.",
+	.examples = (const char *const[]){ "nodeswarm logs readers.3 --tail 50 -f", NULL },
+	.min_args = 1,
+	.max_args = 1,
+	.flags = COMMAND_HAS_JSON,
+	.opts = opts,
+	.run = run,
+};

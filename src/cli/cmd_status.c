@@ -1,0 +1,200 @@
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/table.h"
+#include "cli/output.h"
+#include "cli/wait.h"
+#include "deploy/view.h"
+
+static bool watch;
+static int64_t every_ns;
+
+static const struct opt opts[] = {
+	{ "watch", 'w', NULL, "show it again and again until interrupted", .flag = &watch },
+	{ "every", 0, "TIME", "how often with --watch", .value = "1s", .min = 100 * NS_PER_MS,
+	        .duration = &every_ns },
+	{ NULL },
+};
+
+enum {
+	COL_NAME,
+	COL_HOST,
+	COL_TASK_STATE,
+	COL_STATE,
+	COL_READY,
+	COL_HEAD,
+	COL_LIB,
+	COL_LAG,
+	COL_RESTARTS,
+	COL_VERDICT,
+	COL_LAST_STOP,
+	COL_REASON,
+	COL_SERVICE,
+	COL_SLOT,
+	COL_HEAD_ID,
+	COL_HEAD_AGE,
+	COL_CHAIN,
+	COL_TASK,
+	COL_PEERS,
+	COL_WARNINGS,
+};
+
+static const struct table_column cols[] = {
+	[COL_NAME] = { "NAME", "name", TABLE_TEXT },
+	[COL_HOST] = { "HOST", "host", TABLE_TEXT },
+	[COL_TASK_STATE] = { "TASK", "task_state", TABLE_TEXT },
+	[COL_STATE] = { "STATE", "state", TABLE_TEXT },
+	[COL_READY] = { "READY", "ready", TABLE_TEXT },
+	[COL_HEAD] = { "HEAD", "head_block_num", TABLE_NUMBER },
+	[COL_LIB] = { "LIB", "last_irreversible_block_num", TABLE_NUMBER },
+	[COL_LAG] = { "LAG", "lag_blocks", TABLE_NUMBER },
+	[COL_RESTARTS] = { "RESTARTS", "restarts", TABLE_NUMBER },
+	[COL_VERDICT] = { "VERDICT", "verdict", TABLE_TEXT },
+	[COL_LAST_STOP] = { "LAST STOP", "last_stop", TABLE_TEXT },
+	[COL_REASON] = { "REASON", "reason", TABLE_WIDE },
+	[COL_SERVICE] = { "", "service", TABLE_JSON },
+	[COL_SLOT] = { "", "slot", TABLE_JSON },
+	[COL_HEAD_ID] = { "", "head_block_id", TABLE_JSON },
+	[COL_HEAD_AGE] = { "", "head_age_seconds", TABLE_JSON },
+	[COL_CHAIN] = { "", "chain_id", TABLE_JSON },
+	[COL_TASK] = { "", "task_id", TABLE_JSON },
+	[COL_PEERS] = { "", "peers_connected", TABLE_JSON },
+	[COL_WARNINGS] = { "", "warnings", TABLE_JSON },
+};
+
+/* The columns that are taken from the supervisor's own status, under its own keys. */
+static const int from_status[] = {
+	COL_STATE,
+	COL_HEAD,
+	COL_LIB,
+	COL_LAG,
+	COL_RESTARTS,
+	COL_VERDICT,
+	COL_LAST_STOP,
+	COL_HEAD_ID,
+	COL_HEAD_AGE,
+	COL_CHAIN,
+	COL_PEERS,
+	COL_WARNINGS,
+};
+
+static json_t *text_or_null(const char *s)
+{
+	return s && *s ? json_string(s) : NULL;
+}
+
+static void add_task(struct table *t, const struct view_task *v)
+{
+	char buf[400];
+
+	table_row(t);
+	table_set(t, COL_NAME, json_string(v->name));
+	table_set(t, COL_HOST, text_or_null(v->host));
+	table_set(t, COL_TASK_STATE, json_string(engine_task_state_name(v->t.state)));
+	table_set(t, COL_READY, json_boolean(view_task_is_wanted(v) && view_task_serves(v)));
+	table_set(t, COL_REASON, text_or_null(view_task_reason(v, buf, sizeof(buf))));
+	table_set(t, COL_SERVICE, json_string(v->service->name));
+	table_set(t, COL_SLOT, v->t.slot ? json_integer(v->t.slot) : NULL);
+	table_set(t, COL_TASK, json_string(v->t.id));
+	/* What the slot's record knows, for a supervisor that does not answer. */
+	if (v->has_record) {
+		table_set(t, COL_RESTARTS, json_integer((json_int_t)v->record->restarts));
+		table_set(t, COL_LAST_STOP, text_or_null(record_last_stop(v->record)));
+	}
+	for (size_t i = 0; v->status && i < ARRAY_LEN(from_status); i++)
+		table_set(t, (size_t)from_status[i],
+		        json_incref(json_object_get(v->status, cols[from_status[i]].key)));
+}
+
+static int add_services(struct context *ctx, const struct view *v, struct err *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < v->n_services; i++) {
+		const struct view_service *s = &v->services[i];
+
+		(void)json_array_append_new(list,
+		        json_pack("{s:s, s:s, s:o, s:o, s:s}", "name", s->name, "full_name",
+		                s->e.name, "replicas",
+		                s->e.replicas >= 0 ? json_integer(s->e.replicas) : json_null(),
+		                "stopped_replicas",
+		                s->former >= 0 ? json_integer(s->former) : json_null(), "image",
+		                s->e.image));
+	}
+	return output_value(ctx, "services", list, e);
+}
+
+static int show(struct context *ctx, struct engine *eng, struct err *e)
+{
+	const struct view_query q = {
+		.stack = ctx->stack, .pool = ctx->pool, .interrupted = &ctx->interrupted
+	};
+	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
+	AUTO(view_free) struct view *v = NULL;
+
+	if (!t)
+		return err_nomem(e);
+	if (view_load(&v, eng, &q, e) < 0)
+		return -1;
+	for (size_t i = 0; i < v->n_tasks; i++)
+		add_task(t, &v->tasks[i]);
+	if (!v->n_services)
+		output_note(ctx, "there is no stack '%s'; 'nodeswarm up' makes it", ctx->stack);
+	if (output_value(ctx, "stack", json_string(ctx->stack), e) < 0 ||
+	        add_services(ctx, v, e) < 0)
+		return -1;
+	if ((v->n_tasks || ctx->json) && output_table(ctx, "slots", t, e) < 0)
+		return -1;
+	for (size_t i = 0; i < v->n_services; i++)
+		if (v->services[i].e.replicas == 0)
+			output_line(ctx, "%s is stopped%s", v->services[i].name,
+			        v->services[i].former > 0 ? "; 'nodeswarm up' brings it back" : "");
+	return 0;
+}
+
+static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
+{
+	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+
+	if (!eng)
+		return -1;
+	engine_interrupt_on(eng, &ctx->interrupted);
+	if (!watch)
+		return show(ctx, eng, e);
+	while (!ctx->interrupted) {
+		/* Home and clear: as watch(1) does, without the flicker of clearing first. */
+		if (ctx->out_tty && !ctx->json)
+			fputs("\033[H\033[2J", ctx->out);
+		if (show(ctx, eng, e) < 0) {
+			if (e->kind == ERR_INTERRUPTED)
+				break;
+			if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
+				return -1;
+			output_warn(ctx, "%s", e->msg);
+			err_clear(e);
+		}
+		if (output_flush(ctx, e) < 0)
+			return -1;
+		(void)poll(NULL, 0, (int)(every_ns / NS_PER_MS));
+	}
+	err_clear(e);
+	return 0;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.group = "Cluster",
+	.args = "",
+	.summary = "show every slot of the stack",
+	.description =
+	        "One row a slot, and a row for each earlier container that still stops. TASK is "
+	        "Swarm's word; the rest is the supervisor's own. READY means fit to be asked: "
+	        "answering, on the right chain, and not behind the best known head.",
+	.examples = (const char *const[]){ "nodeswarm status", "nodeswarm status --watch",
+	        "nodeswarm status --json | jq '.slots[] | select(.ready | not)'", NULL },
+	.flags = COMMAND_HAS_JSON,
+	.opts = opts,
+	.run = run,
+};

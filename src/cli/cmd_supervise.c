@@ -1,0 +1,102 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/command.h"
+#include "data/pool.h"
+#include "data/slot.h"
+#include "supervise/supervise.h"
+
+static const char *service, *task, *node, *template, *genesis, *peers, *address;
+static const char *extra_peers = "";
+static int64_t slot, replicas, port, lame_duck, max_lag, peer_wait;
+
+static const struct opt opts[] = {
+	{ "service", 0, "NAME", "the service's full name", .env = "NODESWARM_SERVICE",
+	        .string = &service },
+	{ "slot", 0, "N", "the task's slot", .env = "NODESWARM_SLOT", .min = 1,
+	        .max = SLOT_NUMBER_MAX, .number = &slot },
+	{ "task", 0, "ID", "the task's id", .value = "none", .env = "NODESWARM_TASK",
+	        .string = &task },
+	{ "node", 0, "NAME", "the host's name", .value = "unknown", .env = "NODESWARM_NODE",
+	        .string = &node },
+	{ "replicas", 0, "N", "how many slots share the peers", .value = "1",
+	        .env = "NODESWARM_REPLICAS", .min = 1, .max = SLOT_NUMBER_MAX,
+	        .number = &replicas },
+	{ "config", 0, "FILE", "template of config.ini", .value = "/etc/nodeswarm/config.ini",
+	        .string = &template },
+	{ "genesis", 0, "FILE", "genesis of the chain", .value = "/etc/nodeswarm/genesis.json",
+	        .string = &genesis },
+	{ "peers", 0, "FILE", "list of peers", .value = "/etc/nodeswarm/peerlist.ini",
+	        .string = &peers },
+	{ "extra-peers", 0, "LIST", "more peers, separated by blanks", .env = "NODESWARM_PEERS",
+	        .string = &extra_peers },
+	{ "address", 0, "IP", "where health and metrics are served", .value = "0.0.0.0",
+	        .string = &address },
+	{ "port", 0, "PORT", "their port", .value = "8880", .min = 1, .max = 65535,
+	        .number = &port },
+	{ "lame-duck", 0, "TIME", "how long to be not ready before nodeos is stopped",
+	        .value = "3s", .env = "NODESWARM_LAME_DUCK", .duration = &lame_duck },
+	{ "max-lag", 0, "BLOCKS", "how far behind the best known head is still ready",
+	        .value = "30", .env = "NODESWARM_MAX_LAG", .min = 1, .max = 1000000,
+	        .number = &max_lag },
+	{ "peer-wait", 0, "TIME", "how long to wait for a first peer before being ready without",
+	        .value = "60s", .env = "NODESWARM_PEER_WAIT", .duration = &peer_wait },
+	{ NULL },
+};
+
+static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
+{
+	struct supervise_config cfg = {
+		.pool = ctx->pool,
+		.service = service,
+		.task = task,
+		.node = node,
+		.slot = (uint64_t)slot,
+		.replicas = (unsigned)replicas,
+		.template_path = template,
+		.genesis_path = genesis,
+		.peers_path = peers,
+		.extra_peers = extra_peers,
+		.address = address,
+		.port = (uint16_t)port,
+		.lame_duck_ns = lame_duck,
+		.max_lag_blocks = (uint32_t)max_lag,
+		.peer_wait_ns = peer_wait,
+		.uid = SUPERVISE_UID,
+		.gid = SUPERVISE_UID,
+		.argv = argv,
+	};
+	int rc;
+
+	if (!service || !slot)
+		return command_usage(ctx, e,
+		        "a service and a slot are needed (NODESWARM_SERVICE, NODESWARM_SLOT)");
+	rc = supervise_run(&cfg, e);
+	if (rc > 0)
+		return err_set(e, ERR_UNHEALTHY, "the slot was not left clean");
+	return rc;
+}
+
+const struct command cmd_supervise = {
+	.name = "supervise",
+	.group = "Inside a container",
+	.args = "-- NODEOS [ARG...]",
+	.summary = "run one chain node safely, as PID 1 of its container",
+	.description =
+	        "Takes the slot's lock and waits while an earlier container still holds it, looks "
+	        "at "
+	        "the data-dir, writes the slot's config.ini, runs NODEOS as an unprivileged user, "
+	        "serves /livez, /readyz, /state and /metrics, stops NODEOS without a time limit, "
+	        "and "
+	        "records how it ended in run.json.\n\n"
+	        "It ends only when it is asked to; a slot that cannot start stays, not ready, and "
+	        "says why.",
+	.examples = (const char *const[]){ "nodeswarm supervise -- nodeos", NULL },
+	.min_args = 1,
+	.max_args = -1,
+	.flags = COMMAND_OPTIONS_FIRST,
+	.opts = opts,
+	.run = run,
+};

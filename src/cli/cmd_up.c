@@ -1,0 +1,95 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "cli/output.h"
+#include "cli/wait.h"
+#include "deploy/plan.h"
+#include "stack/stack.h"
+
+static struct strvec files;
+static int64_t wait_ns = WAIT_FOREVER;
+static bool plan_only;
+
+static const struct opt opts[] = {
+	{ "file", 'f', "FILE",
+	        "a stack file; may be given several times (default: "
+	        "stacks/readers.yml)",
+	        .strings = &files },
+	{ "plan", 0, NULL, "show what would be done, and do nothing", .flag = &plan_only },
+	OPT_WAIT(wait_ns),
+	{ NULL },
+};
+
+#define DEFAULT_FILE "stacks/readers.yml"
+
+static int print_plan(struct context *ctx, const struct plan *p, struct err *e)
+{
+	static const struct table_column cols[] = {
+		{ "ACTION", "action", TABLE_TEXT },
+		{ "OBJECT", "object", TABLE_TEXT },
+		{ "NAME", "name", TABLE_TEXT },
+		{ "REPLICAS", "replicas", TABLE_NUMBER },
+		{ "WHY", "why", TABLE_WIDE },
+	};
+	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
+
+	if (!t)
+		return err_nomem(e);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct plan_op *op = &p->ops[i];
+
+		table_row(t);
+		table_set(t, 0, json_string(plan_action_name(op->action)));
+		table_set(t, 1, json_string(plan_object_name(op->object)));
+		table_set(t, 2, json_string(op->name));
+		table_set(t, 3, op->replicas >= 0 ? json_integer(op->replicas) : NULL);
+		table_set(t, 4, *op->why ? json_string(op->why) : NULL);
+	}
+	if (output_value(ctx, "changes", json_integer((json_int_t)plan_changes(p)), e) < 0)
+		return -1;
+	return output_table(ctx, "operations", t, e);
+}
+
+static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
+{
+	AUTO(stack_free) struct stack *st = NULL;
+	AUTO(plan_free) struct plan *p = NULL;
+	struct deploy d;
+	int rc;
+
+	if (!files.n && strvec_add(&files, DEFAULT_FILE) < 0)
+		return err_nomem(e);
+	if (stack_load(&st, (const char *const *)files.v, files.n, NULL, e) < 0 ||
+	        stack_set_name(st, ctx->stack, e) < 0)
+		return -1;
+	if (wait_open(ctx, &d, wait_ns, e) < 0)
+		return -1;
+	rc = deploy_up(&d, st, plan_only, &p, e);
+	engine_free(d.engine);
+	if (rc < 0)
+		return -1;
+	if (plan_only || ctx->json)
+		return print_plan(ctx, p, e);
+	if (!plan_changes(p))
+		output_note(ctx, "nothing to change");
+	return 0;
+}
+
+const struct command cmd_up = {
+	.name = "up",
+	.group = "Cluster",
+	.args = "",
+	.summary = "make the cluster what the stack files say",
+	.description =
+	        "Compares the files with what the engine has, makes and updates networks, configs "
+	        "and "
+	        "services, and returns when every slot serves. Run again it changes nothing, or "
+	        "finishes what was interrupted. A service that was scaled keeps its size until the "
+	        "number in the file changes; one that was stopped gets its former size back.",
+	.examples = (const char *const[]){ "nodeswarm up -f stacks/readers.yml",
+	        "nodeswarm up -f stacks/devchain.yml -f stacks/readers.yml --plan", NULL },
+	.flags = COMMAND_HAS_JSON,
+	.opts = opts,
+	.run = run,
+};

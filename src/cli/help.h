@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * Help, from the same tables as the parser
+ *
+ * Text is wrapped at HELP_COLUMNS, which fits every terminal and mail.
+ */
+
+#include <stdio.h>
+
+#include "base/compiler.h"
+#include "base/json.h"
+
+struct command;
+
+#define HELP_COLUMNS 80
+
+/* All commands by group, and the global options. */
+void help_overview(FILE *out);
+
+/* One command. */
+void help_command(FILE *out, const struct command *c);
+
+/* The same facts for programs (shell completion, editors): a new reference, NULL without
+ * memory. */
+json_t *help_command_json(const struct command *c) NODISCARD;
+json_t *help_global_json(void) NODISCARD;

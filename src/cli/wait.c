@@ -1,0 +1,73 @@
+#include "cli/wait.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/table.h"
+#include "cli/output.h"
+
+static void on_progress(void *arg, const char *text)
+{
+	progress_set(arg, "%s", text);
+}
+
+static void on_note(void *arg, const char *text)
+{
+	output_note(arg, "%s", text);
+}
+
+int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e)
+{
+	*d = (struct deploy){
+		.engine = engine_new(ctx->host, e),
+		.stack = ctx->stack,
+		.pool = ctx->pool,
+		.wait_ns = wait_ns,
+		.interrupted = &ctx->interrupted,
+		.progress = on_progress,
+		.note = on_note,
+		.arg = ctx,
+	};
+	if (!d->engine)
+		return -1;
+	engine_interrupt_on(d->engine, &ctx->interrupted);
+	return 0;
+}
+
+int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct err *e)
+{
+	static const struct table_column cols[] = {
+		{ "NAME", "name", TABLE_TEXT },
+		{ "HOST", "host", TABLE_TEXT },
+		{ "CLEAN", "clean", TABLE_TEXT },
+		{ "WHY", "why", TABLE_WIDE },
+	};
+	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
+	size_t unclean = 0;
+	char names[400] = "";
+
+	if (!t)
+		return err_nomem(e);
+	for (size_t i = 0; i < ends->n; i++) {
+		const struct slot_end *s = &ends->v[i];
+		size_t n = strlen(names);
+
+		table_row(t);
+		table_set(t, 0, json_string(s->name));
+		table_set(t, 1, json_string(s->host));
+		table_set(t, 2, s->is_known ? json_boolean(s->is_clean) : NULL);
+		table_set(t, 3, *s->why ? json_string(s->why) : NULL);
+		if (s->is_known && s->is_clean)
+			continue;
+		snprintf(names + n, sizeof(names) - n, "%s%.60s", unclean ? ", " : "", s->name);
+		unclean++;
+	}
+	table_sort(t, 0);
+	if ((ends->n || ctx->json) && output_table(ctx, "stopped", t, e) < 0)
+		return -1;
+	if (!unclean)
+		return 0;
+	err_set(e, ERR_UNHEALTHY, "%zu of %zu slots were not left clean, or it is not known: %s",
+	        unclean, ends->n, names);
+	return err_hint(e, "their data-dirs need a look before they start again");
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+/* What the commands that change a stack have in common: their engine, their waiting, and how
+ * they tell which slots have stopped. */
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "cli/command.h"
+#include "deploy/deploy.h"
+#include "engine/engine.h"
+
+/* A row for the option table: --wait TIME, with *ns as its value. */
+#define OPT_WAIT(ns)                                                                           \
+	{                                                                                      \
+		"wait", 0, "TIME", "wait at most TIME; 0 returns at once (default: no limit)", \
+		        .duration = &(ns)                                                      \
+	}
+#define WAIT_FOREVER (-1)
+
+/* Open the engine and fill *d; the caller frees d->engine with engine_free(). */
+int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e) NODISCARD;
+
+/*
+ * Print how the slots were left.  Returns 0 when all were clean, -1 with ERR_UNHEALTHY that names
+ * those that were not.
+ */
+int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct err *e) NODISCARD;

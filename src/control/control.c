@@ -1,0 +1,78 @@
+#include "control/control.h"
+
+#include <string.h>
+
+#include "base/str.h"
+
+static char *line_of(json_t *take)
+{
+	AUTO(json) json_t *j = take;
+	AUTO(free) char *text = j ? json_text(j, false) : NULL;
+
+	return text ? str_fmt("%s\n", text) : NULL;
+}
+
+char *control_request(const char *name)
+{
+	return line_of(json_pack("{s:i, s:s}", "format", CONTROL_FORMAT, "request", name));
+}
+
+char *control_error(const struct err *why)
+{
+	return line_of(json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", CONTROL_FORMAT, "error",
+	        "kind", err_kind_name(why->kind), "message", why->msg, "hint", why->hint));
+}
+
+static json_t *parse_format(const char *line, size_t n, const char *what, struct err *e)
+{
+	AUTO(json) json_t *j = NULL;
+
+	if (n > CONTROL_LINE_MAX) {
+		err_set(e, ERR_PROTOCOL, "%s of more than %u bytes", what, CONTROL_LINE_MAX);
+		return NULL;
+	}
+	j = json_parse_object(line, n, what, e);
+	if (!j)
+		return NULL;
+	if (json_int(j, "format", 0) != CONTROL_FORMAT) {
+		err_set(e, ERR_PROTOCOL, "%s of format %lld; this program speaks %d", what,
+		        (long long)json_int(j, "format", 0), CONTROL_FORMAT);
+		return NULL;
+	}
+	return TAKE(j);
+}
+
+json_t *control_reply_parse(const char *line, size_t n, struct err *e)
+{
+	AUTO(json) json_t *j = parse_format(line, n, "control reply", e);
+	const json_t *error = j ? json_at(j, "error") : NULL;
+
+	if (!error)
+		return TAKE(j);
+	for (int k = ERR_USAGE; k <= ERR_UNHEALTHY; k++)
+		if (strcmp(err_kind_name((enum err_kind)k), json_str(error, "kind", "")) == 0)
+			err_set(e, (enum err_kind)k, "%s",
+			        json_str(error, "message", "no message"));
+	if (e->kind == ERR_NONE)
+		err_set(e, ERR_PROTOCOL, "%s",
+		        json_str(error, "message", "an error without a kind"));
+	if (*json_str(error, "hint", ""))
+		err_hint(e, "%s", json_str(error, "hint", ""));
+	return NULL;
+}
+
+int control_request_parse(
+        json_t **ret_request, const char **ret_name, const char *line, size_t n, struct err *e)
+{
+	AUTO(json) json_t *j = parse_format(line, n, "control request", e);
+	const char *name;
+
+	if (!j)
+		return -1;
+	name = json_str(j, "request", NULL);
+	if (!name)
+		return err_set(e, ERR_PROTOCOL, "control request without 'request'");
+	*ret_name = name;
+	*ret_request = TAKE(j);
+	return 0;
+}

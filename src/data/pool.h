@@ -1,0 +1,72 @@
+#pragma once
+
+/*
+ * The pool: one directory per host that holds everything of ours on disk
+ *
+ * A directory is a pool only if it has a pool.json that we can read.  That is not a
+ * formality: the mount point of a pool that is not mounted looks like an empty directory, and
+ * a chain node that started there would fill the root disk with a second copy of its chain.
+ *
+ *	pool.json                          {"format":1,"id":"...","method":"copy","created":"..."}
+ *	services/<service>/<slot>/         see data/slot.h
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+#define POOL_PATH_DEFAULT "/var/lib/nodeswarm"
+#define POOL_FORMAT       1
+
+enum pool_method {
+	POOL_COPY,
+	POOL_REFLINK,
+};
+
+struct pool {
+	int fd; /* the directory; -1 when not open */
+	char *path;
+	char id[37]; /* a UUID, made once */
+	enum pool_method method;
+};
+
+#define POOL_INIT ((struct pool){ .fd = -1 })
+
+/*
+ * Open an existing pool.  ERR_NOT_FOUND when the directory or its pool.json is not there;
+ * ERR_PROTOCOL when pool.json is not ours or of an unknown format.
+ */
+int pool_open(struct pool *p, const char *path, struct err *e) NODISCARD;
+
+/*
+ * Make a directory a pool, creating it if needed, and open it.  Returns 0, 1 when it was one
+ * already (nothing is changed then), -1.  A directory with other things in it is refused
+ * (ERR_CONFLICT).
+ */
+int pool_create(struct pool *p, const char *path, struct err *e) NODISCARD;
+
+void pool_release(struct pool *p);
+
+static inline void auto_pool(struct pool *p)
+{
+	pool_release(p);
+}
+
+const char *pool_method_name(enum pool_method m);
+
+/*
+ * Find out by trying whether files in dirfd can share blocks (FICLONE).  why gets one sentence.
+ */
+enum pool_method pool_probe_method(int dirfd, char *why, size_t size);
+
+/* Bytes of the pool's file system, and its usage as nodeos's resource monitor counts it: the
+ * share that is not available to an unprivileged process. */
+struct pool_space {
+	uint64_t total_bytes, free_bytes;
+	double used_percent;
+};
+
+int pool_space_at(struct pool_space *ret, int dirfd, struct err *e) NODISCARD;

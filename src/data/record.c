@@ -1,0 +1,160 @@
+#include "data/record.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+
+#define RECORD_SIZE_MAX (256U * 1024)
+
+static const char *const state_names[] = {
+	[SLOT_STARTING] = "starting",
+	[SLOT_WAITING] = "waiting",
+	[SLOT_HELD] = "held",
+	[SLOT_RUNNING] = "running",
+	[SLOT_BACKOFF] = "backoff",
+	[SLOT_LAME] = "lame-duck",
+	[SLOT_STOPPING] = "stopping",
+	[SLOT_QUIESCED] = "quiesced",
+	[SLOT_STOPPED] = "stopped",
+};
+
+const char *slot_state_name(enum slot_state s)
+{
+	return state_names[s];
+}
+
+static enum slot_state state_from(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(state_names); i++)
+		if (strcmp(state_names[i], name) == 0)
+			return (enum slot_state)i;
+	return SLOT_STARTING;
+}
+
+static json_t *time_json(int64_t ns)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	return ns ? json_string(clock_text(text, ns)) : json_null();
+}
+
+static int64_t time_from(const json_t *j, const char *path)
+{
+	int64_t ns;
+
+	return clock_parse(&ns, json_str(j, path, "")) == 0 ? ns : 0;
+}
+
+static json_t *end_json(const struct record_end *end)
+{
+	return json_pack("{s:o, s:s, s:b, s:b, s:i, s:i, s:s}", "at", time_json(end->at_ns), "task",
+	        end->task, "asked", end->asked, "clean", end->clean, "exit_code", end->exit_code,
+	        "signal", end->signal, "why", end->why);
+}
+
+json_t *record_json(const struct record *r)
+{
+	AUTO(json) json_t *ends = json_array();
+
+	for (size_t i = 0; ends && i < r->nends; i++)
+		if (json_array_append_new(ends, end_json(&r->ends[i])) < 0)
+			return NULL;
+	return json_pack(
+	        "{s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:I,"
+	        " s:s, s:s, s:O}",
+	        "format", RECORD_FORMAT, "state", slot_state_name(r->state), "reason", r->reason,
+	        "service", r->service, "slot", (json_int_t)r->slot, "task", r->task, "node",
+	        r->node, "container", r->container, "boot_id", r->boot_id, "nodeos_pid",
+	        (json_int_t)r->nodeos_pid, "updated", time_json(r->updated_ns), "started",
+	        time_json(r->started_ns), "ready_since", time_json(r->ready_ns), "starts",
+	        (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict", r->verdict,
+	        "verdict_why", r->verdict_why, "ends", ends);
+}
+
+static void text_from(char *out, size_t size, const json_t *j, const char *path)
+{
+	snprintf(out, size, "%s", json_str(j, path, ""));
+}
+
+void record_from_json(struct record *r, const json_t *j)
+{
+	const json_t *ends = json_at(j, "ends");
+
+	memset(r, 0, sizeof(*r));
+	r->state = state_from(json_str(j, "state", ""));
+	text_from(r->reason, sizeof(r->reason), j, "reason");
+	text_from(r->service, sizeof(r->service), j, "service");
+	r->slot = (uint64_t)json_int(j, "slot", 0);
+	text_from(r->task, sizeof(r->task), j, "task");
+	text_from(r->node, sizeof(r->node), j, "node");
+	text_from(r->container, sizeof(r->container), j, "container");
+	text_from(r->boot_id, sizeof(r->boot_id), j, "boot_id");
+	r->nodeos_pid = json_int(j, "nodeos_pid", 0);
+	r->updated_ns = time_from(j, "updated");
+	r->started_ns = time_from(j, "started");
+	r->ready_ns = time_from(j, "ready_since");
+	r->starts = (uint64_t)json_int(j, "starts", 0);
+	r->restarts = (uint64_t)json_int(j, "restarts", 0);
+	text_from(r->verdict, sizeof(r->verdict), j, "verdict");
+	text_from(r->verdict_why, sizeof(r->verdict_why), j, "verdict_why");
+	for (size_t i = 0; i < json_array_size(ends) && r->nends < RECORD_ENDS_MAX; i++) {
+		const json_t *k = json_array_get(ends, i);
+		struct record_end *end = &r->ends[r->nends++];
+
+		end->at_ns = time_from(k, "at");
+		end->asked = json_bool(k, "asked", false);
+		end->clean = json_bool(k, "clean", false);
+		end->exit_code = (int)json_int(k, "exit_code", 0);
+		end->signal = (int)json_int(k, "signal", 0);
+		text_from(end->task, sizeof(end->task), k, "task");
+		text_from(end->why, sizeof(end->why), k, "why");
+	}
+}
+
+int record_read_at(struct record *r, int dirfd, struct err *e)
+{
+	AUTO(buf) struct buf b = BUF_INIT(RECORD_SIZE_MAX);
+	AUTO(json) json_t *j = NULL;
+	int rc = fs_read_at(dirfd, RECORD_FILE, &b, e);
+
+	if (rc != 0)
+		return rc;
+	j = json_parse_object(b.data, b.len, RECORD_FILE, e);
+	if (!j)
+		return -1;
+	if (json_int(j, "format", 0) != RECORD_FORMAT)
+		return err_set(e, ERR_PROTOCOL,
+		        RECORD_FILE " has format %lld, this program reads %d",
+		        (long long)json_int(j, "format", 0), RECORD_FORMAT);
+	record_from_json(r, j);
+	return 0;
+}
+
+int record_write_at(const struct record *r, int dirfd, struct err *e)
+{
+	AUTO(json) json_t *j = record_json(r);
+	AUTO(free) char *text = j ? json_text(j, true) : NULL;
+
+	if (!text)
+		return err_nomem(e);
+	return fs_write_at(dirfd, RECORD_FILE, text, strlen(text), 0644, e);
+}
+
+void record_add_end(struct record *r, const struct record_end *end)
+{
+	if (r->nends == RECORD_ENDS_MAX)
+		r->nends--;
+	memmove(&r->ends[1], &r->ends[0], r->nends * sizeof(r->ends[0]));
+	r->ends[0] = *end;
+	r->nends++;
+}
+
+const char *record_last_stop(const struct record *r)
+{
+	if (r->nends == 0)
+		return NULL;
+	return r->ends[0].clean ? "clean" : "dirty";
+}

@@ -1,0 +1,248 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "deploy/deploy_priv.h"
+#include "deploy/spec.h"
+#include "engine/config.h"
+#include "engine/image.h"
+#include "engine/network.h"
+#include "engine/secret.h"
+
+void slot_ends_release(struct slot_ends *ends)
+{
+	free(ends->v);
+	*ends = (struct slot_ends){ 0 };
+}
+
+static int no_service(struct deploy *d, const struct view *v, const char *name, struct err *e)
+{
+	char known[256] = "";
+
+	for (size_t i = 0; i < v->n_services; i++) {
+		size_t n = strlen(known);
+
+		snprintf(known + n, sizeof(known) - n, "%s%.60s", i ? ", " : "",
+		        v->services[i].name);
+	}
+	err_set(e, ERR_NOT_FOUND, "the stack '%s' has no service '%s'", d->stack, name);
+	if (*known)
+		return err_hint(e, "it has %s", known);
+	return err_hint(e, "it has no services at all; 'nodeswarm up' makes them");
+}
+
+/* --- scale --------------------------------------------------------------------------- */
+
+static int set_scale(json_t *spec, void *arg, struct err *e)
+{
+	int64_t n = *(int64_t *)arg;
+
+	if (json_int(spec, "Mode.Replicated.Replicas", -1) == n &&
+	        !json_object_get(json_at(spec, "Labels"), SPEC_LABEL_STOPPED))
+		return 1;
+	return spec_set_replicas(spec, n, e) < 0
+	        ? -1
+	        : spec_set_label(spec, SPEC_LABEL_STOPPED, NULL, e);
+}
+
+int deploy_scale(
+        struct deploy *d, const struct scale *v, size_t n, struct slot_ends *ret, struct err *e)
+{
+	AUTO(free) const char **names = calloc(n ? n : 1, sizeof(*names));
+	AUTO(view_free) struct view *before = NULL;
+	struct service_set set = { .names = names, .n = n };
+	struct leaving leaving = { 0 };
+	struct deadline dl;
+	int rc = -1;
+
+	if (!names)
+		return err_nomem(e);
+	deadline_start(&dl, d);
+	before = deadline_view(d, &dl, true, e);
+	if (!before)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct view_service *s = view_find(before, v[i].service);
+
+		if (!s)
+			return no_service(d, before, v[i].service, e);
+		if (s->e.mode != ENGINE_REPLICATED)
+			return err_set(e, ERR_USAGE, "'%s' is not a replicated service", s->name);
+		names[i] = s->e.name;
+	}
+	if (leaving_note(&leaving, before, &set, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		int64_t replicas = v[i].replicas;
+
+		if (change_service(d, names[i], set_scale, &replicas, e) < 0)
+			goto out;
+	}
+	if (d->wait_ns == 0)
+		rc = 0;
+	else if (wait_serving(d, &dl, &set, false, e) == 0)
+		rc = wait_gone(d, &dl, &set, &leaving, ret, e);
+out:
+	leaving_release(&leaving);
+	return rc;
+}
+
+/* --- stop ---------------------------------------------------------------------------- */
+
+static int set_stopped(json_t *spec, void *arg UNUSED, struct err *e)
+{
+	int64_t now = json_int(spec, "Mode.Replicated.Replicas", -1);
+	char text[32];
+
+	/* Stopped already, by us or by hand: its former size must not become 0. */
+	if (now == 0)
+		return 1;
+	snprintf(text, sizeof(text), "%" PRId64, now);
+	return spec_set_label(spec, SPEC_LABEL_STOPPED, text, e) < 0
+	        ? -1
+	        : spec_set_replicas(spec, 0, e);
+}
+
+int deploy_stop(
+        struct deploy *d, char *const *names, size_t n, struct slot_ends *ret, struct err *e)
+{
+	struct service_set set = { .names = (const char *const *)names, .n = n };
+	AUTO(view_free) struct view *before = NULL;
+	struct leaving leaving = { 0 };
+	struct deadline dl;
+	int rc = -1;
+
+	deadline_start(&dl, d);
+	before = deadline_view(d, &dl, true, e);
+	if (!before)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (!view_find(before, names[i]))
+			return no_service(d, before, names[i], e);
+	if (leaving_note(&leaving, before, &set, e) < 0)
+		return -1;
+	for (size_t i = 0; i < before->n_services; i++) {
+		const struct view_service *s = &before->services[i];
+
+		if (!service_set_has(&set, s))
+			continue;
+		if (s->e.mode != ENGINE_REPLICATED) {
+			deploy_note(d,
+			        "'%s' is global and has no size; 'nodeswarm down' removes it",
+			        s->name);
+			continue;
+		}
+		if (change_service(d, s->e.id, set_stopped, NULL, e) < 0)
+			goto out;
+	}
+	rc = d->wait_ns == 0 ? 0 : wait_gone(d, &dl, &set, &leaving, ret, e);
+out:
+	leaving_release(&leaving);
+	return rc;
+}
+
+/* --- down ---------------------------------------------------------------------------- */
+
+typedef json_t *list_fn(struct engine *, const struct engine_filter *, struct err *);
+typedef int remove_fn(struct engine *, const char *, struct err *);
+
+/* Remove all of the stack's objects of one kind, waiting for what is still in use. */
+static int remove_all(struct deploy *d, struct deadline *dl, const char *what, list_fn *list,
+        remove_fn *rm, struct err *e)
+{
+	AUTO(free) char *label = str_fmt(SPEC_LABEL_STACK "=%s", d->stack);
+
+	if (!label)
+		return err_nomem(e);
+	for (;;) {
+		AUTO(json) json_t *all = list(d->engine, ENGINE_FILTERS({ "label", label }), e);
+		char still[ERR_MSG_MAX] = "";
+
+		if (!all)
+			return -1;
+		for (size_t i = 0; i < json_array_size(all); i++) {
+			const json_t *j = json_array_get(all, i);
+			const char *id = json_str(j, "ID", json_str(j, "Id", ""));
+			const char *name = json_str(j, "Spec.Name", json_str(j, "Name", id));
+			int rc = rm(d->engine, id, e);
+
+			if (rc == 0)
+				deploy_note(d, "removed %s %s", what, name);
+			if (rc >= 0)
+				continue;
+			if (e->kind != ERR_CONFLICT)
+				return err_wrap(e, "remove %s '%s'", what, name);
+			snprintf(still, sizeof(still), "%s", e->msg);
+			err_clear(e);
+		}
+		if (!*still)
+			return 0;
+		deploy_progress(d, "waiting to remove a %s: %s", what, still);
+		if (deadline_turn(d, dl, still, e) < 0)
+			return -1;
+	}
+}
+
+/* Tasks of services that are gone are still listed until their processes are. */
+static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
+{
+	AUTO(free) char *label = str_fmt(SPEC_LABEL_STACK "=%s", d->stack);
+
+	if (!label)
+		return err_nomem(e);
+	for (;;) {
+		AUTO(engine_tasks) struct engine_tasks tasks = ENGINE_TASKS_INIT;
+		size_t left = 0;
+
+		if (engine_task_list(d->engine, ENGINE_FILTERS({ "label", label }), &tasks, e) < 0)
+			return -1;
+		for (size_t i = 0; i < tasks.n; i++)
+			left += !engine_task_has_ended(&tasks.v[i]);
+		if (!left)
+			return 0;
+		deploy_progress(d, "%zu tasks still end", left);
+		if (deadline_turn(d, dl, "tasks still end", e) < 0)
+			return -1;
+	}
+}
+
+static int remove_images(struct deploy *d, const struct view *v, struct err *e)
+{
+	for (size_t i = 0; i < v->n_services; i++) {
+		const char *image = v->services[i].e.image;
+		int rc = engine_image_remove(d->engine, image, e);
+
+		if (rc == 0)
+			deploy_note(d, "removed image %s", image);
+		if (rc < 0 && e->kind == ERR_CONFLICT) {
+			deploy_note(d, "kept image %s: %s", image, e->msg);
+			err_clear(e);
+		} else if (rc < 0) {
+			return err_wrap(e, "remove image '%s'", image);
+		}
+	}
+	return 0;
+}
+
+int deploy_down(struct deploy *d, bool purge, struct slot_ends *ret, struct err *e)
+{
+	AUTO(view_free) struct view *before = NULL;
+	struct deadline dl;
+
+	/* Stop first: while the services exist it can be said who has left and how. */
+	deadline_start(&dl, d);
+	before = deadline_view(d, &dl, true, e);
+	if (!before || deploy_stop(d, NULL, 0, ret, e) < 0 ||
+	        remove_all(d, &dl, "service", engine_service_list, engine_service_remove, e) < 0 ||
+	        wait_no_tasks(d, &dl, e) < 0 ||
+	        remove_all(d, &dl, "config", engine_config_list, engine_config_remove, e) < 0 ||
+	        remove_all(d, &dl, "network", engine_network_list, engine_network_remove, e) < 0)
+		return -1;
+	if (!purge)
+		return 0;
+	if (remove_all(d, &dl, "secret", engine_secret_list, engine_secret_remove, e) < 0)
+		return -1;
+	return remove_images(d, before, e);
+}

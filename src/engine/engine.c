@@ -1,0 +1,272 @@
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/json.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "engine/engine_priv.h"
+
+struct engine {
+	struct http_client *http;
+	char *host;
+	const char *socket_path; /* inside host */
+	char version[16];        /* "1.41"; "" until negotiated */
+};
+
+static const char *socket_of(const char *host, struct err *e)
+{
+	const char *path;
+
+	if (str_starts(host, "tcp://", NULL) || str_starts(host, "ssh://", NULL) ||
+	        str_starts(host, "http", NULL) || str_starts(host, "npipe://", NULL) ||
+	        str_starts(host, "fd://", NULL)) {
+		err_set(e, ERR_USAGE, "engine host '%s': this version speaks unix sockets only",
+		        host);
+		err_hint(e,
+		        "run it on the manager itself, or forward the socket: ssh -NL "
+		        "/tmp/docker.sock:/var/run/docker.sock HOST, and use "
+		        "unix:///tmp/docker.sock");
+		return NULL;
+	}
+	if (!str_starts(host, "unix://", &path) || *path != '/') {
+		err_set(e, ERR_USAGE, "engine host '%s': not of the form unix:///PATH", host);
+		err_hint(e, "for example %s", ENGINE_DEFAULT_HOST);
+		return NULL;
+	}
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		err_set(e, ERR_USAGE, "engine host '%s': a socket's path has at most %zu bytes",
+		        host, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+		return NULL;
+	}
+	return path;
+}
+
+struct engine *engine_new(const char *host, struct err *e)
+{
+	AUTO(engine_free) struct engine *eng = calloc(1, sizeof(*eng));
+	bool from_env = !host;
+
+	if (!host)
+		host = getenv("DOCKER_HOST");
+	if (!host || !*host) {
+		host = ENGINE_DEFAULT_HOST;
+		from_env = false;
+	}
+	if (!eng || !(eng->host = strdup(host))) {
+		err_nomem(e);
+		return NULL;
+	}
+	eng->socket_path = socket_of(eng->host, e);
+	if (!eng->socket_path) {
+		if (from_env)
+			err_wrap(e, "DOCKER_HOST");
+		return NULL;
+	}
+	eng->http = http_client_new("http://docker", eng->socket_path, e);
+	return eng->http ? TAKE(eng) : NULL;
+}
+
+void engine_free(struct engine *eng)
+{
+	if (!eng)
+		return;
+	http_client_free(eng->http);
+	free(eng->host);
+	free(eng);
+}
+
+const char *engine_host(const struct engine *eng)
+{
+	return eng->host;
+}
+
+void engine_interrupt_on(struct engine *eng, const volatile int *flag)
+{
+	http_client_interrupt_on(eng->http, flag);
+}
+
+/* curl says "could not connect" for everything; the operator needs to know which it was. */
+static int exchange(
+        struct engine *eng, const struct http_request *q, struct http_reply *r, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (http_call(eng->http, q, r, e) == 0)
+		return 0;
+	if (e->kind == ERR_UNAVAILABLE && engine_socket_check(eng->socket_path, &why) < 0)
+		*e = why;
+	return -1;
+}
+
+/* "1.41" -> 41 */
+static int minor_of(int *ret, const char *version)
+{
+	struct err ignored = ERR_INIT;
+	const char *minor;
+	uint64_t n;
+
+	if (!str_starts(version, "1.", &minor) || num_uint(&n, minor, 0, 9999, &ignored) < 0)
+		return -1;
+	*ret = (int)n;
+	return 0;
+}
+
+int engine_negotiate(int *ret_minor, const char *min, const char *max, struct err *e)
+{
+	int lo = 0, hi;
+
+	if (minor_of(&hi, max) < 0 || (*min && minor_of(&lo, min) < 0))
+		return err_set(
+		        e, ERR_PROTOCOL, "API versions '%s' to '%s' make no sense", min, max);
+	if (hi < ENGINE_API_MIN_MINOR) {
+		err_set(e, ERR_PROTOCOL,
+		        "the engine speaks Engine API 1.%d at most, at least 1.%d is needed", hi,
+		        ENGINE_API_MIN_MINOR);
+		return err_hint(e, "install Docker Engine 20.10 or newer");
+	}
+	if (lo > ENGINE_API_MAX_MINOR) {
+		err_set(e, ERR_PROTOCOL,
+		        "the engine speaks Engine API 1.%d at least, this program 1.%d at most", lo,
+		        ENGINE_API_MAX_MINOR);
+		return err_hint(e,
+		        "use a newer nodeswarm, or let the engine speak older versions: "
+		        "DOCKER_MIN_API_VERSION=1.%d in dockerd's environment",
+		        ENGINE_API_MAX_MINOR);
+	}
+	*ret_minor = hi < ENGINE_API_MAX_MINOR ? hi : ENGINE_API_MAX_MINOR;
+	return 0;
+}
+
+static int negotiate(struct engine *eng, struct err *e)
+{
+	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+	AUTO(json) json_t *j = NULL;
+	const char *max;
+	int minor;
+
+	if (exchange(eng, &(struct http_request){ .path = "/version" }, &r, e) < 0)
+		return -1;
+	if (r.status != 200)
+		return engine_status_error(r.status, r.body.data, r.body.len, e);
+	j = json_parse_object(r.body.data, r.body.len, "reply", e);
+	if (!j)
+		return err_hint(e, "is this a Docker Engine?");
+	max = json_str(j, "ApiVersion", NULL);
+	if (!max) {
+		err_set(e, ERR_PROTOCOL, "the reply names no ApiVersion");
+		return err_hint(e, "is this a Docker Engine?");
+	}
+	if (engine_negotiate(&minor, json_str(j, "MinAPIVersion", ""), max, e) < 0)
+		return -1;
+	(void)snprintf(eng->version, sizeof(eng->version), "1.%d", minor);
+	return 0;
+}
+
+const char *engine_api_version(struct engine *eng, struct err *e)
+{
+	if (!*eng->version && negotiate(eng, e) < 0) {
+		err_wrap(e, "negotiate with engine '%s'", eng->host);
+		return NULL;
+	}
+	return eng->version;
+}
+
+/* Put "10.0.0.1, 10.0.0.2" of the managers that /info knows into list. */
+static void name_managers(const json_t *info, char *list, size_t size)
+{
+	const json_t *managers = json_at(info, "Swarm.RemoteManagers");
+	size_t len = 0;
+
+	*list = '\0';
+	for (size_t i = 0; i < json_array_size(managers) && i < 5; i++) {
+		const char *addr = json_str(json_array_get(managers, i), "Addr", "");
+		const char *port = strrchr(addr, ':');
+		int n = (int)(port ? (size_t)(port - addr) : strlen(addr));
+
+		if (!n || n > 48 || len + (size_t)n + 3 > size)
+			continue;
+		len += (size_t)snprintf(list + len, size - len, "%s%.*s", len ? ", " : "", n, addr);
+	}
+}
+
+/* For "not a swarm manager": what the operator can do depends on what this node is instead. */
+static void hint_about_swarm(struct engine *eng, struct err *e)
+{
+	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+	AUTO(json) json_t *info = NULL;
+	AUTO(free) char *path = str_fmt("/v%s/info", eng->version);
+	struct err ignored = ERR_INIT;
+	char managers[200];
+
+	if (path && exchange(eng, &(struct http_request){ .path = path }, &r, &ignored) == 0 &&
+	        r.status == 200)
+		info = json_parse_object(r.body.data, r.body.len, "info", &ignored);
+	name_managers(info, managers, sizeof(managers));
+	if (str_eq(json_str(info, "Swarm.LocalNodeState", NULL), "inactive"))
+		err_hint(e, "make this engine a swarm of one: docker swarm init");
+	else if (*managers)
+		err_hint(e, "run this on a manager of the swarm: %s", managers);
+	else
+		err_hint(e, "run this on a manager of the swarm");
+}
+
+static int call(
+        struct engine *eng, const struct engine_call *c, struct http_reply *r, struct err *e)
+{
+	AUTO(free) char *path = NULL;
+	struct http_request q = {
+		.method = c->method,
+		.body = c->body,
+		.content_type = c->content_type,
+		.source = c->source,
+		.source_arg = c->source_arg,
+		.sink = c->sink,
+		.sink_arg = c->sink_arg,
+		.timeout_ns = c->timeout_ns,
+	};
+
+	if (!engine_api_version(eng, e))
+		return -1;
+	if (!c->path_take || !(path = str_fmt("/v%s%s", eng->version, c->path_take)))
+		return err_nomem(e);
+	q.path = path;
+	if (exchange(eng, &q, r, e) < 0)
+		return -1;
+	if (r->status >= 200 && r->status < 300)
+		return 0;
+	engine_status_error(r->status, r->body.data, r->body.len, e);
+	if (e->kind == ERR_DENIED && r->status == 503)
+		hint_about_swarm(eng, e);
+	return -1;
+}
+
+int engine_call(
+        struct engine *eng, const struct engine_call *c, struct http_reply *r, struct err *e)
+{
+	int rc = call(eng, c, r, e);
+
+	free(c->path_take);
+	if (rc == 0)
+		return 0;
+	return c->name ? err_wrap(e, "%s %s '%s'", c->verb, c->kind, c->name)
+	               : err_wrap(e, "%s %s", c->verb, c->kind);
+}
+
+json_t *engine_call_json(struct engine *eng, const struct engine_call *c, struct err *e)
+{
+	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+	json_t *j;
+
+	if (engine_call(eng, c, &r, e) < 0)
+		return NULL;
+	j = json_parse(r.body.data, r.body.len, "reply", e);
+	if (!j)
+		err_wrap(e, "%s %s%s%s", c->verb, c->kind, c->name ? " " : "",
+		        c->name ? c->name : "");
+	return j;
+}

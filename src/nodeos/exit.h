@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Why nodeos ended
+ *
+ * Its exit code alone does not say: 0 also stands for a p2p port in use, a full state database,
+ * the resource monitor's stop on a full disk and --terminate-at-block; 254 for most other
+ * things.  So the last lines of its output are read too.  Source: a real nodeos v4.0.6.
+ */
+
+#include <stdbool.h>
+
+enum nodeos_exit_class {
+	NODEOS_EXIT_STOPPED,    /* as it was asked to */
+	NODEOS_EXIT_UNASKED,    /* 0, but nobody asked, and it does not say why */
+	NODEOS_EXIT_PORT,       /* the p2p port is in use or cannot be bound */
+	NODEOS_EXIT_STATE_FULL, /* the state database reached its guard, or is too small to start */
+	NODEOS_EXIT_DISK_FULL,  /* resource monitor, SIGBUS, or no space left */
+	NODEOS_EXIT_REACHED,    /* --terminate-at-block */
+	NODEOS_EXIT_MANAGED,    /* an option that prints or extracts something and ends */
+	NODEOS_EXIT_DIRTY,      /* the state is dirty, or another nodeos has it open */
+	NODEOS_EXIT_DATA,       /* blocks, state or fork database damaged or not fitting together */
+	NODEOS_EXIT_GENESIS,    /* genesis file bad, missing, or of another chain */
+	NODEOS_EXIT_SNAPSHOT,   /* snapshot bad, missing, or not to be used here */
+	NODEOS_EXIT_CONFIG,     /* config.ini or command line refused */
+	NODEOS_EXIT_SYSTEM,     /* the system refused it something: read-only, permission, memory */
+	NODEOS_EXIT_KILLED,  /* SIGKILL that we did not send: perhaps the kernel, out of memory */
+	NODEOS_EXIT_CRASHED, /* another signal */
+	NODEOS_EXIT_OTHER,
+};
+
+struct nodeos_exit {
+	enum nodeos_exit_class class;
+	bool retry;    /* another start of the same data with the same settings may work */
+	char why[240]; /* for people, one line; secrets are redacted */
+};
+
+/* As it stands in JSON: "stopped", "port", "state_full" ... */
+const char *nodeos_exit_class_name(enum nodeos_exit_class class);
+
+/*
+ * wait_status is waitpid()'s; asked: we had told it to stop; last_lines: the end of what it
+ * wrote (some 40 lines are enough), or NULL.  Always fills *x.
+ */
+void nodeos_exit_classify(
+        struct nodeos_exit *x, int wait_status, bool asked, const char *last_lines);

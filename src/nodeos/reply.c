@@ -1,0 +1,212 @@
+#include "nodeos/reply.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/num.h"
+#include "base/str.h"
+
+static int too_large(size_t n, const char *what, struct err *e)
+{
+	return n > NODEOS_REPLY_MAX ? err_set(e, ERR_PROTOCOL, "%s: reply of more than %d bytes",
+	                                      what, NODEOS_REPLY_MAX)
+	                            : 0;
+}
+
+/* Parse an object that is not nodeos's way of saying no:
+ * {"code":400,"message":"...","error":{...,"details":[{"message":"..."}]}} */
+static json_t *parse_answer(const char *text, size_t n, const char *what, struct err *e)
+{
+	json_t *j, *details;
+
+	if (too_large(n, what, e) < 0)
+		return NULL;
+	j = json_parse_object(text, n, what, e);
+	if (!j || !json_at(j, "error.details"))
+		return j;
+	details = json_array_get(json_at(j, "error.details"), 0);
+	err_set(e, ERR_PROTOCOL, "%s: nodeos says %lld %s: %s", what,
+	        (long long)json_int(j, "code", 0), json_str(j, "message", ""),
+	        json_str(details, "message", "no details"));
+	json_decref(j);
+	return NULL;
+}
+
+/* A number up to max at key; a number in text counts too. */
+static int get_uint(uint64_t *ret, const json_t *in, const char *what, const char *key,
+        uint64_t max, struct err *e)
+{
+	const json_t *j = json_object_get(in, key);
+	struct err unused = ERR_INIT;
+
+	if (json_is_integer(j) && json_integer_value(j) >= 0 &&
+	        (uint64_t)json_integer_value(j) <= max) {
+		*ret = (uint64_t)json_integer_value(j);
+		return 0;
+	}
+	if (json_is_string(j) && num_uint(ret, json_string_value(j), 0, max, &unused) == 0)
+		return 0;
+	return err_set(e, ERR_PROTOCOL, "%s: '%s' is %s", what, key,
+	        j ? "not a number in its range" : "missing");
+}
+
+static int get_block_num(
+        uint32_t *ret, const json_t *in, const char *what, const char *key, struct err *e)
+{
+	uint64_t v;
+
+	if (get_uint(&v, in, what, key, UINT32_MAX, e) < 0)
+		return -1;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+static int get_id(char out[NODEOS_ID_HEX_SIZE], const json_t *in, const char *what, const char *key,
+        struct err *e)
+{
+	const json_t *j = json_object_get(in, key);
+	const char *s = json_string_value(j);
+	size_t n = s ? strspn(s, "0123456789abcdefABCDEF") : 0;
+
+	if (n != NODEOS_ID_HEX_SIZE - 1 || s[n])
+		return err_set(e, ERR_PROTOCOL, "%s: '%s' is %s", what, key,
+		        j ? "not 64 hex digits" : "missing");
+	for (size_t i = 0; i <= n; i++)
+		out[i] = (char)tolower((unsigned char)s[i]);
+	return 0;
+}
+
+int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct err *e)
+{
+	static const char what[] = "get_info";
+	AUTO(json) json_t *j = NULL;
+	struct nodeos_info got = { .head_block_num = 0 };
+
+	j = parse_answer(text, n, what, e);
+	if (!j)
+		return -1;
+	if (get_id(got.chain_id, j, what, "chain_id", e) < 0 ||
+	        get_block_num(&got.head_block_num, j, what, "head_block_num", e) < 0 ||
+	        get_id(got.head_block_id, j, what, "head_block_id", e) < 0 ||
+	        get_block_num(&got.last_irreversible_block_num, j, what,
+	                "last_irreversible_block_num", e) < 0 ||
+	        get_id(got.last_irreversible_block_id, j, what, "last_irreversible_block_id", e) <
+	                0)
+		return -1;
+	if (clock_parse(&got.head_time_ns, json_str(j, "head_block_time", "")) < 0)
+		return err_set(e, ERR_PROTOCOL, "%s: 'head_block_time' is not a time", what);
+	/* Optional in nodeos, and not there in the first versions of Leap. */
+	if (json_object_get(j, "earliest_available_block_num") &&
+	        get_block_num(&got.earliest_available_block_num, j, what,
+	                "earliest_available_block_num", e) < 0)
+		return -1;
+	snprintf(got.server_version_string, sizeof(got.server_version_string), "%s",
+	        json_str(j, "server_version_string", ""));
+	str_printable(got.server_version_string);
+	/* The cut may have gone through a character, and this goes into JSON again. */
+	for (char *c = got.server_version_string; *c; c++)
+		if (*c & '\x80')
+			*c = '?';
+	*i = got;
+	return 0;
+}
+
+/*
+ * The labels in the list of connections come from anybody who connects, and nodeos passes on
+ * what JSON parsers trip over: zero bytes, and UTF-8 that is none.  One peer must not blind us,
+ * so zeros are allowed and all but ASCII is made so.
+ */
+static json_t *parse_connections(const char *text, size_t n, const char *what, struct err *e)
+{
+	char *ascii = malloc(n + 1);
+	json_error_t je;
+	json_t *j;
+
+	if (!ascii) {
+		err_nomem(e);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		ascii[i] = text[i] & '\x80' ? '?' : text[i];
+	j = json_loadb(ascii, n, JSON_ALLOW_NUL, &je);
+	free(ascii);
+	if (!j)
+		err_set(e, ERR_PROTOCOL, "%s: line %d, column %d: %s", what, je.line, je.column,
+		        je.text);
+	return j;
+}
+
+static int add_connection(struct nodeos_peers_info *p, const json_t *c, const char *what,
+        const char *chain_id, struct err *e)
+{
+	const json_t *hello = json_object_get(c, "last_handshake");
+	const json_t *peer = json_object_get(c, "peer");
+	bool configured = json_string_length(peer) > 0;
+	char id[NODEOS_ID_HEX_SIZE];
+	uint32_t head;
+	uint64_t version;
+
+	if (!json_is_object(c) || !json_is_string(peer) || !json_is_object(hello))
+		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
+	if (get_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
+	        get_id(id, hello, what, "chain_id", e) < 0 ||
+	        get_block_num(&head, hello, what, "head_num", e) < 0)
+		return -1;
+	p->connections++;
+	p->configured += configured;
+	if (version == 0)
+		return 0;
+	p->handshaken++;
+	if (chain_id && strcmp(chain_id, id) != 0)
+		return 0;
+	if (head > p->best_head_num)
+		p->best_head_num = head;
+	if (configured && head > p->best_configured_head_num)
+		p->best_configured_head_num = head;
+	return 0;
+}
+
+int nodeos_peers_info_parse(struct nodeos_peers_info *p, const char *text, size_t n,
+        const char *chain_id, struct err *e)
+{
+	static const char what[] = "connections";
+	AUTO(json) json_t *j = NULL;
+	struct nodeos_peers_info got = { 0 };
+
+	if (too_large(n, what, e) < 0)
+		return -1;
+	j = parse_connections(text, n, what, e);
+	if (!j)
+		return -1;
+	if (!json_is_array(j))
+		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
+	for (size_t i = 0; i < json_array_size(j); i++)
+		if (add_connection(&got, json_array_get(j, i), what, chain_id, e) < 0)
+			return -1;
+	*p = got;
+	return 0;
+}
+
+int nodeos_db_size_parse(struct nodeos_db_size *d, const char *text, size_t n, struct err *e)
+{
+	static const char what[] = "db_size";
+	AUTO(json) json_t *j = NULL;
+	struct nodeos_db_size got = { 0 };
+
+	j = parse_answer(text, n, what, e);
+	if (!j)
+		return -1;
+	if (get_uint(&got.free_bytes, j, what, "free_bytes", INT64_MAX, e) < 0 ||
+	        get_uint(&got.used_bytes, j, what, "used_bytes", INT64_MAX, e) < 0 ||
+	        get_uint(&got.size_bytes, j, what, "size", INT64_MAX, e) < 0)
+		return -1;
+	if (got.free_bytes > got.size_bytes || got.used_bytes > got.size_bytes)
+		return err_set(
+		        e, ERR_PROTOCOL, "%s: more bytes in use or free than there are", what);
+	*d = got;
+	return 0;
+}

@@ -1,0 +1,255 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "control/control.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * What the supervisor tells: one status object for the control socket and /state, and the
+ * endpoints on port 8880.
+ *
+ *	/livez    200 while this loop turns
+ *	/readyz   200 while the chain node is fit to be asked, else 503; the body says why
+ *	/state    the status object
+ *	/metrics  Prometheus text
+ */
+
+static json_t *text_or_null(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+static json_t *info_json(const struct supervisor *s, bool known, json_int_t v)
+{
+	return known && s->health.has_info ? json_integer(v) : json_null();
+}
+
+static const char *reason(const struct supervisor *s)
+{
+	return s->record.state == SLOT_RUNNING ? s->health.ready.why : s->record.reason;
+}
+
+static bool is_ready(const struct supervisor *s)
+{
+	return supervisor_is_ready(s);
+}
+
+static json_t *warnings(const struct supervisor *s)
+{
+	json_t *list = json_array();
+
+	if (list && s->health.db_warned)
+		(void)json_array_append_new(list, json_string("the state database is nearly full"));
+	if (list && s->output.suppressed > s->output.reported)
+		(void)json_array_append_new(list, json_string("nodeos floods its log"));
+	return list;
+}
+
+/* Handshakes are old, so our own head may well be the best that is known. */
+static uint32_t best_head(const struct supervisor *s)
+{
+	const struct health *h = &s->health;
+	uint32_t own = h->info.head_block_num;
+
+	return h->has_peers && h->peers.best_configured_head_num > own
+	        ? h->peers.best_configured_head_num
+	        : own;
+}
+
+json_t *answer_status(const struct supervisor *s)
+{
+	bool running = s->record.nodeos_pid != 0;
+	const struct health *h = &s->health;
+	const struct nodeos_info *i = &h->info;
+	int64_t age = clock_real_ns() - i->head_time_ns;
+	double db_used = h->has_db && h->db.size_bytes
+	        ? 100.0 - 100.0 * (double)h->db.free_bytes / (double)h->db.size_bytes
+	        : -1;
+
+	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
+	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:f, s:o, s:o, s:b, s:I}",
+	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
+	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
+	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
+	        "ready", is_ready(s), "once_ready", s->once_ready, "live", true, "chain_id",
+	        text_or_null(h->has_info ? i->chain_id : NULL), "server_version",
+	        text_or_null(h->has_info ? i->server_version_string : NULL), "head_block_num",
+	        info_json(s, true, i->head_block_num), "head_block_id",
+	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
+	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
+	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
+	        "lag_blocks", info_json(s, true, h->ready.lag_blocks), "best_known_head",
+	        info_json(s, true, best_head(s)), "starts", (json_int_t)s->record.starts,
+	        "restarts", (json_int_t)s->record.restarts, "verdict",
+	        running ? "in-use" : s->record.verdict, "verdict_why",
+	        running ? "nodeos has it open" : s->record.verdict_why, "last_stop",
+	        text_or_null(record_last_stop(&s->record)), "nodeos_pid",
+	        (json_int_t)s->record.nodeos_pid, "peers_connected",
+	        info_json(s, h->has_peers, h->peers.handshaken), "peers_configured",
+	        info_json(s, h->has_peers, h->peers.configured), "disk_used_percent",
+	        s->disk_used_percent, "state_db_used_percent",
+	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
+	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
+	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC));
+}
+
+static json_t *health_json(const struct supervisor *s)
+{
+	/* The latch: unhealthy until it was ready once, then as live as this process. */
+	return json_pack("{s:i, s:s, s:b, s:b, s:b, s:s}", "format", CONTROL_FORMAT, "task",
+	        s->cfg->task, "healthy", s->once_ready, "ready", is_ready(s), "live", true,
+	        "reason", reason(s));
+}
+
+/* --- metrics --------------------------------------------------------------------------- */
+
+struct metrics {
+	struct buf text;
+	const struct supervisor *s;
+	bool failed;
+};
+
+static void metric(
+        struct metrics *m, const char *name, const char *type, const char *help, double v)
+{
+	if (buf_add_fmt(&m->text,
+	            "# HELP nodeswarm_%s %s\n# TYPE nodeswarm_%s %s\n"
+	            "nodeswarm_%s{service=\"%s\",slot=\"%llu\"} %.15g\n",
+	            name, help, name, type, name, m->s->cfg->service,
+	            (unsigned long long)m->s->cfg->slot, v) < 0)
+		m->failed = true;
+}
+
+static void metrics_text(struct http_server_reply *r, const struct supervisor *s)
+{
+	struct metrics m = { .text = BUF_INIT(64U * 1024), .s = s };
+	const struct health *h = &s->health;
+
+	metric(&m, "ready", "gauge", "1 while the chain node is fit to be asked.", is_ready(s));
+	metric(&m, "running", "gauge", "1 while nodeos runs.", s->record.nodeos_pid != 0);
+	metric(&m, "starts_total", "counter", "Starts of nodeos in this slot.",
+	        (double)s->record.starts);
+	metric(&m, "restarts_total", "counter", "Starts after nodeos had ended by itself.",
+	        (double)s->record.restarts);
+	metric(&m, "last_stop_clean", "gauge", "1 if the last run left the data-dir clean.",
+	        str_eq(record_last_stop(&s->record), "clean"));
+	metric(&m, "disk_used_ratio", "gauge", "Used share of the pool's file system.",
+	        s->disk_used_percent / 100);
+	metric(&m, "output_lines_total", "counter", "Lines that nodeos printed.",
+	        (double)s->output.lines);
+	metric(&m, "output_lines_suppressed_total", "counter", "Lines cut by the rate limit.",
+	        (double)s->output.suppressed);
+	if (h->has_info) {
+		metric(&m, "head_block_num", "gauge", "Head block.", h->info.head_block_num);
+		metric(&m, "last_irreversible_block_num", "gauge", "Last irreversible block.",
+		        h->info.last_irreversible_block_num);
+		metric(&m, "head_time_seconds", "gauge", "Time of the head block since 1970.",
+		        (double)(h->info.head_time_ns / NS_PER_MS) / 1000);
+		metric(&m, "lag_blocks", "gauge", "Blocks behind the best known head.",
+		        h->ready.lag_blocks);
+	}
+	if (h->has_peers)
+		metric(&m, "peers_connected", "gauge", "Peers with a finished handshake.",
+		        h->peers.handshaken);
+	if (h->has_db) {
+		metric(&m, "state_db_size_bytes", "gauge", "Size of the state database.",
+		        (double)h->db.size_bytes);
+		metric(&m, "state_db_free_bytes", "gauge", "Free space in the state database.",
+		        (double)h->db.free_bytes);
+	}
+	if (m.failed) {
+		http_server_text(r, 500, "out of memory\n");
+	} else {
+		http_server_text(r, 200, m.text.data);
+		r->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	}
+	buf_release(&m.text);
+}
+
+/* --- HTTP ------------------------------------------------------------------------------- */
+
+void answer_http(void *arg, const struct http_server_request *q, struct http_server_reply *r)
+{
+	const struct supervisor *s = arg;
+	char line[RECORD_TEXT_MAX + 16];
+
+	if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0) {
+		http_server_text(r, 405, "only GET\n");
+		r->extra_name = "Allow";
+		r->extra_value = "GET, HEAD";
+	} else if (strcmp(q->path, "/livez") == 0) {
+		http_server_text(r, 200, "ok\n");
+	} else if (strcmp(q->path, "/readyz") == 0) {
+		snprintf(line, sizeof(line), "%s%s%s\n",
+		        is_ready(s) ? "ok" : "not ready: ", is_ready(s) && *reason(s) ? ": " : "",
+		        reason(s));
+		http_server_text(r, is_ready(s) ? 200 : 503, line);
+	} else if (strcmp(q->path, "/state") == 0) {
+		AUTO(json) json_t *j = answer_status(s);
+
+		http_server_json(r, 200, j ? json_text(j, true) : NULL);
+	} else if (strcmp(q->path, "/metrics") == 0) {
+		metrics_text(r, s);
+	} else {
+		http_server_text(r, 404, "not found; there are /livez /readyz /state /metrics\n");
+	}
+}
+
+/* --- control socket ---------------------------------------------------------------------- */
+
+static void quiesce(struct supervisor *s, struct control_call *call)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < QUIESCE_CALLS_MAX; i++)
+		if (!s->quiesce_calls[i]) {
+			s->quiesce_calls[i] = call;
+			supervisor_quiesce(s);
+			return;
+		}
+	err_set(&e, ERR_CONFLICT, "%d callers already wait for this slot to stop",
+	        QUIESCE_CALLS_MAX);
+	control_call_error(call, &e);
+}
+
+static void reply_json(struct control_call *call, json_t *take)
+{
+	AUTO(json) json_t *j = take;
+
+	control_call_reply(call, j ? json_text(j, false) : NULL);
+}
+
+void answer_control(void *arg, const char *name, struct control_call *call)
+{
+	struct supervisor *s = arg;
+	struct err e = ERR_INIT;
+
+	if (strcmp(name, "status") == 0) {
+		reply_json(call, answer_status(s));
+	} else if (strcmp(name, "health") == 0) {
+		reply_json(call, health_json(s));
+	} else if (strcmp(name, "quiesce") == 0) {
+		if (s->stop_asked) {
+			err_set(&e, ERR_CONFLICT, "the slot is being stopped for good");
+			control_call_error(call, &e);
+			return;
+		}
+		quiesce(s, call);
+	} else if (strcmp(name, "resume") == 0) {
+		if (s->record.state == SLOT_STOPPING || s->record.state == SLOT_LAME) {
+			err_set(&e, ERR_CONFLICT, "nodeos is still stopping");
+			err_hint(&e, "ask again when it has stopped");
+			control_call_error(call, &e);
+			return;
+		}
+		supervisor_resume(s);
+		reply_json(call, answer_status(s));
+	} else {
+		err_set(&e, ERR_USAGE, "unknown request '%s'", name);
+		err_hint(&e, "there are status, health, quiesce and resume");
+		control_call_error(call, &e);
+	}
+}

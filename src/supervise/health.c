@@ -1,0 +1,202 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * Three questions to the running nodeos, on its own loopback: get_info (is it there, and
+ * where is its head), net/connections (what do peers claim), db_size (how full is the state).
+ * get_info is answered by nodeos's main thread, so its silence is the sign of a busy one.
+ *
+ * A peer's last_handshake is not live: its head is a lower bound, which is all that the
+ * decision (ready.h) takes it for.  Only peers that we were told to connect to count: anybody
+ * may connect to us and claim any head.
+ */
+
+#define ASK_SOON_NS   (250 * NS_PER_MS) /* until it is ready for the first time */
+#define ASK_NS        (1 * NS_PER_SEC)
+#define PEERS_SOON_NS (1 * NS_PER_SEC)
+#define PEERS_NS      (10 * NS_PER_SEC)
+#define DB_NS         (30 * NS_PER_SEC)
+#define TIMEOUT_NS    (5 * NS_PER_SEC)
+#define ANSWER_NS     (4 * NS_PER_SEC)
+
+#define INFO_MAX  (64U * 1024)
+#define PEERS_MAX (4U * 1024 * 1024)
+#define DB_MAX    (256U * 1024)
+
+#define DB_WARN_PERCENT   90 /* used */
+#define DB_MARGIN_PERCENT 5  /* free above nodeos's own guard */
+
+static void decide(struct supervisor *s)
+{
+	struct health *h = &s->health;
+	bool before = h->ready.ready;
+	const struct ready_limits limits = {
+		.max_lag_blocks = s->cfg->max_lag_blocks,
+		.answer_ns = ANSWER_NS,
+		.peer_wait_ns = s->cfg->peer_wait_ns,
+	};
+	const struct ready_facts facts = {
+		.now_ns = clock_mono_ns(),
+		.started_ns = h->started_ns,
+		.answered_ns = h->answered_ns,
+		.real_ns = clock_real_ns(),
+		.expected_chain_id = *s->chain_id ? s->chain_id : NULL,
+		.chain_id = h->info.chain_id,
+		.head_block_num = h->info.head_block_num,
+		.head_time_ns = h->info.head_time_ns,
+		.best_head = h->has_peers ? h->peers.best_configured_head_num : 0,
+		.has_peers = s->peers > 0 || (h->has_peers && h->peers.configured > 0),
+		.was_ready = h->was_ready,
+		.started_empty = h->started_empty,
+		.pace_percent = ready_pace_percent(&h->pace),
+	};
+
+	ready_decide(&h->ready, &facts, &limits);
+	if (h->ready.ready && !h->was_ready) {
+		h->was_ready = s->once_ready = true;
+		s->record.ready_ns = clock_real_ns();
+	}
+	if (before != h->ready.ready)
+		log_info(h->ready.ready ? "ready" : "not ready", "head=%u lag_blocks=%u why=\"%s\"",
+		        h->info.head_block_num, h->ready.lag_blocks, h->ready.why);
+	if (before != h->ready.ready && s->record.state == SLOT_RUNNING)
+		supervisor_note(s);
+}
+
+static void on_info(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
+{
+	struct supervisor *s = arg;
+	struct health *h = &s->health;
+	struct err e = ERR_INIT;
+
+	/* Nothing listens until a start or a replay is over: no answer is no news. */
+	if (r->status == 200 && nodeos_info_parse(&h->info, r->body, r->len, &e) == 0) {
+		h->has_info = true;
+		h->answered_ns = clock_mono_ns();
+		ready_pace_add(&h->pace, h->answered_ns, h->info.head_time_ns);
+	} else if (r->status) {
+		log_warn("get_info not understood", "status=%ld why=\"%s\"", r->status, e.msg);
+	}
+	decide(s);
+}
+
+static void on_peers(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
+{
+	struct supervisor *s = arg;
+	struct health *h = &s->health;
+	struct err e = ERR_INIT;
+
+	if (r->status < 200 || r->status > 299)
+		return;
+	if (nodeos_peers_info_parse(
+	            &h->peers, r->body, r->len, *s->chain_id ? s->chain_id : NULL, &e) < 0) {
+		log_warn("net/connections not understood", "why=\"%s\"", e.msg);
+		return;
+	}
+	h->has_peers = true;
+	decide(s);
+}
+
+static void on_db(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
+{
+	struct supervisor *s = arg;
+	struct health *h = &s->health;
+	struct err e = ERR_INIT;
+	bool low;
+
+	if (r->status < 200 || r->status > 299 ||
+	        nodeos_db_size_parse(&h->db, r->body, r->len, &e) < 0 || !h->db.size_bytes)
+		return;
+	h->has_db = true;
+	/* nodeos stops itself when less than the guard is free. */
+	low = h->db.free_bytes < h->db.size_bytes / 100 * (100 - DB_WARN_PERCENT) ||
+	        h->db.free_bytes <
+	                s->render.state_db_guard_bytes + h->db.size_bytes / 100 * DB_MARGIN_PERCENT;
+	if (low && !h->db_warned) {
+		char text[NUM_TEXT_MAX];
+
+		log_warn("state database nearly full",
+		        "free=\"%s\" hint=\"raise chain-state-db-size-mb and restart the slot\"",
+		        num_size_text(text, h->db.free_bytes));
+	}
+	h->db_warned = low;
+}
+
+static void ask(struct supervisor *s, struct http_probe *q, const char *body, http_probe_fn *fn)
+{
+	struct err e = ERR_INIT;
+
+	if (q && !http_probe_is_running(q) && http_probe_start(q, body, TIMEOUT_NS, fn, s, &e) < 0)
+		log_warn("nodeos not asked", "why=\"%s\"", e.msg);
+}
+
+static void on_timer(struct loop_timer *t, void *arg)
+{
+	struct supervisor *s = arg;
+	struct health *h = &s->health;
+	int64_t now = clock_mono_ns();
+
+	loop_timer_set(&s->loop, t, now + (h->was_ready ? ASK_NS : ASK_SOON_NS), on_timer, s);
+	ask(s, h->info_probe, NULL, on_info);
+	if (!h->has_info)
+		return;
+	if (now - h->peers_asked_ns >= (h->ready.ready ? PEERS_NS : PEERS_SOON_NS)) {
+		h->peers_asked_ns = now;
+		ask(s, h->peers_probe, "", on_peers);
+	}
+	if (now - h->db_asked_ns >= DB_NS) {
+		h->db_asked_ns = now;
+		ask(s, h->db_probe, "", on_db);
+	}
+	/* A nodeos that has fallen silent sends nothing that could make us decide. */
+	decide(s);
+}
+
+static struct http_probe *new_probe(
+        struct supervisor *s, const char *path, size_t max, struct err *e)
+{
+	AUTO(free)
+	char *url =
+	        str_fmt("http://%s:%u%s", s->render.http_host, (unsigned)s->render.http_port, path);
+
+	if (!url) {
+		err_nomem(e);
+		return NULL;
+	}
+	return http_probe_new(s->prober, url, max, e);
+}
+
+int health_start(struct supervisor *s, struct err *e)
+{
+	struct health *h = &s->health;
+	bool empty = strcmp(s->record.verdict, "empty") == 0;
+
+	health_stop(s);
+	memset(h, 0, sizeof(*h));
+	h->started_ns = clock_mono_ns();
+	h->started_empty = empty;
+	snprintf(h->ready.why, sizeof(h->ready.why), "nodeos does not answer yet");
+	if (!(h->info_probe = new_probe(s, "/v1/chain/get_info", INFO_MAX, e)) ||
+	        !(h->peers_probe = new_probe(s, "/v1/net/connections", PEERS_MAX, e)) ||
+	        !(h->db_probe = new_probe(s, "/v1/db_size/get", DB_MAX, e)))
+		return -1;
+	loop_timer_set(&s->loop, &h->timer, h->started_ns + ASK_SOON_NS, on_timer, s);
+	return 0;
+}
+
+void health_stop(struct supervisor *s)
+{
+	struct health *h = &s->health;
+
+	loop_timer_remove(&s->loop, &h->timer);
+	http_probe_free(TAKE(h->info_probe));
+	http_probe_free(TAKE(h->peers_probe));
+	http_probe_free(TAKE(h->db_probe));
+	h->ready.ready = false;
+}

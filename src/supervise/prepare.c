@@ -1,0 +1,225 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "base/strvec.h"
+#include "nodeos/config.h"
+#include "nodeos/genesis.h"
+#include "nodeos/options.h"
+#include "nodeos/peers.h"
+#include "nodeos/verdict.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * config.ini and genesis.json come from Swarm configs, which never change under a running
+ * task: what is wrong in them stays wrong, so those errors are final.  A missing pool, a full
+ * disk or a failing write may pass, so those are tried again.
+ */
+
+static int final(struct supervisor *s)
+{
+	s->hold = HOLD_FINAL;
+	return 1;
+}
+
+double supervisor_disk_limit(const struct supervisor *s)
+{
+	const struct render_info *r = &s->render;
+	struct pool_space space;
+	struct err e = ERR_INIT;
+	double percent = r->disk_threshold_percent;
+
+	/* nodeos may be told its threshold as bytes that have to stay free. */
+	if (!percent && pool_space_at(&space, s->slot.fd, &e) == 0 && space.total_bytes)
+		percent =
+		        100.0 - 100.0 * (double)r->disk_threshold_bytes / (double)space.total_bytes;
+	return percent - DISK_MARGIN;
+}
+
+static int check_disk(struct supervisor *s, struct err *e)
+{
+	double limit = supervisor_disk_limit(s) - (s->hold == HOLD_DISK ? DISK_HYSTERESIS : 0);
+	struct pool_space space;
+
+	if (pool_space_at(&space, s->slot.fd, e) < 0)
+		return -1;
+	s->disk_used_percent = space.used_percent;
+	if (space.used_percent < limit)
+		return 0;
+	s->hold = HOLD_DISK;
+	err_set(e, ERR_UNAVAILABLE, "the pool's disk is %.1f%% full, the limit is %.1f%%",
+	        space.used_percent, limit);
+	err_hint(e, "free some space; nodeos then starts by itself");
+	return 1;
+}
+
+static int check_verdict(struct supervisor *s, struct err *e)
+{
+	const char *v = s->record.verdict;
+
+	if (strcmp(v, "clean") == 0 || strcmp(v, "empty") == 0)
+		return 0;
+	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
+	err_hint(e,
+	        "move '%s/data' away to sync afresh, or put a sound copy there, then "
+	        "'nodeswarm resume'",
+	        s->slot.path);
+	return final(s);
+}
+
+/* Sets s->chain_id; writes the copy that nodeos is given.  1: there is no genesis file. */
+static int prepare_genesis(struct supervisor *s, int config_fd, struct err *e)
+{
+	AUTO(buf) struct buf text = BUF_INIT(GENESIS_TEXT_MAX);
+	struct genesis g;
+	int rc = fs_read_at(AT_FDCWD, s->cfg->genesis_path, &text, e);
+
+	*s->chain_id = '\0';
+	if (rc != 0)
+		return rc;
+	if (genesis_parse(&g, text.data, text.len, e) < 0)
+		return err_wrap(e, "genesis '%s'", s->cfg->genesis_path);
+	memcpy(s->chain_id, g.chain_id, sizeof(s->chain_id));
+	return fs_write_at(config_fd, "genesis.json", text.data, text.len, 0644, e);
+}
+
+static int read_peers(struct supervisor *s, struct nodeos_peers *all, struct err *e)
+{
+	AUTO(buf) struct buf text = BUF_INIT(NODEOS_PEERS_TEXT_MAX);
+	int rc = fs_read_at(AT_FDCWD, s->cfg->peers_path, &text, e);
+
+	if (rc < 0 ||
+	        (rc == 0 &&
+	                nodeos_peers_parse(all, s->cfg->peers_path, text.data, text.len, e) < 0))
+		return -1;
+	return nodeos_peers_add_words(all, "NODESWARM_PEERS", s->cfg->extra_peers, e);
+}
+
+static int render(struct supervisor *s, int config_fd, struct err *e)
+{
+	AUTO(buf) struct buf template = BUF_INIT(CONFIG_INI_TEXT_MAX);
+	AUTO(buf) struct buf out = BUF_INIT(2 * CONFIG_INI_TEXT_MAX);
+	AUTO(nodeos_peers) struct nodeos_peers all = NODEOS_PEERS_INIT;
+	AUTO(strvec) struct strvec mine = STRVEC_INIT;
+	char name[192];
+	struct render_input in = { .name = s->cfg->template_path, .slot = name, .peers = &mine };
+	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
+
+	if (rc > 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no config template '%s'",
+		        s->cfg->template_path);
+	if (rc < 0 || read_peers(s, &all, e) < 0 ||
+	        nodeos_peers_for_slot(&mine, &all, s->cfg->replicas, (unsigned)s->cfg->slot, e) < 0)
+		return -1;
+	snprintf(name, sizeof(name), "%s.%llu", s->cfg->service, (unsigned long long)s->cfg->slot);
+	in.text = template.data;
+	in.len = template.len;
+	s->peers = (unsigned)mine.n;
+	if (nodeos_render(&out, &s->render, &in, e) < 0)
+		return -1;
+	/* It may hold a development key: not for every eye on the host. */
+	if (fs_write_at(config_fd, "config.ini", out.data, out.len, 0640, e) < 0)
+		return -1;
+	if (fchownat(config_fd, "config.ini", 0, s->cfg->gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+	        geteuid() == 0)
+		return err_sys(e, errno, "chown 'config.ini'");
+	return 0;
+}
+
+/*
+ * The config directory is root's with the sticky bit: nodeos may add its protocol_features
+ * there, but not replace the config.ini that it was given.
+ */
+static int open_config_dir(struct supervisor *s, struct err *e)
+{
+	int fd = fs_open_dir_at(s->slot.fd, "config", true, 0755, e);
+
+	if (fd >= 0 && geteuid() == 0 &&
+	        (fchown(fd, 0, s->cfg->gid) < 0 || fchmod(fd, 01775) < 0)) {
+		err_sys(e, errno, "set the mode of '%s/config'", s->slot.path);
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int open_data_dir(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = fs_open_dir_at(s->slot.fd, "data", true, 0750, e);
+
+	if (fd < 0)
+		return -1;
+	if (geteuid() == 0 && fs_chown_tree_at(s->slot.fd, "data", s->cfg->uid, s->cfg->gid, e) < 0)
+		return err_wrap(e, "give '%s/data' to uid %u", s->slot.path, s->cfg->uid);
+	return 0;
+}
+
+int supervisor_prepare(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int config_fd = -1;
+	int rc;
+
+	if (nodeos_args_check(s->cfg->argv, e) < 0)
+		return final(s);
+	config_fd = open_config_dir(s, e);
+	if (config_fd < 0)
+		return -1;
+	if (render(s, config_fd, e) < 0)
+		return e->kind == ERR_SYSTEM ? -1 : final(s);
+	/* After render(), which says where nodeos's own limit is. */
+	rc = check_disk(s, e);
+	if (rc != 0)
+		return rc;
+	rc = prepare_genesis(s, config_fd, e);
+	if (rc < 0)
+		return e->kind == ERR_SYSTEM ? -1 : final(s);
+	if (rc > 0 && strcmp(s->record.verdict, "empty") == 0) {
+		err_set(e, ERR_NOT_FOUND, "the data-dir is empty and there is no genesis '%s'",
+		        s->cfg->genesis_path);
+		err_hint(e, "without one nodeos would start a chain of its own");
+		return final(s);
+	}
+	if (open_data_dir(s, e) < 0)
+		return -1;
+	return check_verdict(s, e);
+}
+
+int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
+{
+	AUTO(strvec) struct strvec args = STRVEC_INIT;
+	AUTO(close_fd) int out = -1;
+	struct spawn sp = {
+		.keep_fd = s->lock_fd,
+		.drop = geteuid() == 0,
+		.uid = s->cfg->uid,
+		.gid = s->cfg->gid,
+	};
+	int rc = 0;
+
+	for (char *const *a = s->cfg->argv; *a && rc == 0; a++)
+		rc = strvec_add(&args, *a);
+	if (rc < 0 || strvec_add_fmt(&args, "--config-dir=%s/config", s->slot.path) < 0 ||
+	        strvec_add_fmt(&args, "--data-dir=%s/data", s->slot.path) < 0 ||
+	        (strcmp(s->record.verdict, "empty") == 0 && *s->chain_id &&
+	                strvec_add_fmt(
+	                        &args, "--genesis-json=%s/config/genesis.json", s->slot.path) < 0))
+		return err_nomem(e);
+	if (output_open(&s->output, &out, e) < 0)
+		return -1;
+	sp.argv = args.v;
+	sp.out_fd = sp.err_fd = out;
+	if (spawn_start(&sp, ret_pid, e) < 0) {
+		output_drain(&s->output);
+		return -1;
+	}
+	log_info("nodeos started", "pid=%ld uid=%u verdict=%s peers=%u", (long)*ret_pid,
+	        s->cfg->uid, s->record.verdict, s->peers);
+	return 0;
+}

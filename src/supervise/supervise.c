@@ -1,0 +1,598 @@
+#include "supervise/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/lockfile.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "nodeos/exit.h"
+#include "nodeos/verdict.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * One state machine, driven by timers, the child's end, signals and the control socket.
+ *
+ *	           pool, lock            prepare, spawn
+ *	starting ----------> (waiting) ----------------> running --TERM--> lame-duck -> stopping
+ *	    ^                                |              |                              |
+ *	    |                                v              v by itself                    v
+ *	    +---- timer or `resume` ------ held <-------- backoff             stopped | quiesced
+ *
+ * While nodeos is alive the state is running, lame-duck or stopping, and only its end
+ * (on_child) leads out of these.
+ */
+
+#define LOCK_POLL_NS   (100 * NS_PER_MS)
+#define RETRY_NS       (2 * NS_PER_SEC)
+#define DISK_POLL_NS   (1 * NS_PER_SEC)
+#define FAILURES_MAX   5
+#define BACKOFF_MAX_NS (60 * NS_PER_SEC)
+#define HEALTHY_RUN_NS (60 * NS_PER_SEC) /* a run that long forgives earlier failures */
+
+static void attempt(struct supervisor *s);
+
+static bool nodeos_alive(const struct supervisor *s)
+{
+	return s->child.io.added;
+}
+
+bool supervisor_is_ready(const struct supervisor *s)
+{
+	return s->record.state == SLOT_RUNNING && s->health.ready.ready;
+}
+
+/* A record that cannot be written is said and done without: the data-dir's bytes are the truth. */
+static void write_record(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+
+	if (!s->owns)
+		return;
+	s->record.updated_ns = clock_real_ns();
+	if (record_write_at(&s->record, s->slot.fd, &e) < 0)
+		log_error("record not written", "why=\"%s\"", e.msg);
+}
+
+void supervisor_note(struct supervisor *s)
+{
+	write_record(s);
+}
+
+void supervisor_set_state(struct supervisor *s, enum slot_state state, const char *why, ...)
+{
+	enum slot_state before = s->record.state;
+	char reason[sizeof(s->record.reason)];
+	va_list ap;
+
+	va_start(ap, why);
+	(void)vsnprintf(reason, sizeof(reason), why, ap);
+	va_end(ap);
+	if (before == state && strcmp(reason, s->record.reason) == 0)
+		return;
+	s->record.state = state;
+	s->state_since_ns = clock_mono_ns();
+	memcpy(s->record.reason, reason, sizeof(reason));
+	if (*reason)
+		log_event(state == SLOT_HELD ? LOG_ERROR : LOG_INFO, "state",
+		        "state=%s from=%s why=\"%s\"", slot_state_name(state),
+		        slot_state_name(before), reason);
+	else
+		log_info("state", "state=%s from=%s", slot_state_name(state),
+		        slot_state_name(before));
+	write_record(s);
+}
+
+static void set_timer(struct supervisor *s, int64_t after_ns, loop_timer_fn *fn)
+{
+	loop_timer_set(&s->loop, &s->timer, clock_mono_ns() + after_ns, fn, s);
+}
+
+static void on_attempt(struct loop_timer *t UNUSED, void *arg)
+{
+	attempt(arg);
+}
+
+/* --- ending ------------------------------------------------------------------------ */
+
+static void answer_quiesce_calls(struct supervisor *s)
+{
+	for (size_t i = 0; i < QUIESCE_CALLS_MAX; i++)
+		if (s->quiesce_calls[i]) {
+			json_t *j = answer_status(s);
+
+			control_call_reply(s->quiesce_calls[i], j ? json_text(j, false) : NULL);
+			json_decref(j);
+			s->quiesce_calls[i] = NULL;
+		}
+}
+
+/* No nodeos is alive: this supervisor is done. */
+static void finish(struct supervisor *s)
+{
+	bool clean = strcmp(s->record.verdict, "clean") == 0 ||
+	        strcmp(s->record.verdict, "empty") == 0 || !s->owns;
+
+	loop_timer_remove(&s->loop, &s->timer);
+	s->exit_status = clean ? 0 : 1;
+	supervisor_set_state(s, SLOT_STOPPED, "%s", clean ? "" : s->record.verdict_why);
+	loop_stop(&s->loop);
+}
+
+static void send_term(struct supervisor *s)
+{
+	loop_timer_remove(&s->loop, &s->timer);
+	supervisor_set_state(s, SLOT_STOPPING, "nodeos was asked to stop and writes its state");
+	if (nodeos_alive(s) && kill(s->child.pid, SIGTERM) < 0)
+		log_error("nodeos not signalled", "pid=%ld why=\"%s\"", (long)s->child.pid,
+		        strerror(errno));
+}
+
+static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
+{
+	send_term(arg);
+}
+
+/* Ask the running nodeos to stop; what for is in the *_asked flags. */
+void supervisor_stop_nodeos(struct supervisor *s)
+{
+	if (s->record.state == SLOT_STOPPING)
+		return;
+	/* Nobody sends requests to a node that is not ready: no need to wait for them. */
+	if (s->record.state == SLOT_RUNNING && supervisor_is_ready(s) && s->cfg->lame_duck_ns > 0) {
+		supervisor_set_state(s, SLOT_LAME, "taken out of service before it stops");
+		set_timer(s, s->cfg->lame_duck_ns, on_lame_duck_over);
+		return;
+	}
+	send_term(s);
+}
+
+static void begin_stop(struct supervisor *s)
+{
+	bool again = s->stop_asked;
+
+	s->stop_asked = true;
+	if (!nodeos_alive(s))
+		finish(s);
+	else if (s->record.state == SLOT_LAME && again)
+		send_term(s);
+	else if (s->record.state == SLOT_RUNNING)
+		supervisor_stop_nodeos(s);
+	else
+		log_info("stop already under way", "state=%s", slot_state_name(s->record.state));
+}
+
+/* --- the child ---------------------------------------------------------------------- */
+
+static void take_verdict(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+	struct data_verdict v = { .state = DATA_DAMAGED };
+	AUTO(close_fd) int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT) {
+		v.state = DATA_EMPTY;
+		snprintf(v.why, sizeof(v.why), "there is no data-dir yet");
+	} else if (fd < 0)
+		snprintf(
+		        v.why, sizeof(v.why), "the data-dir cannot be opened: %s", strerror(errno));
+	else if (nodeos_verdict_at(&v, fd, &e) < 0)
+		snprintf(v.why, sizeof(v.why), "%.200s", e.msg);
+	snprintf(s->record.verdict, sizeof(s->record.verdict), "%s", data_state_name(v.state));
+	snprintf(s->record.verdict_why, sizeof(s->record.verdict_why), "%s", v.why);
+}
+
+static bool is_startable(const struct supervisor *s)
+{
+	return strcmp(s->record.verdict, "clean") == 0 || strcmp(s->record.verdict, "empty") == 0;
+}
+
+static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *x)
+{
+	int64_t wait = NS_PER_SEC;
+	char text[NUM_TEXT_MAX];
+
+	s->failures++;
+	if (!x->retry || !is_startable(s) || s->failures > FAILURES_MAX) {
+		s->hold = HOLD_FINAL;
+		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s", x->why,
+		        s->failures > FAILURES_MAX ? " (too often in a row)" : "",
+		        is_startable(s) ? "" : "; the data-dir is left ",
+		        is_startable(s) ? "" : s->record.verdict);
+		return;
+	}
+	for (unsigned i = 1; i < s->failures && wait < BACKOFF_MAX_NS; i++)
+		wait *= 2;
+	if (wait > BACKOFF_MAX_NS)
+		wait = BACKOFF_MAX_NS;
+	s->record.restarts++;
+	supervisor_set_state(s, SLOT_BACKOFF, "%s; starting it again in %s", x->why,
+	        num_duration_text(text, wait));
+	set_timer(s, wait, on_attempt);
+}
+
+static void record_the_end(
+        struct supervisor *s, int status, bool asked, const struct nodeos_exit *x)
+{
+	struct record_end end = {
+		.at_ns = clock_real_ns(),
+		.asked = asked,
+		.clean = is_startable(s),
+		.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+	};
+
+	snprintf(end.task, sizeof(end.task), "%s", s->cfg->task);
+	snprintf(end.why, sizeof(end.why), "%s",
+	        end.clean || !asked ? x->why : s->record.verdict_why);
+	s->record.nodeos_pid = 0;
+	s->record.ready_ns = 0;
+	record_add_end(&s->record, &end);
+	log_event(asked && end.clean ? LOG_INFO : LOG_ERROR, "nodeos ended",
+	        "asked=%s clean=%s exit_code=%d signal=%d why=\"%s\"", asked ? "yes" : "no",
+	        end.clean ? "yes" : "no", end.exit_code, end.signal, end.why);
+}
+
+/* As PID 1 we inherit orphans.  nodeos itself is left to its pidfd. */
+static void reap_orphans(const struct supervisor *s)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid != 0) {
+		if (nodeos_alive(s) && si.si_pid == s->child.pid)
+			return;
+		(void)waitpid(si.si_pid, NULL, WNOHANG);
+		si.si_pid = 0;
+	}
+}
+
+static void on_child(struct loop_child *c UNUSED, int status, void *arg)
+{
+	struct supervisor *s = arg;
+	bool asked = s->record.state == SLOT_STOPPING;
+	struct nodeos_exit x;
+	char *tail;
+
+	loop_timer_remove(&s->loop, &s->timer);
+	loop_timer_remove(&s->loop, &s->disk_timer);
+	output_drain(&s->output);
+	tail = output_tail(&s->output);
+	nodeos_exit_classify(&x, status, asked, tail ? tail : "");
+	free(tail);
+	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
+		s->failures = 0;
+	health_stop(s);
+	take_verdict(s);
+	record_the_end(s, status, asked, &x);
+
+	if (s->stop_asked) {
+		finish(s);
+	} else if (s->quiesce_asked) {
+		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
+	} else if (s->disk_asked) {
+		s->disk_asked = false;
+		s->hold = HOLD_DISK;
+		supervisor_set_state(s, SLOT_HELD, "stopped because the disk is %.1f%% full",
+		        s->disk_used_percent);
+		set_timer(s, RETRY_NS, on_attempt);
+	} else {
+		start_again_or_hold(s, &x);
+	}
+	answer_quiesce_calls(s);
+	/* Those that stood behind it in the kernel's list. */
+	reap_orphans(s);
+}
+
+static void on_disk(struct loop_timer *t UNUSED, void *arg)
+{
+	struct supervisor *s = arg;
+	struct pool_space space;
+	struct err e = ERR_INIT;
+	double limit;
+
+	loop_timer_set(&s->loop, &s->disk_timer, clock_mono_ns() + DISK_POLL_NS, on_disk, s);
+	if (pool_space_at(&space, s->slot.fd, &e) < 0)
+		return;
+	s->disk_used_percent = space.used_percent;
+	limit = supervisor_disk_limit(s);
+	if (space.used_percent < limit || s->record.state != SLOT_RUNNING)
+		return;
+	log_error("disk nearly full",
+	        "used_percent=%.1f limit_percent=%.1f why=\"nodeos's own emergency stop would "
+	        "leave a "
+	        "fork_db.dat of 0 bytes\"",
+	        space.used_percent, limit);
+	s->disk_asked = true;
+	/* No lame duck: the disk may be full before that is over. */
+	send_term(s);
+}
+
+/* --- starting ----------------------------------------------------------------------- */
+
+static void hold_for(struct supervisor *s, enum hold hold, const struct err *why)
+{
+	s->hold = hold;
+	supervisor_set_state(s, SLOT_HELD, "%s%s%s", why->msg, *why->hint ? "; " : "", why->hint);
+	if (hold != HOLD_FINAL)
+		set_timer(s, RETRY_NS, on_attempt);
+}
+
+static void read_boot_id(char *out, size_t size)
+{
+	AUTO(buf) struct buf b = BUF_INIT(64);
+	struct err e = ERR_INIT;
+
+	*out = '\0';
+	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &b, &e) == 0)
+		snprintf(out, size, "%.36s", b.data);
+}
+
+/* The record of the last supervisor of this slot, continued under our own name. */
+static void adopt_record(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+	struct record old;
+	int rc = record_read_at(&old, s->slot.fd, &e);
+
+	if (rc < 0)
+		log_warn("record not understood, starting a new one", "why=\"%s\"", e.msg);
+	if (rc == 0) {
+		s->record.starts = old.starts;
+		s->record.restarts = old.restarts;
+		s->record.nends = old.nends;
+		memcpy(s->record.ends, old.ends, sizeof(old.ends));
+	}
+	take_verdict(s);
+	if (rc == 0 && old.nodeos_pid) {
+		/* It still says that nodeos runs, and its lock is free: it was killed. */
+		struct record_end end = { .at_ns = clock_real_ns(), .clean = is_startable(s) };
+
+		snprintf(end.task, sizeof(end.task), "%s", old.task);
+		snprintf(end.why, sizeof(end.why),
+		        "its supervisor was killed in state %s before it could record the end",
+		        slot_state_name(old.state));
+		record_add_end(&s->record, &end);
+	}
+}
+
+static int own_slot(struct supervisor *s, struct err *e)
+{
+	AUTO(free) char *label = NULL;
+	AUTO(json)
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "node", s->record.node, "container",
+	        s->record.container, "task", s->record.task, "boot_id", s->record.boot_id);
+
+	label = j ? json_text(j, false) : NULL;
+	if (!label)
+		return err_nomem(e);
+	if (lockfile_label(s->lock_fd, label, e) < 0)
+		return -1;
+	s->owns = true;
+	adopt_record(s);
+	output_init(&s->output, &s->loop, s->slot.fd);
+	s->control = control_server_new(&s->loop, s->slot.fd, answer_control, s, e);
+	return s->control ? 0 : -1;
+}
+
+/* Returns 0 with the lock, 1 when it is not to be had now (a timer is set), -1. */
+static int take_slot(struct supervisor *s, struct err *e)
+{
+	AUTO(buf) struct buf holder = BUF_INIT(1024);
+	int rc;
+
+	if (s->pool.fd < 0 && pool_open(&s->pool, s->cfg->pool, e) < 0)
+		return -1;
+	if (s->slot.fd < 0 &&
+	        slot_open(&s->slot, &s->pool, s->cfg->service, s->cfg->slot, true, e) < 0)
+		return -1;
+	if (s->lock_fd >= 0)
+		return 0;
+	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, "lock", &holder, e);
+	if (rc == 1) {
+		supervisor_set_state(s, SLOT_WAITING,
+		        "another container still has this slot's data-dir open: %s",
+		        holder.len ? holder.data : "unknown");
+		set_timer(s, LOCK_POLL_NS, on_attempt);
+		return 1;
+	}
+	return rc;
+}
+
+/* A nodeos that we could not watch would be one that nobody stops. */
+static int start_nodeos(struct supervisor *s, struct err *e)
+{
+	pid_t pid;
+
+	if (supervisor_spawn(s, &pid, e) < 0)
+		return -1;
+	if (loop_child_add(&s->loop, &s->child, pid, on_child, s, e) < 0) {
+		(void)kill(pid, SIGTERM);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return -1;
+	}
+	s->record.nodeos_pid = pid;
+	if (health_start(s, e) < 0) {
+		log_error("nodeos is not asked for its health", "why=\"%s\"", e->msg);
+		err_clear(e);
+	}
+	return 0;
+}
+
+/*
+ * Try to get nodeos running, from wherever we are.  Called at first, by timers and by `resume`;
+ * each outcome sets the state and, if there is one, the timer for the next try.
+ */
+static void attempt(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	if (nodeos_alive(s) || s->stop_asked)
+		return;
+	rc = take_slot(s, &e);
+	if (rc > 0)
+		return;
+	if (rc == 0 && !s->owns)
+		rc = own_slot(s, &e);
+	if (rc < 0) {
+		hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	take_verdict(s);
+	rc = supervisor_prepare(s, &e);
+	if (rc > 0) {
+		hold_for(s, s->hold, &e);
+		return;
+	}
+	if (rc == 0)
+		rc = start_nodeos(s, &e);
+	if (rc < 0) {
+		hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	s->hold = HOLD_NONE;
+	s->record.started_ns = clock_real_ns();
+	s->record.starts++;
+	supervisor_set_state(s, SLOT_RUNNING, "%s", "");
+	loop_timer_set(&s->loop, &s->disk_timer, clock_mono_ns() + DISK_POLL_NS, on_disk, s);
+}
+
+void supervisor_resume(struct supervisor *s)
+{
+	s->quiesce_asked = false;
+	s->failures = 0;
+	if (nodeos_alive(s) || s->record.state == SLOT_WAITING)
+		return;
+	s->hold = HOLD_NONE;
+	supervisor_set_state(s, SLOT_STARTING, "resumed on request");
+	attempt(s);
+}
+
+void supervisor_quiesce(struct supervisor *s)
+{
+	s->quiesce_asked = true;
+	if (nodeos_alive(s)) {
+		if (s->record.state == SLOT_RUNNING)
+			supervisor_stop_nodeos(s);
+		return;
+	}
+	loop_timer_remove(&s->loop, &s->timer);
+	supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
+	answer_quiesce_calls(s);
+}
+
+/* --- process ------------------------------------------------------------------------ */
+
+static void on_signal(struct loop_signal *sig UNUSED, int signo, void *arg)
+{
+	struct supervisor *s = arg;
+
+	switch (signo) {
+	case SIGCHLD:
+		reap_orphans(s);
+		break;
+	case SIGHUP: /* nodeos reads its logging.json again */
+		if (nodeos_alive(s))
+			(void)kill(s->child.pid, SIGHUP);
+		break;
+	default:
+		log_info("asked to stop", "signal=%d", signo);
+		begin_stop(s);
+		break;
+	}
+}
+
+static int set_up(struct supervisor *s, struct err *e)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	s->pool = POOL_INIT;
+	s->slot = SLOT_INIT;
+	s->lock_fd = -1;
+	s->loop.epfd = -1;
+	s->render.disk_threshold_percent = 90;
+	snprintf(s->record.service, sizeof(s->record.service), "%s", s->cfg->service);
+	snprintf(s->record.task, sizeof(s->record.task), "%s", s->cfg->task);
+	snprintf(s->record.node, sizeof(s->record.node), "%s", s->cfg->node);
+	s->record.slot = s->cfg->slot;
+	(void)gethostname(s->record.container, sizeof(s->record.container) - 1);
+	read_boot_id(s->record.boot_id, sizeof(s->record.boot_id));
+	s->state_since_ns = clock_mono_ns();
+
+	/* Later parts hold a key in here: no core dumps, no ptrace by a process of our uid. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(e, errno, "prctl(PR_SET_DUMPABLE)");
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	output_unblock_stdio();
+	if (loop_init(&s->loop, e) < 0)
+		return -1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (loop_signal_add(&s->loop, &s->signals, &set, on_signal, s, e) < 0)
+		return -1;
+	s->prober = http_prober_new(&s->loop, e);
+	if (!s->prober)
+		return -1;
+	s->http = http_server_new(&s->loop,
+	        &(struct http_server_config){ .address = s->cfg->address,
+	                .port = s->cfg->port,
+	                .handler = answer_http,
+	                .arg = s,
+	                .max_connections = 64,
+	                .max_per_address = 32 },
+	        e);
+	return s->http ? 0 : -1;
+}
+
+static void tear_down(struct supervisor *s)
+{
+	/* The loop broke: the one thing left to do is to let nodeos finish. */
+	if (nodeos_alive(s)) {
+		(void)kill(s->child.pid, SIGTERM);
+		while (waitpid(s->child.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		loop_child_remove(&s->loop, &s->child);
+	}
+	health_stop(s);
+	http_server_free(s->http);
+	http_prober_free(s->prober);
+	/* Before the lock is let go: the next supervisor makes a socket of the same name. */
+	control_server_free(s->control);
+	output_release(&s->output);
+	loop_timer_remove(&s->loop, &s->timer);
+	loop_timer_remove(&s->loop, &s->disk_timer);
+	loop_signal_remove(&s->loop, &s->signals);
+	loop_release(&s->loop);
+	auto_close_fd(&s->lock_fd);
+	slot_release(&s->slot);
+	pool_release(&s->pool);
+}
+
+int supervise_run(const struct supervise_config *cfg, struct err *e)
+{
+	struct supervisor s = { .cfg = cfg };
+	int rc = set_up(&s, e);
+
+	if (rc == 0) {
+		log_info("supervisor started", "service=%s slot=%llu task=%s pool=\"%s\"",
+		        cfg->service, (unsigned long long)cfg->slot, cfg->task, cfg->pool);
+		attempt(&s);
+		rc = loop_run(&s.loop, e);
+	}
+	tear_down(&s);
+	return rc < 0 ? -1 : s.exit_status;
+}

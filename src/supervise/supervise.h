@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * The supervisor: PID 1 of a chain node's container
+ *
+ *	pool -> lock -> verdict -> configure -> spawn -> watch health -> stop -> record
+ *
+ * What it promises:
+ *
+ *   - A data-dir is never opened twice: the slot's lock is taken first and handed down to
+ *     nodeos, so it is free only when both are dead.  A supervisor that finds it taken waits,
+ *     and while it waits it obeys SIGTERM at once.
+ *   - nodeos is asked to stop by SIGTERM and given all the time it needs; nothing here sends
+ *     SIGKILL.
+ *   - How each run ended is in run.json before this process ends.
+ *   - What cannot be started is not tried in a loop: the supervisor stays, not ready, and says
+ *     why (log, /state, run.json) until the cause is gone or it is stopped.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+#define SUPERVISE_PORT 8880
+#define SUPERVISE_UID  7077 /* nodeos runs as this, and owns the data */
+
+struct supervise_config {
+	const char *pool, *service, *task, *node;
+	uint64_t slot;
+	unsigned replicas;         /* as deployed; for sharing out the peers */
+	const char *template_path; /* of config.ini */
+	const char *genesis_path;  /* may not exist */
+	const char *peers_path;    /* may not exist */
+	const char *extra_peers;   /* blank separated, "" for none */
+	const char *address;       /* where /readyz and so on listen */
+	uint16_t port;
+	int64_t lame_duck_ns;
+	uint32_t max_lag_blocks;
+	int64_t peer_wait_ns;
+	uid_t uid;
+	gid_t gid;
+	char *const *argv; /* nodeos and its arguments, NULL-terminated */
+};
+
+/*
+ * Run until asked to stop.  Returns 0 when the slot was left clean (or was never ours), 1 when
+ * it was not, -1 when the supervisor itself could not work; no nodeos of ours is alive then.
+ */
+int supervise_run(const struct supervise_config *cfg, struct err *e) NODISCARD;

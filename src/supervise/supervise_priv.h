@@ -1,0 +1,112 @@
+#pragma once
+
+/* The supervisor's state, shared by the files of this module. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "control/server.h"
+#include "data/pool.h"
+#include "data/record.h"
+#include "data/slot.h"
+#include "http/probe.h"
+#include "http/server.h"
+#include "loop/loop.h"
+#include "nodeos/render.h"
+#include "nodeos/reply.h"
+#include "supervise/output.h"
+#include "supervise/ready.h"
+#include "supervise/supervise.h"
+
+#define QUIESCE_CALLS_MAX 8
+
+/* In percent: we stop nodeos cleanly this much before its own emergency stop, and start it
+ * again only when there is that much more room. */
+#define DISK_MARGIN     2.0
+#define DISK_HYSTERESIS 3.0
+
+/* What has been heard from the running nodeos; cleared at each start. */
+struct health {
+	struct loop_timer timer;
+	struct http_probe *info_probe, *peers_probe, *db_probe;
+	struct nodeos_info info;
+	struct nodeos_peers_info peers;
+	struct nodeos_db_size db;
+	bool has_info, has_peers, has_db, db_warned;
+	int64_t answered_ns, peers_asked_ns, db_asked_ns, started_ns; /* CLOCK_MONOTONIC */
+	struct ready_pace pace;
+	bool was_ready, started_empty;
+	struct ready_result ready;
+};
+
+/* Why nothing runs, which decides what is tried next. */
+enum hold {
+	HOLD_NONE,
+	HOLD_RETRY, /* outside causes: tried again every few seconds */
+	HOLD_DISK,  /* until there is room again */
+	HOLD_FINAL, /* until somebody acts: `nodeswarm resume`, or a new task */
+};
+
+struct supervisor {
+	const struct supervise_config *cfg;
+	struct loop loop;
+	struct loop_signal signals;
+	struct loop_timer timer;      /* of the state: lock, retry, backoff, lame duck */
+	struct loop_timer disk_timer; /* while nodeos runs */
+	struct loop_child child;
+	struct http_server *http;
+	struct http_prober *prober;
+	struct control_server *control;
+	struct pool pool;
+	struct slot slot;
+	int lock_fd;
+	struct output output;
+	struct record record;
+	struct render_info render;
+	struct health health;
+	char chain_id[65]; /* from the genesis file; "" if there is none */
+	enum hold hold;
+	bool owns;       /* the lock, and with it run.json */
+	bool once_ready; /* since this supervisor started: the latch of HEALTHCHECK */
+	bool stop_asked, quiesce_asked, disk_asked;
+	int64_t state_since_ns; /* CLOCK_MONOTONIC */
+	unsigned peers;         /* that this slot was given */
+	unsigned failures;      /* exits in a row that nobody asked for */
+	double disk_used_percent;
+	struct control_call *quiesce_calls[QUIESCE_CALLS_MAX];
+	int exit_status;
+};
+
+/* supervise.c */
+void supervisor_set_state(struct supervisor *s, enum slot_state state, const char *why, ...)
+        PRINTF(3, 4);
+
+/* Write run.json again because something in s->record has changed. */
+void supervisor_note(struct supervisor *s);
+
+/* Whether the front may send requests here now. */
+bool supervisor_is_ready(const struct supervisor *s);
+void supervisor_resume(struct supervisor *s);
+void supervisor_quiesce(struct supervisor *s);
+void supervisor_stop_nodeos(struct supervisor *s);
+
+/* prepare.c: everything between "the lock is ours" and "nodeos runs" */
+
+/* Returns 0, 1 when it cannot be started now (s->hold and *why say how it goes on), -1. */
+int supervisor_prepare(struct supervisor *s, struct err *why) NODISCARD;
+
+/* In percent of the pool's file system: above it nodeos is stopped, before it stops itself. */
+double supervisor_disk_limit(const struct supervisor *s);
+
+int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e) NODISCARD;
+
+/* health.c */
+int health_start(struct supervisor *s, struct err *e) NODISCARD;
+void health_stop(struct supervisor *s);
+
+/* answer.c */
+
+/* The status object of control socket and /state; new reference, NULL without memory. */
+json_t *answer_status(const struct supervisor *s);
+void answer_http(void *arg, const struct http_server_request *q, struct http_server_reply *r);
+void answer_control(void *arg, const char *name, struct control_call *call);

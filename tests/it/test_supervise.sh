@@ -1,0 +1,305 @@
+#!/usr/bin/env bash
+# The supervisor by itself, without an engine: nodesim under `nodeswarm supervise`, started and
+# killed by hand.
+# time-limit: 240
+# shellcheck source=tests/it/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq curl
+
+POOL=$IT_DIR/pool
+export NODESIM_FLUSH=0s
+
+# --- a slot: its ports are 10000 * slot + something ---------------------------------------------
+
+config()
+{
+	local slot=$1
+	shift
+	{
+		printf 'http-server-address = 127.0.0.1:%d\np2p-listen-endpoint = 127.0.0.1:%d\n' \
+			"${slot}8888" "${slot}9876"
+		printf 'chain-state-db-size-mb = 256\np2p-max-nodes-per-host = 20\nmax-clients = 50\n'
+		printf '%s\n' "$@"
+	} >"$IT_DIR/config.$slot.ini"
+}
+
+PRODUCER=('enable-stale-production = true' 'producer-name = eosio'
+	'signature-provider = EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV=KEY:5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3'
+	'plugin = eosio::producer_api_plugin')
+
+# supervise SLOT [ARG...]: in the background; its pid is in PID
+supervise()
+{
+	local slot=$1
+	shift
+	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
+		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
+		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
+		--lame-duck "${LAME-0s}" "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
+	PID=$!
+}
+
+record()
+{
+	jq -r "$2" "$POOL/services/t_s/$1/run.json"
+}
+
+state()
+{
+	curl -sf -m 2 "http://127.0.0.1:${1}8880/state" | jq -r "$2"
+}
+
+state_is()
+{
+	[ "$(state "$1" .state)" = "$2" ]
+}
+
+ready()
+{
+	curl -sf -m 2 -o /dev/null "http://127.0.0.1:${1}8880/readyz"
+}
+
+# stop PID STATUS: SIGTERM, and the exit status must be that
+stop()
+{
+	kill -TERM "$1" 2>/dev/null
+	wait "$1"
+	local rc=$?
+	[ "$rc" = "$2" ] || { echo "exit status $rc, not $2" && return 1; }
+}
+
+nodeos_pid()
+{
+	record "$1" .nodeos_pid
+}
+
+# --- one run ----------------------------------------------------------------------------------
+
+config 1 "${PRODUCER[@]}"
+config 2
+check 'pool init' nodeswarm pool init "$POOL"
+supervise 1 && P1=$PID
+check 'a producer gets ready' wait_for 20 ready 1 || { tail -20 "$IT_DIR/log.1"; exit; }
+PEERS=127.0.0.1:19876
+supervise 2 && P2=$PID
+check 'a reader gets ready' wait_for 20 ready 2 || { tail -20 "$IT_DIR/log.2"; exit; }
+
+same_chain()
+{
+	local a b
+	a=$(state 1 .chain_id) b=$(state 2 .chain_id)
+	[ "$a" = "$b" ] && [ "$(state 2 .head_block_num)" -gt 1 ]
+}
+check 'both are on one chain' same_chain
+check 'livez' expect '^ok$' curl -sf http://127.0.0.1:28880/livez
+check 'metrics' expect 'nodeswarm_ready\{service="t_s",slot="2"\} 1' curl -sf http://127.0.0.1:28880/metrics
+check 'an unknown path is 404' expect '404' curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:28880/x
+check 'POST is refused' expect '405' curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:28880/state
+check 'health' nodeswarm --pool "$POOL" health --service t_s --slot 2 --task task2
+check 'health of another task of the slot is not ours' expect_fail 1 'earlier container' \
+	nodeswarm --pool "$POOL" health --service t_s --slot 2 --task other
+
+privileges()
+{
+	local status
+	status=$(cat "/proc/$(nodeos_pid 2)/status")
+	grep -P '^Uid:\t7077\t7077\t7077\t7077' <<<"$status" || return
+	grep -P '^Gid:\t7077\t7077\t7077\t7077' <<<"$status" || return
+	grep -P '^CapEff:\t0+$' <<<"$status" && grep -P '^CapPrm:\t0+$' <<<"$status" || return
+	grep -P '^CapBnd:\t0+$' <<<"$status" && grep -P '^NoNewPrivs:\t1$' <<<"$status"
+}
+check 'nodeos has uid 7077, no capability and no way to get one' privileges
+check 'the data is its own, lock and record are root'"'"'s' expect \
+	'^7077 0 0 $' sh -c "cd $POOL/services/t_s/2 && stat -c %u data lock run.json | tr '\n' ' '"
+check 'nodeos holds the slot'"'"'s lock too' expect 'services/t_s/2/lock' ls -l "/proc/$(nodeos_pid 2)/fd"
+
+# --- two supervisors of one slot -----------------------------------------------------------------
+
+second()
+{
+	nodeswarm --pool "$POOL" supervise --service t_s --slot 2 --task second --node here \
+		--config "$IT_DIR/config.2.ini" --genesis "$ROOT/genesis.json" --peers /nonexistent \
+		--address 127.0.0.1 --port 38880 -- nodesim >>"$IT_DIR/log.second" 2>&1 3>&- &
+	SECOND=$!
+}
+second
+check 'a second supervisor of a slot waits' wait_for 5 state_is 3 waiting
+check 'and says for whom' expect 'task2' state 3 .reason
+term_at_once()
+{
+	local start=$EPOCHREALTIME
+	stop "$SECOND" 0 && awk -v s="$(since "$start")" 'BEGIN { exit !(s < 1) }'
+}
+check 'a waiting supervisor obeys SIGTERM at once' term_at_once
+check 'and has written no record' expect '^task2$' record 2 .task
+
+# --- stopping ------------------------------------------------------------------------------------
+
+check 'SIGTERM: clean, exit 0' stop "$P2" 0
+check 'the record says so' expect '^stopped true true 0$' record 2 \
+	'"\(.state) \(.ends[0].clean) \(.ends[0].asked) \(.ends[0].exit_code)"'
+check 'its socket is gone' test ! -e "$POOL/services/t_s/2/control.sock"
+
+lame_duck()
+{
+	LAME=2s supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	kill -TERM "$P2"
+	wait_for 1 state_is 2 lame-duck || return
+	! ready 2 || return
+	# Not ready any more, and still answering whoever asks.
+	curl -sf -m 1 -o /dev/null http://127.0.0.1:28888/v1/chain/get_info || return
+	wait "$P2"
+}
+check 'lame duck: not ready but still serving for a while' lame_duck
+
+quiesce_and_resume()
+{
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	nodeswarm --pool "$POOL" --stack t quiesce s.2 || return
+	expect '^quiesced true$' record 2 '"\(.state) \(.ends[0].clean)"' || return
+	kill -0 "$P2" || return
+	nodeswarm --pool "$POOL" --stack t resume s.2 || return
+	wait_for 20 ready 2
+}
+check 'quiesce stops nodeos and keeps the supervisor; resume starts it again' quiesce_and_resume
+
+# --- kill -9 -------------------------------------------------------------------------------------
+
+kill9()
+{
+	local nodeos
+	nodeos=$(nodeos_pid 2)
+	kill -KILL "$P2" && wait "$P2"
+	kill -0 "$nodeos" || { echo 'nodeos died too, so this proves nothing' && return 1; }
+	second
+	sleep 1
+	expect '^waiting$' state 3 .state || return
+	kill -KILL "$nodeos"
+	wait_for 5 state_is 3 held || return
+	state 3 .reason
+	state 3 .reason | grep dirty
+}
+check 'kill -9 of a supervisor: the next one waits until nodeos is dead, then holds the dirty slot' kill9
+check 'the end that nobody recorded is in the record' expect 'killed in state running' record 2 '.ends[0].why'
+check 'a held slot is live, not ready' expect '503' curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:38880/readyz
+check 'a dirty slot is not started' expect '^0$' state 3 .nodeos_pid
+check 'stopping it exits 1' stop "$SECOND" 1
+
+# --- what cannot start does not loop ---------------------------------------------------------------
+
+# held NAME PATTERN: slot 4 with the present configuration must be held, saying PATTERN
+held()
+{
+	local rc=0
+	supervise 4
+	wait_for 10 state_is 4 held && state 4 .reason && state 4 .reason | grep -E "$1" &&
+		expect '^0 true$' state 4 '"\(.starts) \(.needs_hand)"' || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+config 4 'replay-blockchain = true'
+check 'a refused option' held 'replay-blockchain'
+config 4 'http-server-address = 127.0.0.1'
+check 'an option that nodeos would not survive' held 'http-server-address'
+config 4
+GENESIS=/nonexistent check 'an empty data-dir without genesis' held 'no genesis'
+echo '{}' >"$IT_DIR/genesis.bad"
+GENESIS=$IT_DIR/genesis.bad check 'an incomplete genesis' held 'genesis'
+PEERS=nonsense check 'a peer that is none' held 'nonsense'
+rm -rf "$POOL/services/t_s/4"
+NODEOS=/nonexistent/nodeos
+not_found()
+{
+	supervise 4
+	wait_for 10 state_is 4 held && state 4 .reason | grep 'No such file' && stop "$PID" 0
+}
+check 'a nodeos that is not there' not_found
+unset NODEOS
+
+no_pool()
+{
+	local POOL=$IT_DIR/unmounted
+	mkdir "$POOL"
+	supervise 4
+	wait_for 10 state_is 4 held && state 4 .reason | grep 'pool.json' || return
+	[ -z "$(ls -A "$POOL")" ] || return
+	# As if it were mounted now.
+	nodeswarm pool init "$POOL" && wait_for 15 ready 4 && stop "$PID" 0
+}
+config 4
+PEERS=127.0.0.1:19876
+check 'an unmounted pool is refused, nothing is written; it starts when the pool is there' no_pool
+
+# --- exits that nobody asked for ---------------------------------------------------------------------
+
+port_in_use()
+{
+	# Anything that listens there will do.
+	nodeswarm --pool /nonexistent supervise --service x --slot 1 --address 127.0.0.1 --port 49876 \
+		-- nodesim >/dev/null 2>&1 3>&- &
+	local holder=$!
+	supervise 4
+	wait_for 10 state_is 4 backoff || return
+	expect 'port' state 4 .reason || return
+	expect '^0 false$' record 4 '"\(.ends[0].exit_code) \(.ends[0].asked)"' || return
+	stop $holder 0 || return
+	wait_for 30 ready 4
+}
+check 'exit 0 that nobody asked for is a failure; tried again with back-off' port_in_use
+check 'and counted' expect '^[1-9]' state 4 .restarts
+
+crash()
+{
+	kill -SEGV "$(nodeos_pid 4)"
+	wait_for 5 state_is 4 held && state 4 .reason
+	expect 'dirty' state 4 .verdict
+}
+check 'a crash leaves the slot held, not restarted on a dirty data-dir' crash
+check 'stop' stop "$PID" 1
+
+# --- disk ----------------------------------------------------------------------------------------
+
+disk()
+{
+	local POOL=$IT_DIR/small
+	mkdir "$POOL" && mount -t tmpfs -o size=200m,mode=755 none "$POOL" && nodeswarm pool init "$POOL" || return
+	supervise 4
+	wait_for 20 ready 4 || return
+	# Over 88 %, below the 90 % at which nodeos would stop itself.
+	head -c 177m /dev/zero >"$POOL/ballast"
+	wait_for 10 state_is 4 held || return
+	state 4 .reason | grep 'full' || return
+	expect '^true true$' record 4 '"\(.ends[0].clean) \(.ends[0].asked)"' || return
+	[ -s "$POOL/services/t_s/4/data/blocks/reversible/fork_db.dat" ] || return
+	rm "$POOL/ballast"
+	wait_for 20 ready 4 && stop "$PID" 0
+}
+check 'a filling disk: stopped cleanly before nodeos stops itself, started again when there is room' disk
+
+# --- output ------------------------------------------------------------------------------------------
+
+cat >"$IT_DIR/chatty" <<'SH'
+#!/bin/sh
+echo "the key is 5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3 indeed" >&2
+i=0
+while [ $i -lt 20000 ]; do echo "flood line $i" >&2; i=$((i + 1)); done
+trap 'exit 0' TERM
+while :; do sleep 0.1; done
+SH
+chmod 755 "$IT_DIR/chatty" && chmod 711 "$IT_DIR"
+flood()
+{
+	rm -rf "$POOL/services/t_s/4"
+	: >"$IT_DIR/log.4"
+	NODEOS=$IT_DIR/chatty supervise 4
+	wait_for 20 grep -q 'output suppressed' "$IT_DIR/log.4" || return
+	stop "$PID" 0 || return
+	[ "$(grep -c 'flood line' "$IT_DIR/log.4")" -lt 15000 ]
+}
+check 'a flood is cut and counted' flood
+check 'a private key does not reach the log' expect_fail 1 '^$' \
+	grep -rh 5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3 "$IT_DIR/log.4" "$POOL/services/t_s/4/nodeos.log"
+
+check 'the producer ends clean' stop "$P1" 0

@@ -1,0 +1,54 @@
+#include "unit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/digest.h"
+
+/* FIPS 180-2, appendix B. */
+static void sha256_vectors(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+		{ "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+		{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+		        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+	};
+	char out[SHA256_HEX_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(
+		        sha256_hex(out, rows[i].text, strlen(rows[i].text)), rows[i].want);
+}
+
+static void hex_both_ways(void **state)
+{
+	static const char *const refused[] = { "", "00", "0001ff", "0001ff8", "0001ff800",
+		"0001ff8g", "0001fF 0", "0x01ff80", "-001ff80" };
+	static const unsigned char raw[] = { 0x00, 0x01, 0xff, 0x80 };
+	unsigned char back[4] = { 9, 9, 9, 9 };
+	char out[9];
+
+	(void)state;
+	hex_encode(out, raw, sizeof(raw));
+	assert_string_equal(out, "0001ff80");
+	assert_int_equal(hex_decode(back, sizeof(back), "0001Ff80"), 0);
+	assert_memory_equal(back, raw, sizeof(raw));
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (hex_decode(back, sizeof(back), refused[i]) == 0)
+			fail_msg("'%s' was taken", refused[i]);
+	assert_int_equal(hex_decode(back, 0, ""), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sha256_vectors),
+		cmocka_unit_test(hex_both_ways),
+	};
+
+	return cmocka_run_group_tests_name("base/digest", tests, NULL, NULL);
+}

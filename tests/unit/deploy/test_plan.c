@@ -1,0 +1,260 @@
+#include "unit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "deploy/plan.h"
+#include "deploy/spec.h"
+#include "stack/stack.h"
+
+/*
+ * A plan carried out on paper: what plan_make() wants to create is added to the lists as the
+ * engine would show it, so that the next plan can be asked for.
+ */
+
+static const char file_a[] = "services:\n"
+                             "  readers:\n"
+                             "    image: i:1\n"
+                             "    networks: [chain]\n"
+                             "    deploy: {replicas: 4}\n"
+                             "networks: {chain: {driver: overlay}}\n";
+
+static struct stack *st;
+static struct plan_actual actual;
+
+static void load(const char *text)
+{
+	struct err e = ERR_INIT;
+
+	stack_free(st);
+	st = NULL;
+	if (stack_load_text(&st, "t.yml", text, strlen(text), NULL, &e) < 0 ||
+	        stack_set_name(st, "s", &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	actual = (struct plan_actual){ json_array(), json_array(), json_array(), json_array() };
+	load(file_a);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	plan_actual_release(&actual);
+	stack_free(st);
+	st = NULL;
+	return 0;
+}
+
+static struct plan *make(void)
+{
+	struct err e = ERR_INIT;
+	struct plan *p = NULL;
+
+	if (plan_make(&p, st, &actual, &e) < 0)
+		fail_msg("%s", e.msg);
+	return p;
+}
+
+static void carry_out(const struct plan *p)
+{
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct plan_op *op = &p->ops[i];
+
+		if (op->action != PLAN_CREATE)
+			continue;
+		if (op->object == PLAN_NETWORK)
+			json_array_append_new(actual.networks,
+			        json_pack("{s:s, s:s, s:{s:s}}", "Name", op->name, "Id", "net1",
+			                "Labels", SPEC_LABEL_STACK, "s"));
+		else if (op->object == PLAN_SERVICE)
+			json_array_append_new(actual.services,
+			        json_pack("{s:s, s:{s:i}, s:o}", "ID", "svc1", "Version", "Index",
+			                7, "Spec",
+			                plan_service_spec(
+			                        st, op->item.service, &actual, NULL, &e)));
+	}
+	assert_int_equal(e.kind, ERR_NONE);
+}
+
+static json_t *spec(void)
+{
+	return json_object_get(json_array_get(actual.services, 0), "Spec");
+}
+
+static void set_replicas(int n)
+{
+	json_object_set_new(json_at(spec(), "Mode.Replicated"), "Replicas", json_integer(n));
+}
+
+/* The one operation on the service; checks what it is. */
+static void expect_service(enum plan_action action, int64_t replicas, const char *why)
+{
+	AUTO(plan_free) struct plan *p = make();
+	const struct plan_op *op = &p->ops[p->n - 1];
+
+	assert_int_equal(op->object, PLAN_SERVICE);
+	if (op->action != action || op->replicas != replicas || !strstr(op->why, why))
+		fail_msg("%s, %lld replicas, '%s'", plan_action_name(op->action),
+		        (long long)op->replicas, op->why);
+}
+
+static void first_then_nothing(void **state)
+{
+	AUTO(plan_free) struct plan *p = make();
+
+	(void)state;
+	assert_int_equal(p->n, 2);
+	assert_int_equal(p->ops[0].object, PLAN_NETWORK);
+	assert_int_equal(p->ops[1].object, PLAN_SERVICE);
+	assert_int_equal(plan_changes(p), 2);
+	assert_int_equal(p->ops[1].replicas, 4);
+	carry_out(p);
+	expect_service(PLAN_KEEP, 4, "");
+}
+
+static void begin(void)
+{
+	AUTO(plan_free) struct plan *p = make();
+
+	carry_out(p);
+}
+
+static void a_scaled_service_keeps_its_size(void **state)
+{
+	(void)state;
+	begin();
+	set_replicas(9);
+	expect_service(PLAN_KEEP, 9, "keeps its 9 replicas, the file says 4");
+}
+
+static void a_new_number_in_the_file_counts(void **state)
+{
+	AUTO(free) char *text = strdup(file_a);
+
+	(void)state;
+	begin();
+	set_replicas(9);
+	*strchr(strstr(text, "replicas: 4"), '4') = '6';
+	load(text);
+	expect_service(PLAN_UPDATE, 6, "9 -> 6 replicas");
+}
+
+static void what_was_stopped_gets_its_size_back(void **state)
+{
+	(void)state;
+	begin();
+	set_replicas(0);
+	json_object_set_new(json_at(spec(), "Labels"), SPEC_LABEL_STOPPED, json_string("9"));
+	expect_service(PLAN_UPDATE, 9, "0 -> 9 replicas");
+	/* By hand to nothing is a size like any other. */
+	json_object_del(json_at(spec(), "Labels"), SPEC_LABEL_STOPPED);
+	expect_service(PLAN_KEEP, 0, "keeps its 0 replicas");
+}
+
+static void a_changed_file_is_an_update(void **state)
+{
+	AUTO(free) char *text = strdup(file_a);
+
+	(void)state;
+	begin();
+	*strchr(strstr(text, "i:1"), '1') = '2';
+	load(text);
+	expect_service(PLAN_UPDATE, 4, "the file has changed: ContainerSpec.Image");
+}
+
+static void a_change_from_outside_is_taken_back(void **state)
+{
+	(void)state;
+	begin();
+	json_object_set_new(
+	        json_at(spec(), "TaskTemplate.ContainerSpec"), "Image", json_string("x:9"));
+	expect_service(PLAN_UPDATE, 4, "changed from outside: ContainerSpec.Image");
+}
+
+static void a_forced_restart_is_not_taken_back(void **state)
+{
+	struct err e = ERR_INIT;
+	AUTO(json) json_t *wanted = NULL;
+
+	(void)state;
+	begin();
+	json_object_set_new(json_at(spec(), "TaskTemplate"), "ForceUpdate", json_integer(3));
+	expect_service(PLAN_KEEP, 4, "");
+	wanted = plan_service_spec(st, &st->services[0], &actual, spec(), &e);
+	assert_int_equal(json_int(wanted, "TaskTemplate.ForceUpdate", 0), 3);
+}
+
+static void other_peoples_names_are_theirs(void **state)
+{
+	static const struct {
+		const char *name, *service, *why;
+	} rows[] = {
+		{ "no stack", "{s:s, s:{s:s}}", "belongs to no stack" },
+		{ "another stack", "{s:s, s:{s:s, s:{s:s}}}", "taken by the stack 'other'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = ERR_INIT;
+		struct plan *p = NULL;
+
+		json_array_clear(actual.services);
+		json_array_append_new(actual.services,
+		        json_pack(rows[i].service, "ID", "x", "Spec", "Name", "s_readers", "Labels",
+		                SPEC_LABEL_STACK, "other"));
+		if (plan_make(&p, st, &actual, &e) != -1 || e.kind != ERR_CONFLICT ||
+		        !strstr(e.msg, rows[i].why))
+			fail_msg("%s: '%s'", rows[i].name, e.msg);
+	}
+}
+
+static void what_the_files_do_not_name_is_said(void **state)
+{
+	AUTO(plan_free) struct plan *p = NULL;
+
+	(void)state;
+	json_array_append_new(actual.services,
+	        json_pack("{s:s, s:{s:s, s:{s:s}}}", "ID", "x", "Spec", "Name", "s_old", "Labels",
+	                SPEC_LABEL_STACK, "s"));
+	p = make();
+	assert_int_equal(p->ops[p->n - 1].action, PLAN_EXTRA);
+	assert_string_equal(p->ops[p->n - 1].name, "s_old");
+}
+
+static void a_missing_external_network_is_an_error(void **state)
+{
+	struct err e = ERR_INIT;
+	struct plan *p = NULL;
+
+	(void)state;
+	load("services: {a: {image: i, networks: [n]}}\nnetworks: {n: {external: true}}\n");
+	assert_int_equal(plan_make(&p, st, &actual, &e), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(first_then_nothing),
+		T(a_scaled_service_keeps_its_size),
+		T(a_new_number_in_the_file_counts),
+		T(what_was_stopped_gets_its_size_back),
+		T(a_changed_file_is_an_update),
+		T(a_change_from_outside_is_taken_back),
+		T(a_forced_restart_is_not_taken_back),
+		T(other_peoples_names_are_theirs),
+		T(what_the_files_do_not_name_is_said),
+		T(a_missing_external_network_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("deploy/plan", tests, NULL, NULL);
+}

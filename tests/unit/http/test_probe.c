@@ -1,0 +1,457 @@
+#include "unit/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "fake/raw_server.h"
+#include "http/probe.h"
+#include "loop/loop.h"
+
+static struct loop loop;
+static struct http_prober *prober;
+static struct raw_server server;
+
+/* What the last callback got. */
+static struct {
+	unsigned calls;
+	long status;
+	char body[128], message[512];
+	enum err_kind kind;
+	int64_t elapsed_ns;
+} got;
+
+static int setup(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	memset(&server, 0, sizeof(server));
+	if (loop_init(&loop, &e) < 0)
+		return -1;
+	prober = http_prober_new(&loop, &e);
+	return prober ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	http_prober_free(prober);
+	prober = NULL;
+	if (server.fn)
+		raw_server_stop(&server);
+	assert_null(loop.timers);
+	loop_release(&loop);
+	return 0;
+}
+
+static void on_reply(struct http_probe *q, const struct http_probe_result *r, void *arg)
+{
+	got.calls++;
+	got.status = r->status;
+	got.elapsed_ns = r->elapsed_ns;
+	got.kind = r->failure ? r->failure->kind : ERR_NONE;
+	(void)snprintf(got.message, sizeof(got.message), "%s", r->failure ? r->failure->msg : "");
+	(void)snprintf(got.body, sizeof(got.body), "%s", r->body ? r->body : "");
+	assert_true(!r->failure == (r->status != 0));
+	assert_true(!r->body || strlen(r->body) == r->len);
+	assert_false(http_probe_is_running(q));
+	assert_null(arg);
+}
+
+/* Rounds of the loop until so many callbacks came; returns how many rounds that took. */
+static unsigned until(unsigned calls)
+{
+	int64_t end = clock_mono_ns() + 10 * NS_PER_SEC;
+	struct err e = ERR_INIT;
+	unsigned rounds = 0;
+
+	while (got.calls < calls) {
+		assert_int_equal(loop_once(&loop, 1000, &e), 0);
+		assert_true(clock_mono_ns() < end);
+		rounds++;
+	}
+	return rounds;
+}
+
+/* Rounds for a time, whatever happens; returns how many. */
+static unsigned spend(int64_t ns)
+{
+	int64_t end = clock_mono_ns() + ns, left;
+	struct err e = ERR_INIT;
+	unsigned rounds = 0;
+
+	while ((left = end - clock_mono_ns()) > 0) {
+		assert_int_equal(loop_once(&loop, (int)(left / NS_PER_MS) + 1, &e), 0);
+		rounds++;
+	}
+	return rounds;
+}
+
+static struct http_probe *probe(const char *path, size_t max)
+{
+	struct err e = ERR_INIT;
+	struct http_probe *q;
+	char url[128];
+
+	(void)snprintf(url, sizeof(url), "%s%s", server.url, path);
+	q = http_probe_new(prober, url, max, &e);
+	if (!q)
+		fail_msg("%s", e.msg);
+	return q;
+}
+
+static void ask(struct http_probe *q, const char *body, int64_t timeout_ns, http_probe_fn *fn)
+{
+	struct err e = ERR_INIT;
+
+	if (http_probe_start(q, body, timeout_ns, fn, NULL, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_true(http_probe_is_running(q));
+}
+
+/* --- what the server does ------------------------------------------------------------- */
+
+static void say_hello(struct raw_server *s, int fd, int n)
+{
+	(void)n;
+	while (raw_read(s, fd) == 0)
+		raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+static void hello_once(struct raw_server *s, int fd, int n)
+{
+	(void)n;
+	if (raw_read(s, fd) == 0)
+		raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+static void say_nothing(struct raw_server *s, int fd, int n)
+{
+	char c;
+
+	(void)n;
+	(void)raw_read(s, fd);
+	(void)!read(fd, &c, 1);
+}
+
+static void half_a_head(struct raw_server *s, int fd, int n)
+{
+	(void)n;
+	if (raw_read(s, fd) == 0)
+		raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Le");
+}
+
+/* A reset instead of an end. */
+static void reset(struct raw_server *s, int fd, int n)
+{
+	struct linger now = { .l_onoff = 1 };
+
+	(void)n;
+	if (raw_read(s, fd) == 0)
+		raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void serve(raw_server_fn *fn)
+{
+	assert_int_equal(raw_server_start(&server, NULL, fn), 0);
+}
+
+/* --- tests ------------------------------------------------------------------------------ */
+
+static void again_and_again_on_one_connection(void **state)
+{
+	struct http_probe *q;
+	unsigned rounds = 0;
+
+	(void)state;
+	serve(say_hello);
+	q = probe("/v1/chain/get_info", 100);
+	for (unsigned i = 1; i <= 20; i++) {
+		ask(q, i % 2 ? NULL : "{\"a\":1}", NS_PER_SEC, on_reply);
+		assert_int_equal(got.calls, i - 1);
+		rounds += until(i);
+		assert_int_equal(got.status, 200);
+		assert_string_equal(got.body, "hello");
+		assert_true(got.elapsed_ns > 0 && got.elapsed_ns < NS_PER_SEC);
+		assert_true(str_starts(server.request, i % 2 ? "GET /v1" : "POST /v1", NULL));
+		assert_true(!(i % 2) ==
+		        !!strstr(server.request, "\r\nContent-Type: application/json\r\n"));
+		assert_true(!(i % 2) == str_ends(server.request, "\r\n\r\n{\"a\":1}"));
+	}
+	assert_int_equal(server.connections, 1);
+	assert_true(rounds < 200);
+	/* A kept connection costs nothing. */
+	assert_true(spend(500 * NS_PER_MS) <= 3);
+	http_probe_free(q);
+}
+
+static void two_at_once(void **state)
+{
+	struct http_probe *a, *b;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	serve(hello_once);
+	a = probe("/a", 100);
+	b = probe("/b", 100);
+	ask(a, NULL, NS_PER_SEC, on_reply);
+	ask(b, NULL, NS_PER_SEC, on_reply);
+	assert_int_equal(http_probe_start(a, NULL, NS_PER_SEC, on_reply, NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	until(2);
+	assert_int_equal(got.status, 200);
+	http_probe_free(a);
+	http_probe_free(b);
+}
+
+static void failures(void **state)
+{
+	static const struct {
+		raw_server_fn *fn;
+		enum err_kind kind;
+	} rows[] = {
+		{ say_nothing, ERR_TIMEOUT },
+		{ half_a_head, ERR_UNAVAILABLE },
+		{ reset, ERR_UNAVAILABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct http_probe *q;
+
+		got.calls = 0;
+		serve(rows[i].fn);
+		q = probe("/x", 100);
+		ask(q, i ? "{}" : NULL, 100 * NS_PER_MS, on_reply);
+		until(1);
+		if (got.kind != rows[i].kind)
+			fail_msg("row %zu: %s", i, got.message);
+		assert_true(str_starts(got.message, i ? "POST 'http" : "GET 'http", NULL));
+		http_probe_free(q);
+		raw_server_stop(&server);
+		server.fn = NULL;
+	}
+}
+
+static void limits(void **state)
+{
+	struct http_probe *q;
+	struct err e = ERR_INIT;
+	char url[64];
+
+	(void)state;
+	serve(say_hello);
+	q = probe("/x", 4);
+	ask(q, NULL, NS_PER_SEC, on_reply);
+	until(1);
+	assert_int_equal(got.kind, ERR_PROTOCOL);
+	assert_true(str_ends(got.message, "reply of more than 4 bytes"));
+	http_probe_free(q);
+	q = probe("/x", 5);
+	ask(q, NULL, NS_PER_SEC, on_reply);
+	until(2);
+	assert_string_equal(got.body, "hello");
+	/* Less than a millisecond is no "without limit". */
+	raw_server_stop(&server);
+	serve(say_nothing);
+	http_probe_free(q);
+	q = probe("/x", 5);
+	ask(q, NULL, 1, on_reply);
+	until(3);
+	assert_int_equal(got.kind, ERR_TIMEOUT);
+	http_probe_free(q);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", raw_free_port());
+	q = http_probe_new(prober, url, 5, &e);
+	ask(q, NULL, NS_PER_SEC, on_reply);
+	until(4);
+	assert_int_equal(got.kind, ERR_UNAVAILABLE);
+	assert_true(str_ends(got.message, "Connection refused"));
+	http_probe_free(q);
+	assert_null(http_probe_new(prober, "ftp://x", 5, &e));
+	assert_int_equal(e.kind, ERR_USAGE);
+}
+
+/* --- in the callback --------------------------------------------------------------------- */
+
+static struct http_probe *other;
+
+static void free_it(struct http_probe *q, const struct http_probe_result *r, void *arg)
+{
+	on_reply(q, r, arg);
+	http_probe_free(q);
+}
+
+static void free_both(struct http_probe *q, const struct http_probe_result *r, void *arg)
+{
+	on_reply(q, r, arg);
+	http_probe_free(q);
+	http_probe_free(other);
+}
+
+static void start_again(struct http_probe *q, const struct http_probe_result *r, void *arg)
+{
+	on_reply(q, r, arg);
+	if (got.calls < 5)
+		ask(q, NULL, NS_PER_SEC, start_again);
+}
+
+static void cancel_other(struct http_probe *q, const struct http_probe_result *r, void *arg)
+{
+	on_reply(q, r, arg);
+	http_probe_cancel(other);
+}
+
+static void a_probe_may_free_itself(void **state)
+{
+	(void)state;
+	serve(say_hello);
+	for (unsigned i = 1; i <= 3; i++) {
+		ask(probe("/x", 100), NULL, NS_PER_SEC, free_it);
+		until(i);
+	}
+}
+
+static void a_probe_may_free_another(void **state)
+{
+	(void)state;
+	serve(hello_once);
+	for (unsigned i = 1; i <= 5; i++) {
+		other = probe("/other", 100);
+		ask(probe("/x", 100), NULL, NS_PER_SEC, free_both);
+		ask(other, NULL, NS_PER_SEC, on_reply);
+		/* The other one waits behind it in the server; or, if not, both came. */
+		until(i);
+	}
+}
+
+static void a_probe_may_start_itself(void **state)
+{
+	struct http_probe *q;
+
+	(void)state;
+	serve(say_hello);
+	q = probe("/x", 100);
+	ask(q, NULL, NS_PER_SEC, start_again);
+	until(5);
+	assert_false(http_probe_is_running(q));
+	http_probe_free(q);
+}
+
+static void a_cancelled_probe_is_silent(void **state)
+{
+	struct http_probe *q;
+
+	(void)state;
+	serve(say_nothing);
+	q = probe("/x", 100);
+	http_probe_cancel(q);
+	ask(q, NULL, 50 * NS_PER_MS, on_reply);
+	spend(10 * NS_PER_MS);
+	http_probe_cancel(q);
+	assert_false(http_probe_is_running(q));
+	spend(100 * NS_PER_MS);
+	assert_int_equal(got.calls, 0);
+	/* And can be started again, or freed while it runs. */
+	ask(q, NULL, 50 * NS_PER_MS, on_reply);
+	until(1);
+	assert_int_equal(got.kind, ERR_TIMEOUT);
+	ask(q, NULL, 50 * NS_PER_MS, on_reply);
+	http_probe_free(q);
+	spend(100 * NS_PER_MS);
+	assert_int_equal(got.calls, 1);
+}
+
+/* Both time out in the same round: the one that is cancelled by the other stays silent. */
+static void cancelled_with_its_message_under_way(void **state)
+{
+	struct http_probe *q;
+
+	(void)state;
+	serve(say_nothing);
+	q = probe("/x", 100);
+	other = probe("/other", 100);
+	ask(q, NULL, 30 * NS_PER_MS, cancel_other);
+	ask(other, NULL, 30 * NS_PER_MS, on_reply);
+	spend(10 * NS_PER_MS);
+	(void)usleep(50000);
+	until(1);
+	spend(50 * NS_PER_MS);
+	assert_true(got.calls == 1 || !http_probe_is_running(other));
+	http_probe_free(q);
+	http_probe_free(other);
+}
+
+/*
+ * The server closes after every reply, so descriptors are closed and their numbers used again
+ * all the time, by curl and by us: a watch that outlived its descriptor would see the events of
+ * another one.
+ */
+static void numbers_of_descriptors_are_used_again(void **state)
+{
+	struct http_probe *a, *b;
+
+	(void)state;
+	serve(hello_once);
+	a = probe("/a", 100);
+	b = probe("/b", 100);
+	for (unsigned i = 0; i < 60; i++) {
+		int hole = dup(loop.epfd);
+
+		ask(a, NULL, NS_PER_SEC, on_reply);
+		ask(b, NULL, NS_PER_SEC, on_reply);
+		if (i % 3 == 0)
+			http_probe_cancel(a);
+		(void)close(hole);
+		until(got.calls + (i % 3 == 0 ? 1 : 2));
+		if (i % 3)
+			assert_int_equal(got.status, 200);
+	}
+	http_probe_free(a);
+	http_probe_free(b);
+}
+
+static void a_prober_goes_with_open_connections(void **state)
+{
+	struct http_probe *q;
+
+	(void)state;
+	serve(say_hello);
+	q = probe("/x", 100);
+	ask(q, NULL, NS_PER_SEC, on_reply);
+	until(1);
+	http_probe_free(q);
+	http_prober_free(prober);
+	prober = NULL;
+	spend(20 * NS_PER_MS);
+	http_prober_free(NULL);
+	http_probe_free(NULL);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(again_and_again_on_one_connection),
+		T(two_at_once),
+		T(failures),
+		T(limits),
+		T(a_probe_may_free_itself),
+		T(a_probe_may_free_another),
+		T(a_probe_may_start_itself),
+		T(a_cancelled_probe_is_silent),
+		T(cancelled_with_its_message_under_way),
+		T(numbers_of_descriptors_are_used_again),
+		T(a_prober_goes_with_open_connections),
+	};
+
+	return cmocka_run_group_tests_name("http/probe", tests, NULL, NULL);
+}
