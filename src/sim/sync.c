@@ -73,8 +73,7 @@ void p2p_broadcast(struct p2p *p, const struct block *b, const struct conn *from
 		return;
 	for (struct conn *c = p->conns; c; c = c->next) {
 		if (c->state != CONN_OPEN || c == from || !c->has_handshake || c->leaving ||
-		        c->serve_next <= c->serve_last || c->peer_head + 1 < b->num ||
-		        block_same_id(c->last_id, b->id))
+		        c->serve_next <= c->serve_last || block_same_id(c->last_id, b->id))
 			continue;
 		if (wire_put_block(&c->out, b) < 0) {
 			queue_failed(c);

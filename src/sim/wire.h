@@ -17,7 +17,8 @@
  * Both sides send a handshake after connecting, the client first.  Whoever is behind requests
  * what it lacks in ranges of sync-fetch-span and sends a new handshake when it is done; a
  * handshake with a head below one's own is answered with one's own handshake.  A new head goes
- * to every peer that is not behind by more than that block.
+ * to every peer that is not being sent a range, also to one that cannot link it yet: a node in
+ * producing mode never catches up, and drops it with a warning.
  */
 
 #include <stddef.h>

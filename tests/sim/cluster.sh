@@ -7,10 +7,13 @@ new_node p "${producer_lines[@]}"
 p=$dir p_http=$http p_p2p=$p2p
 start "$p" --genesis-json "$data/genesis.json"
 p_pid=$pid
+# Who finds its peer's port closed waits for the next look at its connections, as nodeos does.
+within 5 ready "$p" || fail "the producer does not start"
 new_node r1 "p2p-peer-address = $p_p2p" "connection-cleanup-period = 2" "p2p-max-nodes-per-host = 20"
 r1=$dir r1_http=$http r1_p2p=$p2p
 start "$r1" --genesis-json "$data/genesis.json"
 r1_pid=$pid
+within 5 ready "$r1" || fail "the first reader does not start"
 # The second reader knows only the first.
 new_node r2 "p2p-peer-address = $r1_p2p" "connection-cleanup-period = 2"
 r2=$dir r2_http=$http

@@ -8,6 +8,8 @@ new_node api-a "${producer_lines[@]}"
 a=$dir a_http=$http a_p2p=$p2p
 start "$a" --genesis-json "$data/genesis.json"
 a_pid=$pid
+# Who finds its peer's port closed waits 30 s, as with nodeos.
+within 5 ready "$a" || fail "the producer does not start"
 new_node api-b "p2p-peer-address = $a_p2p"
 b=$dir b_http=$http
 start "$b" --genesis-json "$data/genesis.json"

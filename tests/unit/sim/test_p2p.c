@@ -263,6 +263,23 @@ static void a_block_without_its_parent_is_a_reason_to_ask(void **state)
 	assert_true(block_same_id(chain_head(&v->n.chain)->id, next.id));
 }
 
+/* Two producers with one key: the one behind never asks, and sees every block of the other. */
+static void one_behind_that_does_not_ask_gets_new_heads(void **state)
+{
+	struct env *v = *state;
+	struct wire_message m;
+	struct block b;
+	struct err e = ERR_INIT;
+
+	say_handshake(v);
+	expect(v, WIRE_HANDSHAKE, &m);
+	b = after(v, chain_head(&v->n.chain), 1);
+	assert_int_equal(chain_push(&v->n.chain, &b, &e), CHAIN_APPLIED);
+	p2p_broadcast(v->n.p2p, &b, NULL);
+	expect(v, WIRE_BLOCK, &m);
+	assert_int_equal(m.block.num, BLOCKS + 1);
+}
+
 static void another_chain_is_refused(void **state)
 {
 	struct env *v = *state;
@@ -417,6 +434,7 @@ int main(void)
 		CASE(one_behind_is_served),
 		CASE(one_ahead_is_asked),
 		CASE(a_block_without_its_parent_is_a_reason_to_ask),
+		CASE(one_behind_that_does_not_ask_gets_new_heads),
 		CASE(another_chain_is_refused),
 		CASE(itself_is_refused),
 		CASE(a_forked_lib_is_refused),
