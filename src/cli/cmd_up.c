@@ -12,10 +12,7 @@ static int64_t wait_ns = WAIT_FOREVER;
 static bool plan_only;
 
 static const struct opt opts[] = {
-	{ "file", 'f', "FILE",
-	        "a stack file; may be given several times (default: "
-	        "stacks/readers.yml)",
-	        .strings = &files },
+	{ "file", 'f', "FILE", "a stack file; without it stacks/readers.yml", .strings = &files },
 	{ "plan", 0, NULL, "show what would be done, and do nothing", .flag = &plan_only },
 	OPT_WAIT(wait_ns),
 	{ NULL },

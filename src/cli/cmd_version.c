@@ -1,17 +1,22 @@
 #include "base/version.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "engine/engine.h"
 
-/* The oldest version of the Engine API that has all that we call; newer ones are negotiated. */
-#define ENGINE_API_MIN "1.41"
+static int add_api(struct context *ctx, const char *key, int minor, struct err *e)
+{
+	return output_value(ctx, key, json_sprintf("1.%d", minor), e);
+}
 
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
 	output_line(ctx, "nodeswarm %s", nodeswarm_version);
-	output_line(ctx, "Docker Engine API %s or later", ENGINE_API_MIN);
-	if (output_value(ctx, "version", json_string(nodeswarm_version), e) < 0)
+	output_line(
+	        ctx, "Docker Engine API 1.%d to 1.%d", ENGINE_API_MIN_MINOR, ENGINE_API_MAX_MINOR);
+	if (output_value(ctx, "version", json_string(nodeswarm_version), e) < 0 ||
+	        add_api(ctx, "engine_api_min", ENGINE_API_MIN_MINOR, e) < 0)
 		return -1;
-	return output_value(ctx, "engine_api_min", json_string(ENGINE_API_MIN), e);
+	return add_api(ctx, "engine_api_max", ENGINE_API_MAX_MINOR, e);
 }
 
 const struct command cmd_version = {

@@ -112,11 +112,10 @@ void help_command(FILE *out, const struct command *c)
 {
 	AUTO(buf) struct buf usage = BUF_INIT(1024);
 	bool has_options = c->opts && c->opts->name;
-	bool runs = c->flags & COMMAND_OPTIONS_FIRST;
 	static const char head[] = "Usage: ";
 
-	if (buf_add_fmt(&usage, "nodeswarm [GLOBAL OPTIONS] %s%s%s%s", c->name,
-	            has_options ? " [OPTIONS]" : "", runs ? " --" : "", *c->args ? " " : "") < 0 ||
+	if (buf_add_fmt(&usage, "nodeswarm [GLOBAL OPTIONS] %s%s%s", c->name,
+	            has_options ? " [OPTIONS]" : "", *c->args ? " " : "") < 0 ||
 	        buf_add_str(&usage, c->args) < 0)
 		return;
 	fputs(head, out);

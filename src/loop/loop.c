@@ -173,11 +173,13 @@ int loop_once(struct loop *l, int limit_ms, struct err *e)
 
 int loop_run(struct loop *l, struct err *e)
 {
+	int rc = 0;
+
+	while (rc == 0 && !l->stopping)
+		rc = loop_once(l, -1, e);
+	/* Not at the start: a stop that came before us counts. */
 	l->stopping = false;
-	while (!l->stopping)
-		if (loop_once(l, -1, e) < 0)
-			return -1;
-	return 0;
+	return rc;
 }
 
 /* --- signals, children -------------------------------------------------------- */
@@ -235,6 +237,9 @@ static void on_pidfd(struct loop_io *io UNUSED, unsigned events UNUSED, void *ar
 
 	if (got == 0)
 		return;
+	/* Somebody else has reaped it.  How it ended is unknown, which is not "with 0". */
+	if (got < 0)
+		status = LOOP_CHILD_LOST;
 	loop_child_remove(c->loop, c);
 	c->fn(c, status, c->arg);
 }

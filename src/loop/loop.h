@@ -46,8 +46,11 @@ typedef void loop_io_fn(struct loop_io *io, unsigned events, void *arg);
 typedef void loop_timer_fn(struct loop_timer *t, void *arg);
 typedef void loop_signal_fn(struct loop_signal *s, int signo, void *arg);
 
-/* status is what waitpid() gives; the child has been reaped. */
+/* status is what waitpid() gives, or LOOP_CHILD_LOST; the child has been reaped. */
 typedef void loop_child_fn(struct loop_child *c, int status, void *arg);
+
+/* The status of a child that was reaped behind our back: as if it had exited with 255. */
+#define LOOP_CHILD_LOST (255 << 8)
 
 struct loop_io {
 	int fd;
@@ -95,7 +98,7 @@ struct loop {
 int loop_init(struct loop *l, struct err *e) NODISCARD;
 void loop_release(struct loop *l);
 
-/* Until loop_stop().  Returns 0, or -1 if epoll itself fails. */
+/* Until loop_stop(), also one that came before.  Returns 0, or -1 if epoll itself fails. */
 int loop_run(struct loop *l, struct err *e) NODISCARD;
 
 /* One round: wait at most timeout_ms (-1: no limit) and run what is due. */

@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 : "${BUILD:=$here/../../build}"
 BUILD=$(cd "$BUILD" && pwd) || exit 1
 PATH=$BUILD:$PATH
-unset NODESWARM_STACK NODESWARM_POOL DOCKER_HOST
+unset "${!NODESWARM_@}" DOCKER_HOST
 export PATH LC_ALL=C.UTF-8 COLUMNS=80
 passed=0 failed=0 skipped=0
 work=$(mktemp -d) || exit 1
