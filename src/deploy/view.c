@@ -256,7 +256,9 @@ static void take_answer(struct asking *a, size_t i)
 		t->status = a->asks[i].reply;
 	else
 		json_decref(a->asks[i].reply);
-	t->record = malloc(sizeof(*t->record));
+	/* The record says no more than a supervisor that answers. */
+	if (!t->status)
+		t->record = malloc(sizeof(*t->record));
 	t->has_record = t->record && record_read_at(t->record, a->slots[i].fd, &ignored) == 0;
 	slot_release(&a->slots[i]);
 }

@@ -45,7 +45,7 @@ struct view_task {
 	char last_failure[256];      /* the engine's word on the newest of them; "" */
 	json_t *status;              /* its supervisor's word (supervise/answer.c), or NULL */
 	bool has_record;
-	struct record *record; /* of its slot, or NULL */
+	struct record *record; /* of its slot, where there is no status; or NULL */
 };
 
 struct view {

@@ -12,12 +12,25 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "loop/loop.h"
 
 /*
  * The daemon runs without threads: its own epoll descriptor is watched by our loop, and
  * MHD_run() is called when that is readable or when the timeout that it asks for is over.
+ *
+ * The library's idle time starts anew with every byte, so a client that sends one now and then
+ * would keep its place for ever, and 64 of them would keep all.  We count from where a
+ * connection began to do what it is doing (wait for a request and send it; take the reply), and
+ * shut down the socket of one that takes too long; the library then sees its end.
  */
+
+/* A connection, in the library's socket context. */
+struct conn {
+	struct conn *prev, *next;
+	int fd;
+	int64_t since_ns;
+};
 
 struct http_server {
 	struct loop *loop;
@@ -25,13 +38,14 @@ struct http_server {
 	struct loop_io io;
 	struct loop_timer timer;
 	struct http_server_config cfg;
+	int64_t slow_ns;
+	struct conn *oldest, *newest; /* by since_ns */
 	uint16_t port;
 };
 
 /* What a request has brought so far; its *con_cls. */
 struct pending {
 	struct buf body;
-	bool too_large;
 };
 
 static void run(struct http_server *s);
@@ -46,20 +60,109 @@ static void on_io(struct loop_io *io UNUSED, unsigned events UNUSED, void *arg)
 	run(arg);
 }
 
+static void conn_remove(struct http_server *s, struct conn *c)
+{
+	*(c->prev ? &c->prev->next : &s->oldest) = c->next;
+	*(c->next ? &c->next->prev : &s->newest) = c->prev;
+}
+
+static void conn_append(struct http_server *s, struct conn *c)
+{
+	c->since_ns = clock_mono_ns();
+	c->prev = s->newest;
+	c->next = NULL;
+	*(s->newest ? &s->newest->next : &s->oldest) = c;
+	s->newest = c;
+}
+
+/* The connection begins with something new. */
+static void conn_touch(struct http_server *s, struct MHD_Connection *mc)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct conn *c = info ? info->socket_context : NULL;
+
+	if (!c)
+		return;
+	conn_remove(s, c);
+	conn_append(s, c);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mc, void **context,
+        enum MHD_ConnectionNotificationCode what)
+{
+	struct http_server *s = cls;
+	const union MHD_ConnectionInfo *info;
+	struct conn *c = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (c)
+			conn_remove(s, c);
+		free(c);
+		*context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CONNECTION_FD);
+	c = info ? calloc(1, sizeof(*c)) : NULL;
+	if (!c)
+		return; /* then only the library's own limits count */
+	c->fd = info->connect_fd;
+	conn_append(s, c);
+	*context = c;
+}
+
+/* Returns when to look again. */
+static int64_t end_slow(struct http_server *s)
+{
+	int64_t now = clock_mono_ns();
+
+	while (s->oldest && now - s->oldest->since_ns >= s->slow_ns) {
+		struct conn *c = s->oldest;
+
+		(void)shutdown(c->fd, SHUT_RDWR);
+		/* Gone soon; not again at once. */
+		conn_remove(s, c);
+		conn_append(s, c);
+	}
+	return s->oldest ? s->oldest->since_ns + s->slow_ns : INT64_MAX;
+}
+
+static unsigned connections(const struct http_server *s)
+{
+	const union MHD_DaemonInfo *info =
+	        MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
 static void run(struct http_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
+	unsigned before;
+	int64_t at;
 
-	(void)MHD_run(s->daemon);
-	if (MHD_get_timeout(s->daemon, &ms) != MHD_YES) {
-		loop_timer_remove(s->loop, &s->timer);
-		return;
-	}
+	/*
+	 * At its limit the library stops watching the listening socket, and watches it again at
+	 * the beginning of the run after the one that closed a connection.
+	 */
+	do {
+		before = connections(s);
+		(void)MHD_run(s->daemon);
+	} while (connections(s) < before);
+	at = end_slow(s);
 	/*
 	 * The library asks for the time to the next idle check, which for a connection that is
 	 * in use is most of idle_seconds; zero means "again at once".
 	 */
-	loop_timer_set(s->loop, &s->timer, clock_mono_ns() + (int64_t)ms * NS_PER_MS, on_timer, s);
+	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES) {
+		int64_t idle = clock_mono_ns() + (int64_t)ms * NS_PER_MS;
+
+		at = idle < at ? idle : at;
+	}
+	if (at == INT64_MAX)
+		loop_timer_remove(s->loop, &s->timer);
+	else
+		loop_timer_set(s->loop, &s->timer, at, on_timer, s);
 }
 
 static enum MHD_Result send_reply(
@@ -86,6 +189,17 @@ static enum MHD_Result send_reply(
 	return rc;
 }
 
+/* Whether the head alone says that the body is beyond our maximum. */
+static bool announces_too_much(struct MHD_Connection *c, size_t max)
+{
+	const char *text =
+	        MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	struct err ignored = ERR_INIT;
+	uint64_t n;
+
+	return text && num_uint(&n, text, 0, max, &ignored) < 0;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
         const char *method, const char *version UNUSED, const char *data, size_t *n, void **state)
 {
@@ -95,6 +209,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	struct http_server_request q = { .method = method, .path = url, .connection = c };
 
 	if (!p) {
+		if (!s->cfg.drop_too_large && announces_too_much(c, s->cfg.max_body)) {
+			http_server_text(&r, 413, "the request's body is too large\n");
+			return send_reply(s, c, &r);
+		}
 		p = calloc(1, sizeof(*p));
 		if (!p)
 			return MHD_NO;
@@ -103,9 +221,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		return MHD_YES;
 	}
 	if (*n) {
+		/* A body in chunks may have no end: no reply, the connection is closed. */
 		if (buf_add(&p->body, data, *n) < 0)
-			p->too_large = true;
-		if (p->too_large && s->cfg.drop_too_large)
 			return MHD_NO;
 		*n = 0;
 		return MHD_YES;
@@ -113,18 +230,17 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	q.body = p->body.data ? p->body.data : "";
 	q.body_len = p->body.len;
 	q.has_query = MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0;
-	if (p->too_large)
-		http_server_text(&r, 413, "the request's body is too large\n");
-	else
-		s->cfg.handler(s->cfg.arg, &q, &r);
+	conn_touch(s, c);
+	s->cfg.handler(s->cfg.arg, &q, &r);
 	return send_reply(s, c, &r);
 }
 
-static void on_completed(void *cls UNUSED, struct MHD_Connection *c UNUSED, void **state,
+static void on_completed(void *cls, struct MHD_Connection *c, void **state,
         enum MHD_RequestTerminationCode why UNUSED)
 {
 	struct pending *p = *state;
 
+	conn_touch(cls, c);
 	if (p)
 		buf_release(&p->body);
 	free(p);
@@ -178,6 +294,9 @@ struct http_server *http_server_new(
 	}
 	s->loop = l;
 	s->cfg = *cfg;
+	if (!s->cfg.idle_seconds)
+		s->cfg.idle_seconds = 10;
+	s->slow_ns = 2 * (int64_t)s->cfg.idle_seconds * NS_PER_SEC;
 	fd = bind_listener(cfg, &s->port, e);
 	if (fd < 0)
 		return NULL;
@@ -186,9 +305,9 @@ struct http_server *http_server_new(
 	        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 	        cfg->max_connections ? cfg->max_connections : 64U,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, cfg->max_per_address,
-	        MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_seconds ? cfg->idle_seconds : 10U,
+	        MHD_OPTION_CONNECTION_TIMEOUT, s->cfg.idle_seconds,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_COMPLETED,
-	        on_completed, s, MHD_OPTION_END);
+	        on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 	if (!s->daemon) {
 		err_set(e, ERR_SYSTEM, "start the HTTP server on %s port %u", cfg->address,
 		        s->port);

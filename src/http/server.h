@@ -60,9 +60,12 @@ struct http_server_config {
 	void *arg;
 	unsigned max_connections; /* 0: 64 */
 	unsigned max_per_address; /* 0: no limit of its own */
-	unsigned idle_seconds;    /* 0: 10 */
-	size_t max_body;          /* bytes; 0: bodies are refused with 413 */
-	bool drop_too_large;      /* reset the connection instead of the 413 */
+	/* Without a byte for so long a connection is closed; 0: 10.  A request gets twice that to
+	 * come as a whole, since the reply before it, and a reply to be taken. */
+	unsigned idle_seconds;
+	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it is in chunks. */
+	size_t max_body;
+	bool drop_too_large; /* end the connection instead of the 413 */
 	/*
 	 * A literal, the value of a Server header.  With it a reply carries only that, its
 	 * Content-Type, Content-Length and Connection: no Date, no Cache-Control.

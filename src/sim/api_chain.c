@@ -78,7 +78,7 @@ static int find_block(struct api_call *c, const char *what, struct block *ret)
 	static const char place[] = "chain_plugin.cpp:1921 get_raw_block";
 	struct err e = ERR_INIT;
 	unsigned char id[BLOCK_ID];
-	char text[128];
+	char text[192];
 	uint64_t num;
 
 	if (!*what || strlen(what) > ID_TEXT_MAX)

@@ -1,7 +1,11 @@
 #include "sim/knobs.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/num.h"
 
@@ -15,6 +19,28 @@ static int duration(int64_t *ret, const char *name, struct err *e)
 	const char *s = getenv(name);
 
 	return s && num_duration(ret, s, e) < 0 ? err_wrap(e, "%s", name) : 0;
+}
+
+/* "A..B" draws one anew at each start: a campaign wants stops of all lengths. */
+static int duration_or_range(int64_t *ret, const char *name, struct err *e)
+{
+	const char *s = getenv(name), *dots = s ? strstr(s, "..") : NULL;
+	AUTO(free) char *low = dots ? strndup(s, (size_t)(dots - s)) : NULL;
+	int64_t from, to;
+	uint64_t r;
+
+	if (!dots)
+		return duration(ret, name, e);
+	if (!low)
+		return err_nomem(e);
+	if (num_duration(&from, low, e) < 0 || num_duration(&to, dots + 2, e) < 0)
+		return err_wrap(e, "%s", name);
+	if (to < from)
+		return err_set(e, ERR_USAGE, "%s: '%s' ends before it begins", name, s);
+	if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return err_sys(e, errno, "getrandom");
+	*ret = from + (int64_t)(r % (uint64_t)(to - from + 1));
+	return 0;
 }
 
 static int number(uint64_t *ret, const char *name, uint64_t max, struct err *e)
@@ -32,7 +58,7 @@ int knobs_read(struct knobs *k, struct err *e)
 		.start_ns = START_NS,
 		.db_used = DB_USED,
 		.disk_used = KNOBS_DISK_REAL };
-	if (duration(&k->flush_ns, "NODESIM_FLUSH", e) < 0 ||
+	if (duration_or_range(&k->flush_ns, "NODESIM_FLUSH", e) < 0 ||
 	        duration(&k->flush_per_block_ns, "NODESIM_FLUSH_PER_BLOCK", e) < 0 ||
 	        duration(&k->start_ns, "NODESIM_START", e) < 0 ||
 	        number(&k->sync_rate, "NODESIM_SYNC_RATE", 1000000000, e) < 0 ||

@@ -455,7 +455,8 @@ const char *options_not_simulated(const struct options *o)
 static const char *const knobs =
         "\nEnvironment of nodesim (nodeos has none of these):\n"
         "  NODESIM_FLUSH=DURATION            time from the end of a stop's log lines until the\n"
-        "                                    state is on disk and clean (default 50ms)\n"
+        "                                    state is on disk and clean (default 50ms); a range\n"
+        "                                    like 0s..120s draws one at each start\n"
         "  NODESIM_FLUSH_PER_BLOCK=DURATION  added to it for each block of the chain\n"
         "  NODESIM_START=DURATION            how much longer a producer's start, and a replay,\n"
         "                                    takes before HTTP listens (default 500ms)\n"

@@ -70,14 +70,20 @@ static const char *why(int rc)
 	return gai_strerror(rc);
 }
 
-static void on_done(struct loop_io *io UNUSED, unsigned events UNUSED, void *arg)
+static void on_done(struct loop_io *io, unsigned events UNUSED, void *arg)
 {
 	struct resolve *r = arg;
-	struct sockaddr_in address = r->job->address;
-	int rc = r->job->rc;
 	resolve_fn *fn = r->fn;
 	void *fn_arg = r->arg;
+	struct sockaddr_in address;
+	uint64_t count;
+	int rc;
 
+	/* Reading it is what orders the thread's writes before ours. */
+	if (read(io->fd, &count, sizeof(count)) < 0)
+		return;
+	address = r->job->address;
+	rc = r->job->rc;
 	resolve_cancel(r);
 	fn(fn_arg, rc ? NULL : &address, rc ? why(rc) : NULL);
 }

@@ -283,7 +283,7 @@ static void on_block(struct conn *c, const struct block *b)
 	if (node_guard_tripped(n))
 		return;
 	rc = node_apply(n, b);
-	if (0 && rc == CHAIN_INVALID) {
+	if (rc == CHAIN_INVALID) {
 		conn_log(NLOG_ERROR, c, "net_plugin.cpp:3268", "operator()", "bad block #%" PRIu32,
 		        b->num);
 		go_away(c, GO_AWAY_FATAL);

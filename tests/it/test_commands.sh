@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # up, status, scale, stop, down, logs on a real engine: what they do, what they say when it cannot be
 # done, and that each finishes the job after it was killed. The service is a plain `sleep`.
-# time-limit: 300
+# time-limit: 600
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 need docker jq

@@ -97,6 +97,7 @@ check 'every record is clean' records_clean readers
 check 'no chain node was killed' no_sigkill
 check 'no container was killed' no_container_killed
 check 'no data-dir was open twice' oracle_stop
+export NODESIM_FLUSH=0s
 check 'up brings back what was stopped' cluster_up "$READERS"
 
 kill9_pid1()

@@ -96,7 +96,6 @@ new "plugin = eosio::nope_plugin"; like config-bad-plugin --genesis-json "$genes
 new "http-threads = 0"; like config-http-threads-0 --genesis-json "$genesis"
 new; set_line http-max-response-time-ms -5; like config-negative-maxresp --genesis-json "$genesis"
 new; set_line http-server-address 127.0.0.1; like config-http-addr-noport --genesis-json "$genesis"
-new; set_line http-server-address 256.1.1.1:18890; like_running config-bad-http-address --genesis-json "$genesis"
 new; set_line p2p-listen-endpoint 127.0.0.1; like config-bad-p2p-listen --genesis-json "$genesis"
 new "agent-name = $(printf 'x%.0s' {1..400})"; like config-agent-name-long --genesis-json "$genesis"
 new; set_line chain-state-db-size-mb 0; like config-dbsize-zero --genesis-json "$genesis"
@@ -106,8 +105,16 @@ like config-read-mode-irreversible-producer --genesis-json "$genesis"
 new "p2p-peer-address = nohostport"; like_running config-bad-peer --genesis-json "$genesis"
 new "p2p-peer-address = 127.0.0.1:1"
 settled='_close ' like_running config-unreachable-peer --genesis-json "$genesis"
-new "p2p-peer-address = no.such.host.invalid:9876"
-unordered=1 settled='Unable to resolve' like_running config-unresolvable-peer --genesis-json "$genesis"
+# A name that is none: only where something answers for names at once.
+timeout 2 getent ahostsv4 no.such.host.invalid >/dev/null
+if [ $? -eq 2 ]; then
+	new "p2p-peer-address = no.such.host.invalid:9876"
+	unordered=1 settled='Unable to resolve' like_running config-unresolvable-peer --genesis-json "$genesis"
+	new; set_line http-server-address 256.1.1.1:18890
+	like_running config-bad-http-address --genesis-json "$genesis"
+else
+	skipped=$((skipped + 4))
+fi
 new; like print-build-info --print-build-info
 new "${producer_lines[@]}"; set_line chain-state-db-size-mb 130
 like dbsize-below-guard-producing --genesis-json "$genesis"

@@ -24,7 +24,7 @@ static int dirfd_;
 static struct loop loop;
 static struct control_server *server;
 static struct loop_timer later, ender;
-static struct control_call *kept;
+static struct control_call *kept, *forgotten;
 static int ending;
 static pthread_t thread;
 
@@ -48,7 +48,7 @@ static void handle(void *arg, const char *name, struct control_call *call)
 		err_hint(&e, "do");
 		control_call_error(call, &e);
 	} else if (strcmp(name, "never") == 0) {
-		kept = call;
+		forgotten = call;
 	} else {
 		control_call_reply(call, strdup("{\"format\":1,\"ok\":true}"));
 	}
@@ -96,6 +96,10 @@ static int teardown(void **state)
 	(void)state;
 	__atomic_store_n(&ending, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
+	/* Into the void: its client has gone. */
+	if (forgotten)
+		control_call_reply(forgotten, NULL);
+	forgotten = NULL;
 	control_server_free(server);
 	/* Removing its socket is the server's job. */
 	if (faccessat(dirfd_, CONTROL_SOCKET, F_OK, 0) == 0)

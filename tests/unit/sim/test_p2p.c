@@ -119,8 +119,16 @@ static void work(struct env *v)
 {
 	struct err e = ERR_INIT;
 
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 5; i++)
 		assert_int_equal(loop_once(&v->n.loop, 1, &e), 0);
+}
+
+/* Until the head has that number; a loaded machine may take its time. */
+static void until_head(struct env *v, uint32_t num)
+{
+	for (int i = 0; i < 500 && chain_head(&v->n.chain)->num != num; i++)
+		work(v);
+	assert_int_equal(chain_head(&v->n.chain)->num, num);
 }
 
 static void say(struct env *v, struct buf *b)
@@ -149,7 +157,7 @@ static void say_block(struct env *v, const struct block *block)
 /* The next message of the node; false when it has closed the connection. */
 static bool hear(struct env *v, struct wire_message *m)
 {
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 1000; i++) {
 		struct err e = ERR_INIT;
 		char p[4096];
 		size_t used;
@@ -230,7 +238,7 @@ static void one_ahead_is_asked(void **state)
 	say_block(v, &b);
 	b = after(v, &b, 1);
 	say_block(v, &b);
-	assert_int_equal(chain_head(&v->n.chain)->num, BLOCKS + 1);
+	until_head(v, BLOCKS + 1);
 	expect(v, WIRE_HANDSHAKE, &m); /* in sync now */
 	assert_int_equal(m.handshake.head, BLOCKS + 1);
 }
@@ -251,6 +259,7 @@ static void a_block_without_its_parent_is_a_reason_to_ask(void **state)
 	assert_int_equal(m.request.first, BLOCKS);
 	say_block(v, &sibling);
 	say_block(v, &next);
+	until_head(v, next.num);
 	assert_true(block_same_id(chain_head(&v->n.chain)->id, next.id));
 }
 
@@ -383,16 +392,17 @@ static void one_that_does_not_read_is_bounded(void **state)
 	struct env *v = *state;
 	struct conn *c;
 
+	while (!v->n.p2p->conns)
+		work(v);
 	say_handshake(v);
 	c = v->n.p2p->conns;
 	assert_int_equal(c->state, CONN_OPEN);
-	for (int i = 0; i < 2000 && c->state == CONN_OPEN; i++) {
+	for (int i = 0; i < 300 && c->state == CONN_OPEN; i++) {
 		struct buf b = BUF_INIT(65536);
 
 		for (int k = 0; k < 100; k++)
 			assert_int_equal(wire_put_request(&b, 1, BLOCKS), 0);
-		if (send(v->fd, b.data, b.len, MSG_NOSIGNAL) < 0)
-			i = 2000;
+		(void)!send(v->fd, b.data, b.len, MSG_NOSIGNAL);
 		buf_release(&b);
 		work(v);
 		assert_true(c->out.len <= CONN_OUT_MAX);
