@@ -35,13 +35,23 @@ step()
 	return "$rc"
 }
 
+# What went wrong, in few lines: what names an error first, then the end without what went well.
+details()
+{
+	{
+		grep -nE '^\[  (ERROR|FAILED) |^(\[   LINE|.*(error|Error|ERROR|SUMMARY):)' "$log" | head -n 40
+		echo ...
+		grep -vE '^  (CC|LINK|AR) |^\[( RUN  |       OK|  PASSED)|^corpus .* ok$' "$log" | tail -n 30
+	} | sed 's/^/      | /'
+}
+
 # A step without test cases.
 plain_step()
 {
 	if step "$@"; then
 		echo
 	else
-		tail -n 40 "$log" | sed 's/^/      | /'
+		details
 		failed=$((failed + 1))
 		return 1
 	fi
@@ -75,7 +85,7 @@ unit_step()
 	if [ "$rc" = 0 ]; then
 		echo "  $p passed, $f failed, $s skipped"
 	else
-		grep -vE '^  (CC|LINK|AR) ' "$log" | tail -n 60 | sed 's/^/      | /'
+		details
 	fi
 	[ "$rc" = 0 ] || [ "$f" != 0 ] || f=1
 	failed=$((failed + f))
@@ -94,11 +104,14 @@ it_step()
 		echo "  $p passed, $f failed, $s skipped"
 	else
 		[ "$f" != 0 ] || f=1
-		grep -E '^(FAIL|      \|)' "$log" || tail -n 40 "$log" | sed 's/^/      | /'
+		grep -E '^(FAIL|      \|)' "$log" || details
 	fi
 	grep '^skip' "$log"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
+
+# They mostly wait, for flushes and for Swarm's own timers: two at a time.
+export IT_JOBS=${IT_JOBS:-2}
 
 # The engine tests need root; the build must not be root's in a user's tree.
 run_it()
@@ -106,7 +119,7 @@ run_it()
 	if [ "$(id -u)" = 0 ] || ! sudo -n true; then
 		make "$j" check-it
 	else
-		make "$j" && sudo -n env BUILD="$PWD/build/release" tests/it/run tests/it/test_*.sh
+		make "$j" && sudo -n env IT_JOBS="$IT_JOBS" BUILD="$PWD/build/release" tests/it/run tests/it/test_*.sh
 	fi
 }
 
