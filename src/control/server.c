@@ -16,9 +16,9 @@
 #include "loop/loop.h"
 
 /*
- * A connection reads one line, hands it to the handler as a call, and stops reading until the
- * call is answered and the answer is written: a client cannot pile up requests.  While it
- * waits, only a hang-up is looked for.
+ * A connection hands one line to the handler as a call, and takes the next line only when the
+ * call is answered and the answer is written; what a client sends ahead is limited by the
+ * buffer.
  *
  * A call and its connection point at each other; whichever ends first cuts the link.
  */
@@ -249,8 +249,12 @@ void control_server_free(struct control_server *s)
 {
 	if (!s)
 		return;
-	while (s->connections)
+	while (s->connections) {
+		/* The last answers, such as that of a quiesce, find the loop stopped. */
+		if (s->connections->out.len)
+			(void)transmit(s->connections);
 		connection_free(s->connections);
+	}
 	if (s->io.added) {
 		loop_io_remove(s->loop, &s->io);
 		(void)close(s->io.fd);

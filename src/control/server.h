@@ -4,7 +4,7 @@
  * The control socket's server side, on a loop
  *
  * Answers may come later: the handler keeps the struct control_call and calls
- * control_call_done() once, with a reply text or an error.  A client that goes away meanwhile
+ * control_call_reply() or control_call_error() once.  A client that goes away meanwhile
  * costs nothing; the call is then answered into the void.
  */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -196,6 +197,9 @@ int pool_create(struct pool *p, const char *path, struct err *e)
 		made = fs_open_dir_at(AT_FDCWD, path, true, 0755, e);
 		if (made < 0)
 			return err_wrap(e, "make pool '%s'", path);
+		/* Whatever the umask: nodeos must be able to get to its data-dir. */
+		if (fchmod(made, 0755) < 0)
+			return err_sys(e, errno, "chmod pool '%s'", path);
 	}
 	if (open_dir(p, path, e) < 0)
 		goto fail;

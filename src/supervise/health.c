@@ -61,12 +61,11 @@ static void decide(struct supervisor *s)
 	if (h->ready.ready && !h->was_ready) {
 		h->was_ready = s->once_ready = true;
 		s->record.ready_ns = clock_real_ns();
+		supervisor_note(s);
 	}
 	if (before != h->ready.ready)
 		log_info(h->ready.ready ? "ready" : "not ready", "head=%u lag_blocks=%u why=\"%s\"",
 		        h->info.head_block_num, h->ready.lag_blocks, h->ready.why);
-	if (before != h->ready.ready && s->record.state == SLOT_RUNNING)
-		supervisor_note(s);
 }
 
 static void on_info(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)

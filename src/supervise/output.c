@@ -98,6 +98,13 @@ static void on_report(struct loop_timer *t UNUSED, void *arg)
 	o->reported = o->suppressed;
 }
 
+static void suppress(struct output *o)
+{
+	o->suppressed++;
+	if (!o->report.set)
+		loop_timer_set(o->loop, &o->report, clock_mono_ns() + REPORT_NS, on_report, o);
+}
+
 static bool may_pass(struct output *o)
 {
 	int64_t now = clock_mono_ns();
@@ -107,9 +114,7 @@ static bool may_pass(struct output *o)
 		o->tokens = OUTPUT_BURST;
 	o->filled_ns = now;
 	if (o->tokens < 1) {
-		o->suppressed++;
-		if (!o->report.set)
-			loop_timer_set(o->loop, &o->report, now + REPORT_NS, on_report, o);
+		suppress(o);
 		return false;
 	}
 	o->tokens -= 1;
@@ -147,7 +152,7 @@ static void take_line(struct output *o)
 	n = strlen(o->line.data);
 	o->line.data[n] = '\n';
 	if (write(STDERR_FILENO, o->line.data, n + 1) < 0)
-		o->suppressed++;
+		suppress(o);
 	if (o->file >= 0) {
 		if (o->file_size + (off_t)n >= OUTPUT_FILE_MAX)
 			rotate(o);
@@ -212,6 +217,12 @@ int output_open(struct output *o, int *ret_fd, struct err *e)
 {
 	int p[2];
 
+	/* The last words of an earlier run explain nothing of this one. */
+	for (size_t i = 0; i < OUTPUT_TAIL_LINES; i++) {
+		free(o->tail[i]);
+		o->tail[i] = NULL;
+	}
+	buf_clear(&o->line);
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "pipe");
 	/* Only our end: nodeos expects a stderr that blocks. */
@@ -229,11 +240,16 @@ fail:
 	return -1;
 }
 
-void output_drain(struct output *o)
+void output_pump(struct output *o)
 {
 	/* Bounded: a grandchild may hold the write end and print for ever. */
 	for (int i = 0; o->io.added && i < 1024 && receive(o) > 0; i++)
 		;
+}
+
+void output_drain(struct output *o)
+{
+	output_pump(o);
 	close_pipe(o);
 	take_line(o);
 }

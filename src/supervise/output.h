@@ -5,10 +5,10 @@
  *
  * Line by line to our own stderr (docker's log), to a rotated file in the slot, and into a
  * short memory that explains an exit.  A flood is cut by a rate limit and counted: a real
- * nodeos was seen writing 82,000 lines a second.  Lines from a private key on are redacted.
+ * nodeos was seen writing 82,000 lines a second.  Private keys are replaced by asterisks.
  *
- * Neither a full disk nor a log reader that hangs may stop the supervisor: nothing here
- * blocks, what cannot be written is dropped and counted.
+ * Neither a full disk nor a log reader that hangs may stop the supervisor: pipes are written
+ * without blocking, and what cannot be written is dropped and counted.
  */
 
 #include <stddef.h>
@@ -50,6 +50,9 @@ void output_release(struct output *o);
 /* Make the pipe of a new child: *ret_fd is the write end for spawn, which the caller closes
  * after it. */
 int output_open(struct output *o, int *ret_fd, struct err *e) NODISCARD;
+
+/* Read what is in the pipe now, for whoever waits for the child without the loop. */
+void output_pump(struct output *o);
 
 /* Read what the dead child has left in the pipe, and close it. */
 void output_drain(struct output *o);

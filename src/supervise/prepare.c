@@ -34,10 +34,11 @@ double supervisor_disk_limit(const struct supervisor *s)
 	const struct render_info *r = &s->render;
 	struct pool_space space;
 	struct err e = ERR_INIT;
-	double percent = r->disk_threshold_percent;
+	double percent = r->disk_threshold_percent ? r->disk_threshold_percent : 100;
 
 	/* nodeos may be told its threshold as bytes that have to stay free. */
-	if (!percent && pool_space_at(&space, s->slot.fd, &e) == 0 && space.total_bytes)
+	if (!r->disk_threshold_percent && pool_space_at(&space, s->slot.fd, &e) == 0 &&
+	        space.total_bytes)
 		percent =
 		        100.0 - 100.0 * (double)r->disk_threshold_bytes / (double)space.total_bytes;
 	return percent - DISK_MARGIN;

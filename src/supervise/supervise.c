@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/str.h"
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
 #include "supervise/supervise_priv.h"
@@ -59,7 +62,8 @@ static void write_record(struct supervisor *s)
 	if (!s->owns)
 		return;
 	s->record.updated_ns = clock_real_ns();
-	if (record_write_at(&s->record, s->slot.fd, &e) < 0)
+	s->is_unwritten = record_write_at(&s->record, s->slot.fd, &e) < 0;
+	if (s->is_unwritten)
 		log_error("record not written", "why=\"%s\"", e.msg);
 }
 
@@ -77,8 +81,13 @@ void supervisor_set_state(struct supervisor *s, enum slot_state state, const cha
 	va_start(ap, why);
 	(void)vsnprintf(reason, sizeof(reason), why, ap);
 	va_end(ap);
-	if (before == state && strcmp(reason, s->record.reason) == 0)
+	/* A character that was cut in two would be no JSON. */
+	str_printable(reason);
+	if (before == state && strcmp(reason, s->record.reason) == 0) {
+		if (s->is_unwritten)
+			write_record(s);
 		return;
+	}
 	s->record.state = state;
 	s->state_since_ns = clock_mono_ns();
 	memcpy(s->record.reason, reason, sizeof(reason));
@@ -102,6 +111,32 @@ static void on_attempt(struct loop_timer *t UNUSED, void *arg)
 	attempt(arg);
 }
 
+/* --- the data-dir ------------------------------------------------------------------ */
+
+static void take_verdict(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+	struct data_verdict v = { .state = DATA_DAMAGED };
+	AUTO(close_fd) int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT) {
+		v.state = DATA_EMPTY;
+		snprintf(v.why, sizeof(v.why), "there is no data-dir yet");
+	} else if (fd < 0)
+		snprintf(
+		        v.why, sizeof(v.why), "the data-dir cannot be opened: %s", strerror(errno));
+	else if (nodeos_verdict_at(&v, fd, &e) < 0)
+		snprintf(v.why, sizeof(v.why), "%.200s", e.msg);
+	snprintf(s->record.verdict, sizeof(s->record.verdict), "%s", data_state_name(v.state));
+	snprintf(s->record.verdict_why, sizeof(s->record.verdict_why), "%s", v.why);
+	str_printable(s->record.verdict_why);
+}
+
+static bool is_startable(const struct supervisor *s)
+{
+	return strcmp(s->record.verdict, "clean") == 0 || strcmp(s->record.verdict, "empty") == 0;
+}
+
 /* --- ending ------------------------------------------------------------------------ */
 
 static void answer_quiesce_calls(struct supervisor *s)
@@ -119,9 +154,12 @@ static void answer_quiesce_calls(struct supervisor *s)
 /* No nodeos is alive: this supervisor is done. */
 static void finish(struct supervisor *s)
 {
-	bool clean = strcmp(s->record.verdict, "clean") == 0 ||
-	        strcmp(s->record.verdict, "empty") == 0 || !s->owns;
+	bool clean;
 
+	/* Somebody may have put another data-dir there while the slot was held. */
+	if (s->owns)
+		take_verdict(s);
+	clean = is_startable(s) || !s->owns;
 	loop_timer_remove(&s->loop, &s->timer);
 	s->exit_status = clean ? 0 : 1;
 	supervisor_set_state(s, SLOT_STOPPED, "%s", clean ? "" : s->record.verdict_why);
@@ -131,10 +169,11 @@ static void finish(struct supervisor *s)
 static void send_term(struct supervisor *s)
 {
 	loop_timer_remove(&s->loop, &s->timer);
-	supervisor_set_state(s, SLOT_STOPPING, "nodeos was asked to stop and writes its state");
+	/* Before the record is synced, which may take its time on a disk that is nearly full. */
 	if (nodeos_alive(s) && kill(s->child.pid, SIGTERM) < 0)
 		log_error("nodeos not signalled", "pid=%ld why=\"%s\"", (long)s->child.pid,
 		        strerror(errno));
+	supervisor_set_state(s, SLOT_STOPPING, "nodeos was asked to stop and writes its state");
 }
 
 static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
@@ -172,29 +211,6 @@ static void begin_stop(struct supervisor *s)
 }
 
 /* --- the child ---------------------------------------------------------------------- */
-
-static void take_verdict(struct supervisor *s)
-{
-	struct err e = ERR_INIT;
-	struct data_verdict v = { .state = DATA_DAMAGED };
-	AUTO(close_fd) int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT) {
-		v.state = DATA_EMPTY;
-		snprintf(v.why, sizeof(v.why), "there is no data-dir yet");
-	} else if (fd < 0)
-		snprintf(
-		        v.why, sizeof(v.why), "the data-dir cannot be opened: %s", strerror(errno));
-	else if (nodeos_verdict_at(&v, fd, &e) < 0)
-		snprintf(v.why, sizeof(v.why), "%.200s", e.msg);
-	snprintf(s->record.verdict, sizeof(s->record.verdict), "%s", data_state_name(v.state));
-	snprintf(s->record.verdict_why, sizeof(s->record.verdict_why), "%s", v.why);
-}
-
-static bool is_startable(const struct supervisor *s)
-{
-	return strcmp(s->record.verdict, "clean") == 0 || strcmp(s->record.verdict, "empty") == 0;
-}
 
 static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *x)
 {
@@ -242,6 +258,24 @@ static void record_the_end(
 	        end.clean ? "yes" : "no", end.exit_code, end.signal, end.why);
 }
 
+/* Everything that follows from the end of a run, whoever has seen it. */
+static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool asked)
+{
+	struct nodeos_exit x;
+	char *tail;
+
+	output_drain(&s->output);
+	tail = output_tail(&s->output);
+	nodeos_exit_classify(&x, status, asked, tail ? tail : "");
+	free(tail);
+	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
+		s->failures = 0;
+	health_stop(s);
+	take_verdict(s);
+	record_the_end(s, status, asked, &x);
+	return x;
+}
+
 /* As PID 1 we inherit orphans.  nodeos itself is left to its pidfd. */
 static void reap_orphans(const struct supervisor *s)
 {
@@ -258,28 +292,19 @@ static void reap_orphans(const struct supervisor *s)
 static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 {
 	struct supervisor *s = arg;
-	bool asked = s->record.state == SLOT_STOPPING;
+	bool asked = s->record.state == SLOT_STOPPING, for_disk = s->disk_asked;
 	struct nodeos_exit x;
-	char *tail;
 
+	s->disk_asked = false;
 	loop_timer_remove(&s->loop, &s->timer);
 	loop_timer_remove(&s->loop, &s->disk_timer);
-	output_drain(&s->output);
-	tail = output_tail(&s->output);
-	nodeos_exit_classify(&x, status, asked, tail ? tail : "");
-	free(tail);
-	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
-		s->failures = 0;
-	health_stop(s);
-	take_verdict(s);
-	record_the_end(s, status, asked, &x);
+	x = end_of_run(s, status, asked);
 
 	if (s->stop_asked) {
 		finish(s);
 	} else if (s->quiesce_asked) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
-	} else if (s->disk_asked) {
-		s->disk_asked = false;
+	} else if (for_disk) {
 		s->hold = HOLD_DISK;
 		supervisor_set_state(s, SLOT_HELD, "stopped because the disk is %.1f%% full",
 		        s->disk_used_percent);
@@ -304,7 +329,8 @@ static void on_disk(struct loop_timer *t UNUSED, void *arg)
 		return;
 	s->disk_used_percent = space.used_percent;
 	limit = supervisor_disk_limit(s);
-	if (space.used_percent < limit || s->record.state != SLOT_RUNNING)
+	if (space.used_percent < limit || s->disk_asked ||
+	        (s->record.state != SLOT_RUNNING && s->record.state != SLOT_LAME))
 		return;
 	log_error("disk nearly full",
 	        "used_percent=%.1f limit_percent=%.1f why=\"nodeos's own emergency stop would "
@@ -324,6 +350,8 @@ static void hold_for(struct supervisor *s, enum hold hold, const struct err *why
 	supervisor_set_state(s, SLOT_HELD, "%s%s%s", why->msg, *why->hint ? "; " : "", why->hint);
 	if (hold != HOLD_FINAL)
 		set_timer(s, RETRY_NS, on_attempt);
+	else
+		loop_timer_remove(&s->loop, &s->timer);
 }
 
 static void read_boot_id(char *out, size_t size)
@@ -354,7 +382,9 @@ static void adopt_record(struct supervisor *s)
 	take_verdict(s);
 	if (rc == 0 && old.nodeos_pid) {
 		/* It still says that nodeos runs, and its lock is free: it was killed. */
-		struct record_end end = { .at_ns = clock_real_ns(), .clean = is_startable(s) };
+		struct record_end end = { .at_ns = clock_real_ns(),
+			.asked = old.state == SLOT_STOPPING,
+			.clean = is_startable(s) };
 
 		snprintf(end.task, sizeof(end.task), "%s", old.task);
 		snprintf(end.why, sizeof(end.why),
@@ -379,8 +409,19 @@ static int own_slot(struct supervisor *s, struct err *e)
 	s->owns = true;
 	adopt_record(s);
 	output_init(&s->output, &s->loop, s->slot.fd);
-	s->control = control_server_new(&s->loop, s->slot.fd, answer_control, s, e);
-	return s->control ? 0 : -1;
+	return 0;
+}
+
+/* Whether the slot's path still leads to the directory that we have open. */
+static bool is_same_slot(const struct supervisor *s)
+{
+	AUTO(slot) struct slot now = SLOT_INIT;
+	struct err ignored = ERR_INIT;
+	struct stat a, b;
+
+	return slot_open(&now, &s->pool, s->cfg->service, s->cfg->slot, false, &ignored) == 0 &&
+	        fstat(now.fd, &a) == 0 && fstat(s->slot.fd, &b) == 0 && a.st_dev == b.st_dev &&
+	        a.st_ino == b.st_ino;
 }
 
 /* Returns 0 with the lock, 1 when it is not to be had now (a timer is set), -1. */
@@ -397,6 +438,16 @@ static int take_slot(struct supervisor *s, struct err *e)
 	if (s->lock_fd >= 0)
 		return 0;
 	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, "lock", &holder, e);
+	if (rc < 0 || (rc == 0 && !is_same_slot(s))) {
+		/* Moved away or removed while we waited: nodeos would be given the path, not this.
+		 */
+		auto_close_fd(&s->lock_fd);
+		s->lock_fd = -1;
+		slot_release(&s->slot);
+		return rc < 0
+		        ? -1
+		        : err_set(e, ERR_CONFLICT, "the slot's directory was replaced meanwhile");
+	}
 	if (rc == 1) {
 		supervisor_set_state(s, SLOT_WAITING,
 		        "another container still has this slot's data-dir open: %s",
@@ -407,6 +458,23 @@ static int take_slot(struct supervisor *s, struct err *e)
 	return rc;
 }
 
+/*
+ * Stop a nodeos that the loop does not watch, and wait for its end.  Its output is read
+ * meanwhile: it could not finish while the pipe is full.
+ */
+static void stop_unwatched(struct supervisor *s, pid_t pid)
+{
+	int status = 0;
+	pid_t got;
+
+	(void)kill(pid, SIGTERM);
+	while ((got = waitpid(pid, &status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+		output_pump(&s->output);
+		(void)poll(NULL, 0, 50);
+	}
+	end_of_run(s, status, true);
+}
+
 /* A nodeos that we could not watch would be one that nobody stops. */
 static int start_nodeos(struct supervisor *s, struct err *e)
 {
@@ -415,9 +483,7 @@ static int start_nodeos(struct supervisor *s, struct err *e)
 	if (supervisor_spawn(s, &pid, e) < 0)
 		return -1;
 	if (loop_child_add(&s->loop, &s->child, pid, on_child, s, e) < 0) {
-		(void)kill(pid, SIGTERM);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		stop_unwatched(s, pid);
 		return -1;
 	}
 	s->record.nodeos_pid = pid;
@@ -444,6 +510,10 @@ static void attempt(struct supervisor *s)
 		return;
 	if (rc == 0 && !s->owns)
 		rc = own_slot(s, &e);
+	if (rc == 0 && !s->control) {
+		s->control = control_server_new(&s->loop, s->slot.fd, answer_control, s, &e);
+		rc = s->control ? 0 : -1;
+	}
 	if (rc < 0) {
 		hold_for(s, HOLD_RETRY, &e);
 		return;
@@ -457,7 +527,10 @@ static void attempt(struct supervisor *s)
 	if (rc == 0)
 		rc = start_nodeos(s, &e);
 	if (rc < 0) {
-		hold_for(s, HOLD_RETRY, &e);
+		/* A program that is not there will not come by itself: an image does not change. */
+		hold_for(s,
+		        e.kind == ERR_NOT_FOUND || e.kind == ERR_DENIED ? HOLD_FINAL : HOLD_RETRY,
+		        &e);
 		return;
 	}
 	s->hold = HOLD_NONE;
@@ -502,7 +575,8 @@ static void on_signal(struct loop_signal *sig UNUSED, int signo, void *arg)
 		reap_orphans(s);
 		break;
 	case SIGHUP: /* nodeos reads its logging.json again */
-		if (nodeos_alive(s))
+		/* Only once its handlers are there: before and after it would die of it. */
+		if (s->record.state == SLOT_RUNNING && s->health.has_info)
 			(void)kill(s->child.pid, SIGHUP);
 		break;
 	default:
@@ -562,10 +636,9 @@ static void tear_down(struct supervisor *s)
 {
 	/* The loop broke: the one thing left to do is to let nodeos finish. */
 	if (nodeos_alive(s)) {
-		(void)kill(s->child.pid, SIGTERM);
-		while (waitpid(s->child.pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		stop_unwatched(s, s->child.pid);
 		loop_child_remove(&s->loop, &s->child);
+		supervisor_set_state(s, SLOT_STOPPED, "the supervisor failed");
 	}
 	health_stop(s);
 	http_server_free(s->http);

@@ -66,8 +66,9 @@ struct supervisor {
 	struct health health;
 	char chain_id[65]; /* from the genesis file; "" if there is none */
 	enum hold hold;
-	bool owns;       /* the lock, and with it run.json */
-	bool once_ready; /* since this supervisor started: the latch of HEALTHCHECK */
+	bool owns;         /* the lock, and with it run.json */
+	bool is_unwritten; /* run.json says less than s->record */
+	bool once_ready;   /* since this supervisor started: the latch of HEALTHCHECK */
 	bool stop_asked, quiesce_asked, disk_asked;
 	int64_t state_since_ns; /* CLOCK_MONOTONIC */
 	unsigned peers;         /* that this slot was given */
