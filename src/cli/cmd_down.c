@@ -17,11 +17,14 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	struct deploy d;
 	int rc;
 
+	if (wait_ns == 0)
+		return command_usage(
+		        ctx, e, "'--wait 0': networks and configs can go only after the tasks");
 	if (wait_open(ctx, &d, wait_ns, e) < 0)
 		return -1;
 	rc = deploy_down(&d, purge, &ends, e);
 	engine_free(d.engine);
-	return rc < 0 ? -1 : wait_print_ends(ctx, &ends, e);
+	return wait_finish(ctx, rc, &ends, e);
 }
 
 const struct command cmd_down = {

@@ -47,6 +47,18 @@ static int open_named(struct context *ctx, struct slot *s, const char *name, str
 	return slot_open(s, &p, full, number, false, e);
 }
 
+/* A slot that stopped and was not left clean is a negative verdict. */
+static int check_verdict(const char *name, const json_t *reply, struct err *e)
+{
+	const char *verdict = json_str(reply, "verdict", "");
+
+	if (strcmp(json_str(reply, "state", ""), "quiesced") != 0 ||
+	        strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0)
+		return 0;
+	return err_set(e, ERR_UNHEALTHY, "%s was not left clean: %s, %s", name, verdict,
+	        json_str(reply, "verdict_why", ""));
+}
+
 static int ask_each(struct context *ctx, const char *request, int argc, char **argv, struct err *e)
 {
 	AUTO(json) json_t *list = json_array();
@@ -64,6 +76,8 @@ static int ask_each(struct context *ctx, const char *request, int argc, char **a
 		output_line(ctx, "%s is %s", argv[i], json_str(j, "state", "?"));
 		if (json_array_append_new(list, j) < 0)
 			return err_nomem(e);
+		if (check_verdict(argv[i], j, e) < 0)
+			return -1;
 	}
 	return output_value(ctx, "slots", TAKE(list), e);
 }

@@ -100,6 +100,8 @@ static void add_task(struct table *t, const struct view_task *v)
 	table_set(t, COL_TASK, json_string(v->t.id));
 	/* What the slot's record knows, for a supervisor that does not answer. */
 	if (v->has_record) {
+		table_set(t, COL_STATE, json_string(slot_state_name(v->record->state)));
+		table_set(t, COL_VERDICT, text_or_null(v->record->verdict));
 		table_set(t, COL_RESTARTS, json_integer((json_int_t)v->record->restarts));
 		table_set(t, COL_LAST_STOP, text_or_null(record_last_stop(v->record)));
 	}

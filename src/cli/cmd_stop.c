@@ -19,7 +19,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 		return -1;
 	rc = deploy_stop(&d, argv, (size_t)argc, &ends, e);
 	engine_free(d.engine);
-	return rc < 0 ? -1 : wait_print_ends(ctx, &ends, e);
+	return wait_finish(ctx, rc, &ends, e);
 }
 
 const struct command cmd_stop = {

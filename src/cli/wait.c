@@ -34,7 +34,7 @@ int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err
 	return 0;
 }
 
-int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct err *e)
+int wait_finish(struct context *ctx, int rc, const struct slot_ends *ends, struct err *e)
 {
 	static const struct table_column cols[] = {
 		{ "NAME", "name", TABLE_TEXT },
@@ -47,7 +47,7 @@ int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct er
 	char names[400] = "";
 
 	if (!t)
-		return err_nomem(e);
+		return rc < 0 ? -1 : err_nomem(e);
 	for (size_t i = 0; i < ends->n; i++) {
 		const struct slot_end *s = &ends->v[i];
 		size_t n = strlen(names);
@@ -63,10 +63,14 @@ int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct er
 		unclean++;
 	}
 	table_sort(t, 0);
-	if ((ends->n || ctx->json) && output_table(ctx, "stopped", t, e) < 0)
-		return -1;
-	if (!unclean)
-		return 0;
+	if (ends->n || (ctx->json && rc == 0)) {
+		struct err print = ERR_INIT;
+
+		if (output_table(ctx, "stopped", t, rc < 0 ? &print : e) < 0 && rc == 0)
+			return -1;
+	}
+	if (rc < 0 || !unclean)
+		return rc;
 	err_set(e, ERR_UNHEALTHY, "%zu of %zu slots were not left clean, or it is not known: %s",
 	        unclean, ends->n, names);
 	return err_hint(e, "their data-dirs need a look before they start again");

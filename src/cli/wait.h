@@ -21,7 +21,8 @@
 int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e) NODISCARD;
 
 /*
- * Print how the slots were left.  Returns 0 when all were clean, -1 with ERR_UNHEALTHY that names
- * those that were not.
+ * The end of a command that stops slots, whose own result was rc: print how they were left.
+ * Returns 0 when rc is 0 and all were clean, -1 with ERR_UNHEALTHY that names those that were
+ * not, or with the command's own error.
  */
-int wait_print_ends(struct context *ctx, const struct slot_ends *ends, struct err *e) NODISCARD;
+int wait_finish(struct context *ctx, int rc, const struct slot_ends *ends, struct err *e) NODISCARD;

@@ -15,6 +15,7 @@ struct deadline {
 	int64_t at_ns;      /* CLOCK_MONOTONIC, or -1: none */
 	int64_t started_ns; /* real time: failures of slots count from here */
 	int64_t away_ns;    /* since when the engine does not answer; 0: it does */
+	bool seen;          /* the engine has answered once */
 };
 
 void deadline_start(struct deadline *dl, const struct deploy *d);
@@ -26,7 +27,8 @@ void deadline_start(struct deadline *dl, const struct deploy *d);
 int deadline_turn(
         const struct deploy *d, struct deadline *dl, const char *still, struct err *e) NODISCARD;
 
-/* view_load(), but an engine that is away is waited for.  NULL and *e otherwise. */
+/* view_load(), but an engine that has answered before and is away now is waited for.  NULL and
+ * *e otherwise. */
 struct view *deadline_view(
         struct deploy *d, struct deadline *dl, bool no_status, struct err *e) NODISCARD;
 
@@ -63,6 +65,13 @@ int leaving_note(struct leaving *l, const struct view *v, const struct service_s
 /* Until no task of these services is left that is not wanted; then read the records of the
  * slots that have gone. */
 int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *set,
+        const struct leaving *l, struct slot_ends *ret, struct err *e) NODISCARD;
+
+/*
+ * wait_serving(), then wait_gone() also when some slots cannot serve: those that leave are awaited
+ * and named in any case.  Returns what went wrong first.
+ */
+int wait_both(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
         const struct leaving *l, struct slot_ends *ret, struct err *e) NODISCARD;
 
 /* --- change.c --- */

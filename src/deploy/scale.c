@@ -82,8 +82,8 @@ int deploy_scale(
 	}
 	if (d->wait_ns == 0)
 		rc = 0;
-	else if (wait_serving(d, &dl, &set, false, e) == 0)
-		rc = wait_gone(d, &dl, &set, &leaving, ret, e);
+	else
+		rc = wait_both(d, &dl, &set, false, &leaving, ret, e);
 out:
 	leaving_release(&leaving);
 	return rc;
@@ -208,11 +208,28 @@ static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 	}
 }
 
-static int remove_images(struct deploy *d, const struct view *v, struct err *e)
+/* The engine drops the containers of ended tasks a little after the tasks. */
+#define IMAGE_TRIES 100
+
+static int remove_image(struct deploy *d, struct deadline *dl, const char *image, struct err *e)
+{
+	for (unsigned i = 0;; i++) {
+		int rc = engine_image_remove(d->engine, image, e);
+
+		if (rc >= 0 || e->kind != ERR_CONFLICT || i == IMAGE_TRIES)
+			return rc;
+		err_clear(e);
+		deploy_progress(d, "waiting to remove image %s", image);
+		if (deadline_turn(d, dl, "an image is still in use", e) < 0)
+			return -1;
+	}
+}
+
+static int remove_images(struct deploy *d, struct deadline *dl, const struct view *v, struct err *e)
 {
 	for (size_t i = 0; i < v->n_services; i++) {
 		const char *image = v->services[i].e.image;
-		int rc = engine_image_remove(d->engine, image, e);
+		int rc = remove_image(d, dl, image, e);
 
 		if (rc == 0)
 			deploy_note(d, "removed image %s", image);
@@ -244,5 +261,5 @@ int deploy_down(struct deploy *d, bool purge, struct slot_ends *ret, struct err 
 		return 0;
 	if (remove_all(d, &dl, "secret", engine_secret_list, engine_secret_remove, e) < 0)
 		return -1;
-	return remove_images(d, before, e);
+	return remove_images(d, &dl, before, e);
 }

@@ -214,17 +214,16 @@ static int converge(struct deploy *d, const struct stack *st, struct plan_actual
 }
 
 /* Slots that a smaller number takes away stop before `up` is done; how they were left is said. */
-static int wait_leaving(struct deploy *d, struct deadline *dl, const struct service_set *set,
-        const struct leaving *l, struct err *e)
+static int wait_for_all(struct deploy *d, struct deadline *dl, const struct service_set *set,
+        bool changed, const struct leaving *l, struct err *e)
 {
 	AUTO(slot_ends) struct slot_ends ends = { 0 };
+	int rc = wait_both(d, dl, set, changed, l, &ends, e);
 
-	if (wait_gone(d, dl, set, l, &ends, e) < 0)
-		return -1;
 	for (size_t i = 0; i < ends.n; i++)
 		if (!ends.v[i].is_clean)
 			deploy_note(d, "%s was not left clean: %s", ends.v[i].name, ends.v[i].why);
-	return 0;
+	return rc;
 }
 
 int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct plan **ret_plan,
@@ -258,9 +257,7 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 		goto out;
 	rc = converge(d, st, &a, p, &template_changed, e);
 	if (rc == 0 && d->wait_ns != 0)
-		rc = wait_serving(d, &dl, &set, template_changed, e);
-	if (rc == 0 && d->wait_ns != 0)
-		rc = wait_leaving(d, &dl, &set, &leaving, e);
+		rc = wait_for_all(d, &dl, &set, template_changed, &leaving, e);
 out:
 	leaving_release(&leaving);
 	plan_actual_release(&a);

@@ -159,6 +159,13 @@ static void count_failure(struct view_task *of, const struct engine_task *t, int
 		snprintf(of->last_failure, sizeof(of->last_failure), "%.255s", t->err);
 }
 
+/* Ended, or never to begin: Swarm leaves a task that it could not place "pending" for ever once
+ * another has taken its place. */
+static bool is_over(const struct view_task *t)
+{
+	return engine_task_has_ended(&t->t) || (!*t->t.node_id && !view_task_is_wanted(t));
+}
+
 /* Keep the first of each slot if it is wanted or not over, and others only if not over. */
 static void keep_what_counts(struct view *v, int64_t since_ns)
 {
@@ -171,7 +178,7 @@ static void keep_what_counts(struct view *v, int64_t since_ns)
 		t.is_current = !current || !same_slot(&t, current);
 		if (current && !t.is_current)
 			count_failure(current, &t.t, since_ns);
-		if (engine_task_has_ended(&t.t) && !(t.is_current && view_task_is_wanted(&t)))
+		if (is_over(&t) && !(t.is_current && view_task_is_wanted(&t)))
 			continue;
 		v->tasks[kept] = t;
 		if (t.is_current) {
@@ -256,6 +263,7 @@ static void take_answer(struct asking *a, size_t i)
 		t->status = a->asks[i].reply;
 	else
 		json_decref(a->asks[i].reply);
+	t->is_denied = !a->asks[i].reply && a->asks[i].err.kind == ERR_DENIED;
 	/* The record says no more than a supervisor that answers. */
 	if (!t->status)
 		t->record = malloc(sizeof(*t->record));
@@ -322,6 +330,8 @@ const char *view_task_reason(const struct view_task *t, char *buf, size_t size)
 		snprintf(buf, size, "%s", json_str(t->status, "reason", ""));
 		return buf;
 	}
+	if (t->is_denied)
+		return "we may not ask its supervisor: run this as root";
 	if (*t->t.err) {
 		snprintf(buf, size, "%s: %s", engine_task_state_name(t->t.state), t->t.err);
 		return buf;

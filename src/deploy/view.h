@@ -40,6 +40,7 @@ struct view_task {
 	char name[ENGINE_NAME_SIZE]; /* "readers.3" */
 	const char *host;            /* its host's name, "" before it has one */
 	bool is_local;               /* on the engine's own host */
+	bool is_denied;              /* we may not ask its supervisor */
 	bool is_current;             /* the newest of its slot */
 	unsigned failures;           /* tasks of its slot that never ran, or failed, since then */
 	char last_failure[256];      /* the engine's word on the newest of them; "" */

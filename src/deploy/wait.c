@@ -1,9 +1,12 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -15,6 +18,8 @@
 #define AWAY_MAX_NS (90 * NS_PER_SEC)
 /* So many tasks of a slot that failed one after the other, and it will not come by itself. */
 #define FAILURES_MAX 3
+
+#define CLUSTER_GOES_ON "the cluster goes on by itself; look with 'nodeswarm status'"
 
 PRINTF(3, 0)
 static void say(void (*fn)(void *, const char *), void *arg, const char *fmt, va_list ap)
@@ -51,6 +56,7 @@ void deadline_start(struct deadline *dl, const struct deploy *d)
 	dl->at_ns = d->wait_ns < 0 ? -1 : clock_mono_ns() + d->wait_ns;
 	dl->started_ns = clock_real_ns();
 	dl->away_ns = 0;
+	dl->seen = false;
 }
 
 int deadline_turn(const struct deploy *d, struct deadline *dl, const char *still, struct err *e)
@@ -60,11 +66,11 @@ int deadline_turn(const struct deploy *d, struct deadline *dl, const char *still
 	(void)poll(NULL, 0, TURN_MS);
 	if (d->interrupted && *d->interrupted) {
 		err_set(e, ERR_INTERRUPTED, "no longer waiting: %s", still);
-		return err_hint(e, "the cluster goes on by itself; look with 'nodeswarm status'");
+		return err_hint(e, CLUSTER_GOES_ON);
 	}
 	if (dl->at_ns >= 0 && clock_mono_ns() >= dl->at_ns) {
 		err_set(e, ERR_TIMEOUT, "after %s: %s", num_duration_text(text, d->wait_ns), still);
-		return err_hint(e, "the cluster goes on by itself; look with 'nodeswarm status'");
+		return err_hint(e, CLUSTER_GOES_ON);
 	}
 	return 0;
 }
@@ -85,11 +91,14 @@ struct view *deadline_view(struct deploy *d, struct deadline *dl, bool no_status
 
 		if (view_load(&v, d->engine, &q, e) == 0) {
 			dl->away_ns = 0;
+			dl->seen = true;
 			return v;
 		}
+		if (e->kind == ERR_INTERRUPTED)
+			(void)err_hint(e, CLUSTER_GOES_ON);
 		if (!dl->away_ns)
 			dl->away_ns = clock_mono_ns();
-		if ((e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT) ||
+		if (!dl->seen || (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT) ||
 		        clock_mono_ns() - dl->away_ns > AWAY_MAX_NS)
 			return NULL;
 		snprintf(still, sizeof(still), "the engine does not answer: %.400s", e->msg);
@@ -113,7 +122,11 @@ bool service_set_has(const struct service_set *set, const struct view_service *s
 /* What one look at the services has shown. */
 struct survey {
 	size_t wanted, serving;
-	size_t lost; /* slots that will not serve without a hand */
+	size_t lost;      /* slots that will not serve without a hand */
+	size_t denied;    /* slots whose supervisors we may not ask */
+	size_t services;  /* of the set that are there */
+	bool is_choosing; /* Swarm has not yet said who goes */
+	bool is_updating;
 	char why_lost[400];
 	char still[400]; /* what is waited for */
 };
@@ -122,7 +135,7 @@ static bool is_lost(const struct view_task *t)
 {
 	if (json_bool(t->status, "needs_hand", false))
 		return true;
-	return t->failures >= FAILURES_MAX;
+	return !t->status && t->failures >= FAILURES_MAX;
 }
 
 static void survey_task(struct survey *sv, const struct view_task *t)
@@ -134,6 +147,7 @@ static void survey_task(struct survey *sv, const struct view_task *t)
 		sv->serving++;
 		return;
 	}
+	sv->denied += t->is_denied;
 	why = view_task_reason(t, buf, sizeof(buf));
 	if (is_lost(t)) {
 		if (t->failures && *t->last_failure && !t->status)
@@ -146,11 +160,16 @@ static void survey_task(struct survey *sv, const struct view_task *t)
 	}
 }
 
-static int survey_service(
-        struct survey *sv, const struct view *v, const struct view_service *s, struct err *e)
+static int survey_service(struct survey *sv, const struct view *v, const struct view_service *s,
+        bool changed, struct err *e)
 {
 	size_t seen = 0;
 
+	sv->services++;
+	sv->is_updating |= strcmp(s->e.update_state, "updating") == 0;
+	if (changed && strncmp(s->e.update_state, "rollback", strlen("rollback")) == 0)
+		return err_set(e, ERR_UNHEALTHY, "the update of '%s' was taken back: %s", s->name,
+		        s->e.update_message);
 	if (strcmp(s->e.update_state, "paused") == 0 ||
 	        strcmp(s->e.update_state, "rollback_paused") == 0) {
 		err_set(e, ERR_UNHEALTHY, "the update of '%s' is paused: %s", s->name,
@@ -163,6 +182,7 @@ static int survey_service(
 			survey_task(sv, &v->tasks[i]);
 			seen++;
 		}
+	sv->is_choosing |= s->e.replicas >= 0 && (int64_t)seen > s->e.replicas;
 	/* A task that the engine has not made yet. */
 	sv->wanted += s->e.replicas > (int64_t)seen ? (size_t)s->e.replicas : seen;
 	if (s->e.replicas > (int64_t)seen && !*sv->still)
@@ -170,6 +190,24 @@ static int survey_service(
 		        "%.60s: the engine has made %zu of %lld tasks", s->name, seen,
 		        (long long)s->e.replicas);
 	return 0;
+}
+
+/* The parts of a spec whose change makes Swarm replace tasks; a placement alone does not. */
+static bool is_current(const json_t *task, const json_t *want)
+{
+	static const char *const parts[] = { "ContainerSpec", "Resources", "RestartPolicy",
+		"LogDriver" };
+	const json_t *have = json_at(task, "Spec");
+
+	if (json_int(have, "ForceUpdate", 0) != json_int(want, "ForceUpdate", 0))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		const json_t *w = json_object_get(want, parts[i]);
+
+		if (w && !json_covers(json_object_get(have, parts[i]), w, NULL, 0))
+			return false;
+	}
+	return true;
 }
 
 /* Whether each wanted task was made from the service's present spec. */
@@ -187,10 +225,7 @@ static int tasks_are_current(
 		if (!task && e->kind != ERR_NOT_FOUND)
 			return -1;
 		err_clear(e);
-		if (!task ||
-		        json_int(task, "Spec.ForceUpdate", 0) != json_int(want, "ForceUpdate", 0) ||
-		        !json_covers(json_at(task, "Spec.ContainerSpec"),
-		                json_at(want, "ContainerSpec"), NULL, 0))
+		if (!task || !is_current(task, want))
 			return 1;
 	}
 	return 0;
@@ -215,8 +250,18 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 			return -1;
 		for (size_t i = 0; i < v->n_services; i++)
 			if (service_set_has(set, &v->services[i]) &&
-			        survey_service(&sv, v, &v->services[i], e) < 0)
+			        survey_service(&sv, v, &v->services[i], changed, e) < 0)
 				return -1;
+		if (sv.services < set->n)
+			return err_set(e, ERR_NOT_FOUND, "a service was removed meanwhile");
+		/* Also somebody else's update, or one that an earlier, killed command began. */
+		changed |= sv.is_updating;
+		if (sv.denied) {
+			err_set(e, ERR_DENIED, "we may not ask the supervisors of %zu slots",
+			        sv.denied);
+			return err_hint(
+			        e, "run this as root: their sockets in the pool are root's");
+		}
 		if (sv.serving == sv.wanted) {
 			rc = changed ? tasks_are_current(d, v, set, e) : 0;
 			if (rc <= 0)
@@ -224,7 +269,7 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 			snprintf(sv.still, sizeof(sv.still), "the update is still under way");
 		}
 		/* Those that can serve are waited for, so that the failure is not half a truth. */
-		if (sv.lost && sv.serving + sv.lost == sv.wanted)
+		if (sv.lost && !sv.is_choosing && sv.serving + sv.lost == sv.wanted)
 			return lost(&sv, e);
 		if (!*sv.still)
 			snprintf(sv.still, sizeof(sv.still), "%s", sv.why_lost);
@@ -254,7 +299,8 @@ int leaving_note(
 		const struct view_task *t = &v->tasks[i];
 		struct leaving_slot *s = &l->v[l->n];
 
-		if (!service_set_has(set, t->service) || engine_task_has_ended(&t->t))
+		if (!service_set_has(set, t->service) || engine_task_has_ended(&t->t) ||
+		        !*t->t.node_id)
 			continue;
 		/* One line a slot; tasks of a slot stand together, the newest first. */
 		if (l->n && strcmp(l->v[l->n - 1].full, t->service->e.name) == 0 &&
@@ -288,7 +334,9 @@ static void read_end(struct slot_end *end, const struct leaving_slot *s)
 		        "its record is on host %.200s and cannot be read from here", s->host);
 		return;
 	}
-	if (pool_open(&p, s->pool, &e) < 0 || slot_open(&slot, &p, s->full, s->slot, false, &e) < 0)
+	if (pool_open(&p, s->pool, &e) < 0)
+		rc = -1;
+	else if (slot_open(&slot, &p, s->full, s->slot, false, &e) < 0)
 		rc = e.kind == ERR_NOT_FOUND ? 1 : -1;
 	else
 		rc = record_read_at(&r, slot.fd, &e);
@@ -317,6 +365,32 @@ static bool is_wanted_now(const struct view *v, const struct leaving_slot *s)
 		        view_task_is_wanted(&v->tasks[i]))
 			return true;
 	return false;
+}
+
+/*
+ * Whether a container still holds the slot.  The engine forgets the tasks of a service that was
+ * removed while they still stop; the lock does not.
+ */
+static bool is_locked(const struct leaving_slot *s)
+{
+	AUTO(pool) struct pool p = POOL_INIT;
+	AUTO(slot) struct slot slot = SLOT_INIT;
+	AUTO(close_fd) int fd = -1;
+	struct err ignored = ERR_INIT;
+
+	if (!s->is_supervised || !s->is_local || pool_open(&p, s->pool, &ignored) < 0 ||
+	        slot_open(&slot, &p, s->full, s->slot, false, &ignored) < 0)
+		return false;
+	fd = openat(slot.fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+static const struct leaving_slot *still_locked(const struct leaving *l, const struct view *v)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!is_wanted_now(v, &l->v[i]) && is_locked(&l->v[i]))
+			return &l->v[i];
+	return NULL;
 }
 
 static int read_ends(
@@ -372,10 +446,29 @@ int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *s
 				if (left++ == 0)
 					describe_leaving(&v->tasks[k], still, sizeof(still));
 			}
-		if (!left && !short_of)
-			return read_ends(ret, l, v, e);
+		if (!left && !short_of) {
+			const struct leaving_slot *locked = still_locked(l, v);
+
+			if (!locked)
+				return read_ends(ret, l, v, e);
+			snprintf(still, sizeof(still), "%s still has its data-dir open",
+			        locked->name);
+			left = 1;
+		}
 		deploy_progress(d, "%zu slots still stop; %s", left, still);
 		if (deadline_turn(d, dl, *still ? still : "slots still stop", e) < 0)
 			return -1;
 	}
+}
+
+int wait_both(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
+        const struct leaving *l, struct slot_ends *ret, struct err *e)
+{
+	struct err second = ERR_INIT;
+
+	if (wait_serving(d, dl, set, changed, e) == 0)
+		return wait_gone(d, dl, set, l, ret, e);
+	if (e->kind == ERR_UNHEALTHY)
+		(void)!wait_gone(d, dl, set, l, ret, &second);
+	return -1;
 }
