@@ -324,7 +324,7 @@ static void read_end(struct slot_end *end, const struct leaving_slot *s)
 	AUTO(pool) struct pool p = POOL_INIT;
 	AUTO(slot) struct slot slot = SLOT_INIT;
 	struct err e = ERR_INIT;
-	struct record r;
+	struct record r = { 0 };
 	int rc;
 
 	snprintf(end->name, sizeof(end->name), "%s", s->name);
