@@ -16,6 +16,7 @@
 /* So many tasks of a slot that failed one after the other, and it will not come by itself. */
 #define FAILURES_MAX 3
 
+PRINTF(3, 0)
 static void say(void (*fn)(void *, const char *), void *arg, const char *fmt, va_list ap)
 {
 	char text[512];
