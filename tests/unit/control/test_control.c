@@ -33,6 +33,7 @@ static void on_later(struct loop_timer *t, void *arg)
 	(void)t;
 	(void)arg;
 	control_call_reply(kept, strdup("{\"format\":1,\"late\":true}"));
+	kept = NULL;
 }
 
 static void handle(void *arg, const char *name, struct control_call *call)
@@ -101,6 +102,9 @@ static int teardown(void **state)
 		control_call_reply(forgotten, NULL);
 	forgotten = NULL;
 	control_server_free(server);
+	/* Every call is to be answered, also one whose client has gone. */
+	if (kept)
+		control_call_reply(kept, strdup("{}"));
 	/* Removing its socket is the server's job. */
 	if (faccessat(dirfd_, CONTROL_SOCKET, F_OK, 0) == 0)
 		return -1;
