@@ -39,7 +39,7 @@ step()
 details()
 {
 	{
-		grep -nE '^\[  (ERROR|FAILED) |^(\[   LINE|.*(error|Error|ERROR|SUMMARY):)' "$log" | head -n 40
+		grep -nE '^\[  (ERROR|FAILED) |^FAIL|^(\[   LINE|.*(error|Error|ERROR|SUMMARY):)' "$log" | head -n 40
 		echo ...
 		grep -vE '^  (CC|LINK|AR) |^\[( RUN  |       OK|  PASSED)|^corpus .* ok$' "$log" | tail -n 30
 	} | sed 's/^/      | /'
@@ -59,7 +59,7 @@ plain_step()
 
 # unit_counts CONFIG: "passed failed skipped" of the last step. cmocka's from each test's own log,
 # where a test program that died before its summary counts as a failure; then lines of the form
-# "NAME: N passed, N failed, N skipped" that the step printed.
+# "NAME: N passed, N failed, N skipped" (or without NAME) that the step printed.
 unit_counts()
 {
 	local file
@@ -70,7 +70,7 @@ unit_counts()
 				END { print n["PASSED"] + 0, n["FAILED"] + !end, n["SKIPPED"] + 0 }
 			' "$file"
 		done
-		sed -n 's/^[a-z-]*: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$log"
+		sed -En 's/^([a-z-]+: )?([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\2 \3 \4/p' "$log"
 	} | awk '{ p += $1; f += $2; s += $3 } END { print p + 0, f + 0, s + 0 }'
 }
 
