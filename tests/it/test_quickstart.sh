@@ -47,8 +47,12 @@ export DOCKER_HOST=$socket
 check 'they serve' serving 4
 check 'the line it prints scales' docker -H "$socket" service update --detach --replicas 6 nodeswarm_readers
 check 'to six' wait_for 60 serving 6
+check 'stop.sh stops the readers' "$ROOT/scripts/stop.sh"
+check 'none is left' serving 0
+check 'start.sh N would start them' expect 'readers' "$ROOT/scripts/start.sh" 4 --plan
 unset DOCKER_HOST
-check 'again is harmless' "$quickstart"
+check 'again brings them back' "$quickstart"
+check 'again is harmless' expect 'nothing to change' "$quickstart"
 check 'down' "$quickstart" --down
 machine >"$IT_DIR/after"
 check 'the machine is as before' diff "$IT_DIR/before" "$IT_DIR/after"
