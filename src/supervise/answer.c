@@ -31,11 +31,6 @@ static const char *reason(const struct supervisor *s)
 	return s->record.state == SLOT_RUNNING ? s->health.ready.why : s->record.reason;
 }
 
-static bool is_ready(const struct supervisor *s)
-{
-	return supervisor_is_ready(s);
-}
-
 static json_t *warnings(const struct supervisor *s)
 {
 	json_t *list = json_array();
@@ -74,8 +69,8 @@ json_t *answer_status(const struct supervisor *s)
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
-	        "ready", is_ready(s), "once_ready", s->once_ready, "live", true, "chain_id",
-	        text_or_null(h->has_info ? i->chain_id : NULL), "server_version",
+	        "ready", supervisor_is_ready(s), "once_ready", s->once_ready, "live", true,
+	        "chain_id", text_or_null(h->has_info ? i->chain_id : NULL), "server_version",
 	        text_or_null(h->has_info ? i->server_version_string : NULL), "head_block_num",
 	        info_json(s, true, i->head_block_num), "head_block_id",
 	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
@@ -100,8 +95,8 @@ static json_t *health_json(const struct supervisor *s)
 {
 	/* The latch: unhealthy until it was ready once, then as live as this process. */
 	return json_pack("{s:i, s:s, s:b, s:b, s:b, s:s}", "format", CONTROL_FORMAT, "task",
-	        s->cfg->task, "healthy", s->once_ready, "ready", is_ready(s), "live", true,
-	        "reason", reason(s));
+	        s->cfg->task, "healthy", s->once_ready, "ready", supervisor_is_ready(s), "live",
+	        true, "reason", reason(s));
 }
 
 /* --- metrics --------------------------------------------------------------------------- */
@@ -128,7 +123,8 @@ static void metrics_text(struct http_server_reply *r, const struct supervisor *s
 	struct metrics m = { .text = BUF_INIT(64U * 1024), .s = s };
 	const struct health *h = &s->health;
 
-	metric(&m, "ready", "gauge", "1 while the chain node is fit to be asked.", is_ready(s));
+	metric(&m, "ready", "gauge", "1 while the chain node is fit to be asked.",
+	        supervisor_is_ready(s));
 	metric(&m, "running", "gauge", "1 while nodeos runs.", s->record.nodeos_pid != 0);
 	metric(&m, "starts_total", "counter", "Starts of nodeos in this slot.",
 	        (double)s->record.starts);
@@ -184,9 +180,9 @@ void answer_http(void *arg, const struct http_server_request *q, struct http_ser
 		http_server_text(r, 200, "ok\n");
 	} else if (strcmp(q->path, "/readyz") == 0) {
 		snprintf(line, sizeof(line), "%s%s%s\n",
-		        is_ready(s) ? "ok" : "not ready: ", is_ready(s) && *reason(s) ? ": " : "",
-		        reason(s));
-		http_server_text(r, is_ready(s) ? 200 : 503, line);
+		        supervisor_is_ready(s) ? "ok" : "not ready: ",
+		        supervisor_is_ready(s) && *reason(s) ? ": " : "", reason(s));
+		http_server_text(r, supervisor_is_ready(s) ? 200 : 503, line);
 	} else if (strcmp(q->path, "/state") == 0) {
 		AUTO(json) json_t *j = answer_status(s);
 
