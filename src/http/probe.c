@@ -58,7 +58,11 @@ static void finish(struct http_probe *q, CURLcode rc)
 	} else if (rc != CURLE_OK) {
 		http_curl_error(q->curl, rc, &why, "%s '%s'", q->posts ? "POST" : "GET", q->url);
 	} else {
+		char *type = NULL;
+
 		curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &r.status);
+		curl_easy_getinfo(q->curl, CURLINFO_CONTENT_TYPE, &type);
+		r.content_type = type ? type : "";
 		r.body = q->body.data;
 		r.len = q->body.len;
 	}

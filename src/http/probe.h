@@ -31,12 +31,13 @@ struct http_probe;
 
 /*
  * status: HTTP status, 0 when there was no complete reply and failure says why.
- * body: NUL-terminated, valid during the call.  elapsed_ns: from the start to the last byte.
+ * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns: from the start to the last byte.
  */
 struct http_probe_result {
 	long status;
 	const char *body;
 	size_t len;
+	const char *content_type;
 	int64_t elapsed_ns;
 	const struct err *failure; /* NULL with a status */
 };
