@@ -103,7 +103,7 @@ static void say_refused(struct agent *a)
 	a->refused_said_ns = now;
 }
 
-static void refresh_token(struct agent *a)
+void agent_refresh_token(struct agent *a)
 {
 	struct err e = ERR_INIT;
 	int rc = token_refresh(&a->token, &e);
@@ -119,7 +119,7 @@ static void on_tcp(void *arg, const struct http_server_request *q, struct http_s
 	struct agent *a = arg;
 
 	if (strcmp(q->path, "/livez") != 0) {
-		refresh_token(a);
+		agent_refresh_token(a);
 		if (!*a->token.text) {
 			refuse(r, 503, ERR_UNAVAILABLE, "this agent has no token",
 			        "see the agent's log");
@@ -253,7 +253,7 @@ static void on_timer(struct loop_timer *t, void *arg)
 	open_pool(a);
 	listen_local(a);
 	listen_tcp(a);
-	refresh_token(a);
+	agent_refresh_token(a);
 	in = a->local && a->tcp ? CHECK_NS : RETRY_NS;
 	loop_timer_set(&a->loop, t, clock_mono_ns() + in, on_timer, a);
 }

@@ -54,6 +54,11 @@ struct agent {
 	int64_t refused_said_ns;
 };
 
+/* --- agent.c --- */
+
+/* Read the token again if its file has changed. */
+void agent_refresh_token(struct agent *a);
+
 /* --- answer.c --- */
 
 /* Answer or begin to; c is from call_new(). */

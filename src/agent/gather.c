@@ -282,7 +282,7 @@ void gather_start(struct call *c, const char *body, size_t n)
 		call_json(c, 200, NULL);
 		return;
 	}
-	(void)token_refresh(&agent->token, &e);
+	agent_refresh_token(agent);
 	/* One more than there are, so that the end comes after the last one was asked. */
 	g->open = g->q.n + 1;
 	for (size_t i = 0; i < g->q.n; i++) {
