@@ -532,9 +532,12 @@ static void nothing_grows(void **state)
 			(void)ask_large(1, "GET / HTTP/1.1\r\nX: ", 20000, "\r\n\r\n");
 			(void)post("/v1/gather",
 			        "{\"path\":\"/livez\",\"timeout_ms\":1,\"targets\":[{}]}");
-			(void)post("/v1/gather",
-			        "{\"path\":\"/v1/slots\",\"timeout_ms\":900,\"targets\":"
-			        "[{\"id\":\"node1\"},{\"id\":\"n2\",\"address\":\"127.0.0.1\"}]}");
+			assert_int_equal(
+			        post("/v1/gather",
+			                "{\"path\":\"/v1/slots\",\"timeout_ms\":900,\"targets\":"
+			                "[{\"id\":\"node1\"},{\"id\":\"n2\",\"address\":\"127.0.0."
+			                "1\"}]}"),
+			        200);
 			/* Gone before the answer. */
 			fd = dial(0);
 			say(fd, "GET /v1/status HTTP/1.1\r\n" CLOSE "\r\n");
