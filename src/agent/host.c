@@ -271,6 +271,23 @@ static int add_space(json_t *o, int dirfd)
 	return rc | set(o, "free_inodes", json_integer((json_int_t)v.f_favail));
 }
 
+/* In the agent this is the engine's storage, where its images and logs are. */
+static int add_system_disk(json_t *o)
+{
+	AUTO(close_fd) int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(json) json_t *j = json_object();
+	struct pool_space space;
+	struct err ignored = ERR_INIT;
+	int rc = 0;
+
+	if (fd < 0 || pool_space_at(&space, fd, &ignored) < 0)
+		return 0;
+	rc |= set(j, "total_bytes", json_integer((json_int_t)space.total_bytes));
+	rc |= set(j, "free_bytes", json_integer((json_int_t)space.free_bytes));
+	rc |= set(j, "used_percent", json_real(space.used_percent));
+	return rc | set(o, "system_disk", TAKE(j));
+}
+
 /* host.json is written by swarm/prepare-host.sh, the mark by it into the directory below a mount.
  */
 static int add_host_json(json_t *host, json_t *pool, int dirfd)
@@ -324,6 +341,7 @@ json_t *host_facts(const char *pool_path)
 	rc |= add_machine(o);
 	rc |= add_clock(o);
 	rc |= add_pool(o, pool_path);
+	rc |= add_system_disk(o);
 	rc |= add_sysctls(o);
 	rc |= add_limits(o);
 	rc |= set(o, "has_ipvs", has_module("ip_vs"));

@@ -20,6 +20,7 @@
  *	         "is_mount_expected", "is_unmounted"   by host.json or POOL_UNMOUNTED_MARK
  *	         "is_read_only", "file_system", "total_bytes", "free_bytes", "used_percent",
  *	         "total_inodes", "free_inodes"}
+ *	"system_disk": {"total_bytes", "free_bytes", "used_percent"}   where "/" is
  *	"sysctls": {"vm.max_map_count": 65530, ...}        numbers; null where there is none
  *	"open_files_soft", "open_files_hard"               RLIMIT_NOFILE of this process
  *	"transparent_huge_pages"           "always", "madvise" or "never"

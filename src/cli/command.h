@@ -135,6 +135,7 @@ int command_unknown(const char *name, struct err *e);
  */
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...) PRINTF(3, 4);
 
+extern const struct command cmd_doctor;
 extern const struct command cmd_down;
 extern const struct command cmd_health;
 extern const struct command cmd_help;

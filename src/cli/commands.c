@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&cmd_stop,
 	&cmd_down,
 	&cmd_logs,
+	&cmd_doctor,
 	&cmd_pool,
 	&cmd_quiesce,
 	&cmd_resume,
