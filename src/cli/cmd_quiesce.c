@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "cli/local.h"
 #include "cli/output.h"
 #include "cli/wait.h"
 #include "control/client.h"
@@ -15,8 +16,11 @@
  */
 
 static int64_t wait_ns = WAIT_FOREVER;
+static bool local, all;
 
 static const struct opt opts[] = {
+	{ "local", 0, NULL, "only through this host's pool; needs no engine", .flag = &local },
+	{ "all", 0, NULL, "with --local: every slot of this host, of all stacks", .flag = &all },
 	{ "wait", 0, "TIME", "wait at most TIME for the answer", .duration = &wait_ns },
 	{ NULL },
 };
@@ -82,26 +86,50 @@ static int ask_each(struct context *ctx, const char *request, int argc, char **a
 	return output_value(ctx, "slots", TAKE(list), e);
 }
 
+/* --all is about this host alone: `stop` is for a whole stack. */
+static int check_args(struct context *ctx, int argc, struct err *e)
+{
+	if (all && !local)
+		return command_usage(ctx, e, "--all needs --local");
+	if (all && argc)
+		return command_usage(ctx, e, "--all takes no slots");
+	if (!all && !argc)
+		return command_usage(ctx, e, "name slots, or give --local --all");
+	return 0;
+}
+
 static int run_quiesce(struct context *ctx, int argc, char **argv, struct err *e)
 {
+	if (check_args(ctx, argc, e) < 0)
+		return -1;
+	if (all)
+		return local_quiesce_all(ctx, wait_ns, e);
 	return ask_each(ctx, "quiesce", argc, argv, e);
 }
 
 static int run_resume(struct context *ctx, int argc, char **argv, struct err *e)
 {
+	if (check_args(ctx, argc, e) < 0)
+		return -1;
+	if (all)
+		return local_resume_all(ctx, wait_ns, e);
 	return ask_each(ctx, "resume", argc, argv, e);
 }
 
 const struct command cmd_quiesce = {
 	.name = "quiesce",
 	.group = "Host",
-	.args = "SERVICE.SLOT...",
+	.args = "[SERVICE.SLOT...]",
 	.summary = "stop a slot's chain node while its container stays",
 	.description = "Asks the supervisor of a slot on this host to stop nodeos and record how "
 	               "it was left. "
-	               "Returns when it has stopped. 'nodeswarm resume' starts it again.",
-	.examples = (const char *const[]){ "nodeswarm quiesce readers.3", NULL },
-	.min_args = 1,
+	               "Returns when it has stopped. 'nodeswarm resume' starts it again."
+	               "\n\n"
+	               "With --local --all every slot of this host is stopped, whatever its stack, "
+	               "through the control sockets in the pool: for a host that goes down, before "
+	               "docker, which gives containers 10 seconds.",
+	.examples = (const char *const[]){ "nodeswarm quiesce readers.3",
+	        "nodeswarm quiesce --local --all", NULL },
 	.max_args = -1,
 	.flags = COMMAND_HAS_JSON,
 	.opts = opts,
@@ -111,13 +139,14 @@ const struct command cmd_quiesce = {
 const struct command cmd_resume = {
 	.name = "resume",
 	.group = "Host",
-	.args = "SERVICE.SLOT...",
+	.args = "[SERVICE.SLOT...]",
 	.summary = "start a slot's chain node again",
 	.description = "Starts what was quiesced, and tries again what could not start (state "
 	               "'held') after "
-	               "its cause was removed.",
-	.examples = (const char *const[]){ "nodeswarm resume readers.3", NULL },
-	.min_args = 1,
+	               "its cause was removed. With --local --all every slot of this host that is "
+	               "quiesced, by whomever; held ones must be named.",
+	.examples = (const char *const[]){ "nodeswarm resume readers.3",
+	        "nodeswarm resume --local --all", NULL },
 	.max_args = -1,
 	.flags = COMMAND_HAS_JSON,
 	.opts = opts,

@@ -17,6 +17,7 @@ const struct command *const commands[] = {
 	&cmd_logs,
 	&cmd_doctor,
 	&cmd_pool,
+	&cmd_images,
 	&cmd_quiesce,
 	&cmd_resume,
 	&cmd_supervise,
