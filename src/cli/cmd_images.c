@@ -46,8 +46,9 @@ const struct command cmd_images = {
 	.group = "Host",
 	.args = "",
 	.summary = "print the images that stack files name",
-	.description = "One a line, each once; needs no engine. swarm/save-images.sh saves them for "
-	               "hosts that have no registry.",
+	.description =
+	        "One a line, each once; needs no engine. swarm/save-images.sh saves them for "
+	        "hosts that have no registry.",
 	.examples = (const char *const[]){ "nodeswarm images -f stacks/readers.yml", NULL },
 	.max_args = 0,
 	.flags = COMMAND_HAS_JSON,
