@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/slots.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "control/client.h"
 #include "data/pool.h"
-#include "data/slots.h"
+#include "data/slot.h"
 
 #define STATUS_NS (2 * NS_PER_SEC)
 #define POLL_MS   250
@@ -20,8 +21,9 @@
 
 struct local {
 	struct context *ctx;
+	char *const *wanted; /* NULL-terminated; empty: all */
 	struct pool pool;
-	struct slot_names names;
+	struct slots names;
 	struct slot *slots;
 	struct control_ask *asks;
 	bool *is_done; /* nothing more to do for this slot */
@@ -39,7 +41,7 @@ static void forget_slots(struct local *l)
 	free(l->slots);
 	free(l->asks);
 	free(l->is_done);
-	slot_names_release(&l->names);
+	slots_release(&l->names);
 	l->slots = NULL;
 	l->asks = NULL;
 	l->is_done = NULL;
@@ -53,10 +55,12 @@ static void local_release(struct local *l)
 }
 
 /* 0, 1 when there is no pool. */
-static int local_init(struct local *l, struct context *ctx, int64_t wait_ns, struct err *e)
+static int local_init(
+        struct local *l, struct context *ctx, char *const *wanted, int64_t wait_ns, struct err *e)
 {
 	*l = (struct local){
 		.ctx = ctx,
+		.wanted = wanted,
 		.pool = POOL_INIT,
 		.list = json_array(),
 		.deadline_ns = wait_ns < 0 ? -1 : clock_mono_ns() + wait_ns,
@@ -90,7 +94,7 @@ static void remember_bad(struct local *l, const char *name)
 static int report(struct local *l, size_t i, const char *state, const char *verdict,
         const char *why, bool is_bad, struct err *e)
 {
-	const struct slot_name *s = &l->names.v[i];
+	const struct slots_entry *s = &l->names.v[i];
 	AUTO(free)
 	char *name = str_fmt("%s.%llu", s->service, (unsigned long long)s->number);
 
@@ -109,14 +113,53 @@ static int report(struct local *l, size_t i, const char *state, const char *verd
 	        : 0;
 }
 
+/* Whether a slot goes by that name: "readers.3" of our stack, or with the stack's name in front. */
+static bool is_name_of(const struct local *l, const char *name, const struct slots_entry *s)
+{
+	AUTO(free) char *full = str_fmt("%s.%llu", s->service, (unsigned long long)s->number);
+	const char *rest = NULL;
+
+	return str_eq(full, name) ||
+	        (full && str_starts(full, l->ctx->stack, &rest) && *rest == '_' &&
+	                strcmp(rest + 1, name) == 0);
+}
+
+static bool is_wanted(const struct local *l, size_t i)
+{
+	if (!*l->wanted)
+		return true;
+	for (char *const *w = l->wanted; *w; w++)
+		if (is_name_of(l, *w, &l->names.v[i]))
+			return true;
+	return false;
+}
+
+/* Every name must be some slot's. */
+static int check_wanted(const struct local *l, struct err *e)
+{
+	for (char *const *w = l->wanted; *w; w++) {
+		bool is_found = false;
+
+		for (size_t i = 0; !is_found && i < l->names.n; i++)
+			is_found = is_name_of(l, *w, &l->names.v[i]);
+		if (!is_found)
+			return err_set(e, ERR_NOT_FOUND, "no slot '%s' in the pool '%s'", *w,
+			        l->pool.path);
+	}
+	return 0;
+}
+
 /* Open all slots of the pool and ask each of them the same. */
 static int look(struct local *l, struct err *e)
 {
 	size_t n;
 
 	forget_slots(l);
-	if (slot_names_read(&l->names, &l->pool, e) < 0)
+	if (slots_list(&l->names, &l->pool, e) < 0 || check_wanted(l, e) < 0)
 		return -1;
+	if (l->names.left_out)
+		output_warn(l->ctx, "%zu slots beyond the first %zu of the pool are left out",
+		        l->names.left_out, l->names.n);
 	n = l->names.n ? l->names.n : 1;
 	l->slots = calloc(n, sizeof(*l->slots));
 	l->asks = calloc(n, sizeof(*l->asks));
@@ -124,12 +167,13 @@ static int look(struct local *l, struct err *e)
 	if (!l->slots || !l->asks || !l->is_done)
 		return err_nomem(e);
 	for (size_t i = 0; i < l->names.n; i++) {
-		const struct slot_name *s = &l->names.v[i];
+		const struct slots_entry *s = &l->names.v[i];
 		struct err ignored = ERR_INIT;
 
 		/* Its directory was removed meanwhile. */
-		l->is_done[i] = slot_open(&l->slots[i], &l->pool, s->service, s->number, false,
-		                        &ignored) < 0;
+		l->is_done[i] = !is_wanted(l, i) ||
+		        slot_open(&l->slots[i], &l->pool, s->service, s->number, false, &ignored) <
+		                0;
 		l->asks[i].dirfd = l->slots[i].fd;
 	}
 	return 0;
@@ -208,9 +252,25 @@ static int await_others(struct local *l, struct err *e)
 	return 0;
 }
 
+/* Of those that were named something must be said, also when there is nothing to stop. */
+static int report_named(struct local *l, struct err *e)
+{
+	for (size_t i = 0; *l->wanted && i < l->names.n; i++) {
+		const struct control_ask *a = &l->asks[i];
+
+		if (l->is_done[i])
+			continue;
+		if (is_state(a->reply, "quiesced") ? take_quiesced(l, i, e) < 0
+		                                   : !a->reply &&
+		                        report(l, i, "not answering", "", a->err.msg, true, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int quiesce_once(struct local *l, size_t *ret_asked, struct err *e)
 {
-	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0)
+	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0 || report_named(l, e) < 0)
 		return -1;
 	*ret_asked = leave_out(l, "quiesced");
 	if (!*ret_asked)
@@ -240,13 +300,13 @@ static int finish(struct local *l, const char *what, struct err *e)
 	return 0;
 }
 
-int local_quiesce_all(struct context *ctx, int64_t wait_ns, struct err *e)
+int local_quiesce(struct context *ctx, char *const *names, int64_t wait_ns, struct err *e)
 {
 	struct local l;
 	size_t asked = 1;
-	int rc = local_init(&l, ctx, wait_ns, e);
+	int rc = local_init(&l, ctx, names, wait_ns, e);
 
-	for (int i = 0; rc == 0 && asked && !*l.bad && i < LOOKS_MAX; i++)
+	for (int i = 0; rc == 0 && asked && !*l.bad && i < (*names ? 1 : LOOKS_MAX); i++)
 		rc = quiesce_once(&l, &asked, e);
 	if (rc >= 0)
 		rc = finish(&l, "not left clean, or not stopped", e);
@@ -261,12 +321,13 @@ static int resume_quiesced(struct local *l, struct err *e)
 	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0)
 		return -1;
 	for (size_t i = 0; i < l->names.n; i++)
-		l->is_done[i] = l->is_done[i] || !is_state(l->asks[i].reply, "quiesced");
+		l->is_done[i] =
+		        l->is_done[i] || (!*l->wanted && !is_state(l->asks[i].reply, "quiesced"));
 	if (ask(l, "resume", time_left(l), e) < 0)
 		return -1;
 	for (size_t i = 0; i < l->names.n; i++) {
 		const struct control_ask *a = &l->asks[i];
-		bool is_gone = !a->reply && a->err.kind == ERR_UNAVAILABLE;
+		bool is_gone = !*l->wanted && !a->reply && a->err.kind == ERR_UNAVAILABLE;
 
 		if (l->is_done[i] || is_gone)
 			continue;
@@ -278,10 +339,10 @@ static int resume_quiesced(struct local *l, struct err *e)
 	return 0;
 }
 
-int local_resume_all(struct context *ctx, int64_t wait_ns, struct err *e)
+int local_resume(struct context *ctx, char *const *names, int64_t wait_ns, struct err *e)
 {
 	struct local l;
-	int rc = local_init(&l, ctx, wait_ns, e);
+	int rc = local_init(&l, ctx, names, wait_ns, e);
 
 	if (rc == 0)
 		rc = resume_quiesced(&l, e);

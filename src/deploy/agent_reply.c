@@ -81,6 +81,7 @@ static bool slot_of(struct agent_slot *s, const json_t *j)
 		.is_alive = json_bool(j, "is_alive", false),
 		.is_locked = json_bool(j, "is_locked", false),
 		.record = object_at(j, "record"),
+		.error = object_at(j, "error"),
 	};
 	if (s->is_alive)
 		s->status = object_at(j, "status");
@@ -120,6 +121,7 @@ int agent_slots_parse(struct agent_slots *ret, json_t *body, const char *node_id
 		s.n += slot_of(&s.v[s.n], json_array_get(list, i));
 	s.hostname = json_str(body, "node.hostname", "");
 	s.version = json_str(body, "node.version", "");
+	s.pool = json_str(body, "node.pool", "");
 	s.pool_id = json_str(body, "node.pool_id", "");
 	s.body = json_incref(body);
 	*ret = s;

@@ -37,12 +37,13 @@ struct agent_slot {
 	bool is_locked;       /* of /v1/slots: a process holds its lock */
 	const json_t *status; /* the supervisor's word, only when it is alive; or NULL */
 	const json_t *record; /* run.json, or NULL */
+	const json_t *error;  /* why there is neither, or NULL */
 };
 
 struct agent_slots {
 	json_t *body; /* the reply; owned */
 	/* Of /v1/status, else "". */
-	const char *hostname, *version, *pool_id;
+	const char *hostname, *version, *pool, *pool_id;
 	struct agent_slot *v; /* in the reply's order, without what was no slot */
 	size_t n;
 };

@@ -154,10 +154,18 @@ check 'and once more, without: waits' nodeswarm --pool "$POOL" quiesce --local -
 check 'json' expect '"slots": *\[' nodeswarm --pool "$POOL" --json resume --local --all
 check 'both run again' wait_for 20 eval 'state_is a_readers/1 running && state_is b_other/2 running'
 sleep 1
+check 'one by name' expect 'a_readers.1 is quiesced, clean' nodeswarm --pool "$POOL" --stack a quiesce --local readers.1
+check 'only that one' state_is b_other/2 running
+check 'again: says that it is' expect 'a_readers.1 is quiesced' nodeswarm --pool "$POOL" quiesce --local a_readers.1
+check 'one that is not there' expect_fail 1 "no slot 'a_readers.9'" nodeswarm --pool "$POOL" quiesce --local a_readers.9
+check 'resumed by name' nodeswarm --pool "$POOL" resume --local a_readers.1
+check 'it runs' wait_for 20 state_is a_readers/1 running
+sleep 1
 # shellcheck disable=SC2046
 kill -TERM $(jobs -p)
 sleep 0.3
 check 'a slot that docker stops meanwhile is waited for' nodeswarm --pool "$POOL" quiesce --local --all
 check 'it had ended by then' eval 'state_is a_readers/1 stopped && state_is b_other/2 stopped'
+check 'by name: nobody answers' expect_fail 1 'not answering' nodeswarm --pool "$POOL" quiesce --local a_readers.1
 check 'clean' test "$(jq -r '.ends[0].clean' "$POOL/services/a_readers/1/run.json")" = true
 wait
