@@ -23,7 +23,7 @@
 #include "base/str.h"
 #include "data/pool.h"
 
-#define DIGESTS_NS    (500 * NS_PER_MS)
+#define DIGESTS_NS    (200 * NS_PER_MS)
 #define MOUNTINFO_MAX (1024 * 1024)
 #define MODULES_MAX   (2 * 1024 * 1024)
 

@@ -25,7 +25,7 @@
  *	"open_files_soft", "open_files_hard"               RLIMIT_NOFILE of this process
  *	"transparent_huge_pages"           "always", "madvise" or "never"
  *	"has_ipvs", "has_vxlan"            true: loaded, built in or a module; false; null: unknown
- *	"ports": [{"port", "protocol": "tcp"|"udp", "address", "is_kernel", "uid", "program",
+ *	"ports": [{"port", "protocol": "tcp"|"udp", "address", "uid", "program",
  *"pid"}] listeners on the ports that nodeswarm and swarm use "programs": [{"path", "size_bytes",
  *"sha256"}] "is_complete"                      false: digests are still to come, ask again
  */
@@ -35,7 +35,7 @@
 
 /*
  * Facts of this host, a new reference; NULL without memory.  Never blocks on the network, and for
- * digests no longer than half a second: what is not done by then is done in the next call.  Digests
+ * digests no longer than 200 ms: what is not done by then is done in the next call.  Digests
  * are kept as long as the file does not change.  Belongs to one thread.
  */
 json_t *host_facts(const char *pool_path) NODISCARD;

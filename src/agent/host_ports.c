@@ -132,10 +132,9 @@ json_t *host_ports(void)
 	find_owners(l);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct listener *o = &l->v[i];
-		json_t *j = json_pack("{s:i, s:s, s:s, s:b, s:I, s:s?, s:o}", "port",
-		        (int)o->s.local_port, "protocol", o->protocol, "address", o->s.local,
-		        "is_kernel", o->s.inode == 0, "uid", (json_int_t)o->s.uid, "program",
-		        o->pid ? o->program : NULL, "pid",
+		json_t *j = json_pack("{s:i, s:s, s:s, s:I, s:s?, s:o}", "port",
+		        (int)o->s.local_port, "protocol", o->protocol, "address", o->s.local, "uid",
+		        (json_int_t)o->s.uid, "program", o->pid ? o->program : NULL, "pid",
 		        o->pid ? json_integer(o->pid) : json_null());
 
 		if (json_array_append_new(list, j) < 0)

@@ -25,7 +25,7 @@ struct proc_socket {
 	uint16_t local_port, remote_port;
 	unsigned state; /* PROC_TCP_LISTEN ... */
 	uint32_t uid;
-	uint64_t inode; /* 0: the kernel's own, as that of VXLAN */
+	uint64_t inode; /* as in the link /proc/<pid>/fd/N of its process, if it has one */
 };
 
 /* The next socket from *at on, which is moved behind it.  Returns 0, 1 at the end. */

@@ -161,6 +161,18 @@ static const char *node_address(const json_t *node, char *buf, size_t size)
 	return buf;
 }
 
+/* By name, with numbers in it by value, because the swarm's list has no order. */
+static int insert_host(json_t *hosts, json_t *take)
+{
+	size_t i = 0;
+
+	while (i < json_array_size(hosts) &&
+	        strverscmp(json_str(json_array_get(hosts, i), "name", ""),
+	                json_str(take, "name", "")) <= 0)
+		i++;
+	return json_array_insert_new(hosts, i, take);
+}
+
 /* Of the swarm's list; where there is none, the engine's own host alone. */
 static json_t *list_hosts(struct collecting *c)
 {
@@ -176,7 +188,7 @@ static json_t *list_hosts(struct collecting *c)
 
 		if (i >= HOSTS_MAX)
 			break;
-		if (json_array_append_new(hosts,
+		if (insert_host(hosts,
 		            new_host(c, id, json_str(node, "Description.Hostname", id),
 		                    node_address(node, buf, sizeof(buf)),
 		                    json_str(node, "Status.State", "unknown"),

@@ -164,6 +164,7 @@ static const struct known_port {
 	const char *service; /* of the stack; NULL: any that publishes it */
 } known_ports[] = {
 	{ 2377, "dockerd", true, NULL },
+	/* VXLAN's is the kernel's own, which no process has. */
 	{ 4789, NULL, true, NULL },
 	{ 7946, "dockerd", true, NULL },
 	{ 8870, "nodeswarm", false, "agent" },
@@ -196,9 +197,6 @@ static void say_port(struct doctor *d, const struct known_port *k, const json_t 
 	const char *protocol = json_str(listener, "protocol", "?");
 	const char *at = json_str(listener, "address", "?");
 
-	/* VXLAN is a socket of the kernel, which belongs to no process. */
-	if (k->port == 4789 && json_bool(listener, "is_kernel", false))
-		return;
 	/* A docker-proxy can be any container's; dockerd and nodeswarm are who they are. */
 	if (program && k->program && strcmp(program, k->program) == 0 &&
 	        (is_expected(d, k) || strcmp(program, "docker-proxy") != 0))
@@ -211,9 +209,6 @@ static void say_port(struct doctor *d, const struct known_port *k, const json_t 
 		doctor_say(d, DOCTOR_WARNING, "on that host: ss -lntup",
 		        "%d/%s (%s) is taken by a program that cannot be seen from here", k->port,
 		        protocol, at);
-	else if (k->port == 4789)
-		doctor_say(d, DOCTOR_PROBLEM, "on that host: ss -lnup",
-		        "4789/udp (%s) is taken by a program: overlay networks need it", at);
 }
 
 static void ports(struct doctor *d)

@@ -306,8 +306,14 @@ static void image_content(struct doctor *d)
 	static const char *const paths[] = { "/usr/bin/nodeswarm", "/usr/bin/nodeos",
 		"/usr/bin/nodesim" };
 
+	const json_t *list = json_object_get(d->facts, "hosts"), *host;
+	size_t k;
+
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		say_program(d, paths[i]);
+	json_array_foreach(list, k, host) if (!json_bool(host, "facts.is_complete", true))
+	        doctor_say_of(d, json_str(host, "name", "?"), DOCTOR_NOTE, NULL,
+	                "its programs are still being read, run doctor again");
 }
 
 /* A json-file log without a limit fills the disk of the engine. */

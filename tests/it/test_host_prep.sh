@@ -3,7 +3,7 @@
 # time-limit: 150
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
-need jq systemd-analyze mkfs.ext4 blkid mountpoint
+need jq mkfs.ext4 blkid mountpoint
 
 POOL=$IT_DIR/pool
 SWARM=$ROOT/swarm
@@ -65,7 +65,11 @@ verify()
 		tee "$IT_DIR/verify" | grep -E 'nodeswarm|JobTimeout' && return 1
 	return 0
 }
-check 'systemd accepts the units' verify
+if command -v systemd-analyze >/dev/null; then
+	check 'systemd accepts the units' verify
+else
+	skip 'systemd accepts the units' 'no systemd-analyze here'
+fi
 check 'the unit is wanted by docker' test "$(readlink -f /etc/systemd/system/docker.service.wants/nodeswarm-quiesce.service)" = \
 	/etc/systemd/system/nodeswarm-quiesce.service
 
