@@ -113,8 +113,7 @@ static void ask_images(struct collecting *c)
 	json_t *images = json_object(), *image;
 	size_t i;
 
-	json_array_foreach(services, i, service)
-	{
+	for (i = 0; (service = json_array_get(services, i)); i++) {
 		const char *name = json_str(service, "Spec.TaskTemplate.ContainerSpec.Image", "");
 		struct err e = ERR_INIT;
 
@@ -182,8 +181,7 @@ static json_t *list_hosts(struct collecting *c)
 	char buf[64];
 	size_t i;
 
-	json_array_foreach(nodes, i, node)
-	{
+	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		const char *id = json_str(node, "ID", "");
 
 		if (i >= HOSTS_MAX)
@@ -255,8 +253,10 @@ static void ask_agents(struct collecting *c, json_t *all)
 	json_t *host;
 	size_t i;
 
-	json_array_foreach(all, i, host) if (str_eq(json_str(host, "state", ""), "ready") &&
-	        json_array_append(ready, host) < 0) c->is_out_of_memory = true;
+	for (i = 0; (host = json_array_get(all, i)); i++)
+		if (str_eq(json_str(host, "state", ""), "ready") &&
+		        json_array_append(ready, host) < 0)
+			c->is_out_of_memory = true;
 	asks = calloc(json_array_size(ready) + 1, sizeof(*asks));
 	if (!asks) {
 		c->is_out_of_memory = true;
@@ -275,8 +275,7 @@ static void ask_locally(struct collecting *c, json_t *hosts)
 	/* The engine may be far away; then this machine is none of its hosts. */
 	if (!str_starts(engine_host(c->q->engine), "unix://", NULL))
 		return;
-	json_array_foreach(hosts, i, host)
-	{
+	for (i = 0; (host = json_array_get(hosts, i)); i++) {
 		if (!json_bool(host, "is_self", false) ||
 		        json_is_object(json_object_get(host, "facts")))
 			continue;
@@ -297,8 +296,8 @@ static void collect_hosts(struct collecting *c)
 	bool has_service = false;
 	size_t i;
 
-	json_array_foreach(services, i, service) has_service =
-	        has_service || str_eq(json_str(service, "Spec.Name", NULL), name);
+	for (i = 0; (service = json_array_get(services, i)); i++)
+		has_service = has_service || str_eq(json_str(service, "Spec.Name", NULL), name);
 	put(c, about, "has_service", json_boolean(has_service));
 	if (has_service && c->q->agents) {
 		if (agents_open(c->q->agents, &e) < 0)

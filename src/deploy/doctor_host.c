@@ -61,8 +61,7 @@ static void pool_ids(struct doctor *d)
 	const json_t *list = json_object_get(d->facts, "hosts"), *a, *b;
 	size_t before = d->report->n, i, k, n = 0;
 
-	json_array_foreach(list, i, a)
-	{
+	for (i = 0; (a = json_array_get(list, i)); i++) {
 		const char *id = json_str(a, "facts.pool.id", NULL);
 
 		n += id != NULL;

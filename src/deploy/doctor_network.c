@@ -70,8 +70,7 @@ static void against_hosts(struct doctor *d, enum doctor_level level, const char 
 	const json_t *list = json_object_get(d->facts, "hosts"), *host;
 	size_t i;
 
-	json_array_foreach(list, i, host)
-	{
+	for (i = 0; (host = json_array_get(list, i)); i++) {
 		const char *address = json_str(host, "address", "");
 
 		if (subnet_has(s, address))
@@ -87,8 +86,7 @@ static void against_bridges(
 	struct subnet other;
 	size_t i;
 
-	json_array_foreach(networks, i, network)
-	{
+	for (i = 0; (network = json_array_get(networks, i)); i++) {
 		const char *text = str_eq(json_str(network, "Scope", ""), "local")
 		        ? subnet_of(network, &other)
 		        : NULL;
@@ -118,8 +116,7 @@ static void subnets(struct doctor *d)
 
 	if (!json_is_array(networks) || !doctor_is_in_swarm(d))
 		return;
-	json_array_foreach(networks, i, network)
-	{
+	for (i = 0; (network = json_array_get(networks, i)); i++) {
 		const char *text = str_eq(json_str(network, "Driver", ""), "overlay")
 		        ? subnet_of(network, &s)
 		        : NULL;
@@ -132,13 +129,13 @@ static void subnets(struct doctor *d)
 		against_bridges(d, networks, &s, what);
 	}
 	if (d->report->n == before)
-		json_array_foreach(pools, i, pool) if (json_is_string(pool) &&
-		        subnet_parse(&s, json_string_value(pool)) == 0)
-		{
-			snprintf(what, sizeof(what), "the pool %.40s of future networks",
-			        json_string_value(pool));
-			against_hosts(d, DOCTOR_WARNING, advice, &s, what);
-		}
+		for (i = 0; (pool = json_array_get(pools, i)); i++)
+			if (json_is_string(pool) &&
+			        subnet_parse(&s, json_string_value(pool)) == 0) {
+				snprintf(what, sizeof(what), "the pool %.40s of future networks",
+				        json_string_value(pool));
+				against_hosts(d, DOCTOR_WARNING, advice, &s, what);
+			}
 	if (d->report->n == before)
 		doctor_say(d, DOCTOR_OK, NULL, "no overlay covers a host's address");
 }
@@ -177,9 +174,11 @@ static bool is_published(const struct doctor *d, int port)
 	const json_t *services = json_object_get(d->facts, "services"), *service, *p;
 	size_t i, k;
 
-	json_array_foreach(services, i, service)
-	        json_array_foreach(json_at(service, "Spec.EndpointSpec.Ports"), k,
-	                p) if (json_int(p, "PublishedPort", 0) == port) return true;
+	for (i = 0; (service = json_array_get(services, i)); i++)
+		for (k = 0; (p = json_array_get(json_at(service, "Spec.EndpointSpec.Ports"), k));
+		        k++)
+			if (json_int(p, "PublishedPort", 0) == port)
+				return true;
 	return false;
 }
 
@@ -218,9 +217,10 @@ static void ports(struct doctor *d)
 
 	if (!json_is_array(list))
 		return;
-	json_array_foreach(list, i, listener) for (size_t k = 0; k < ARRAY_LEN(known_ports);
-	                                           k++) if (json_int(listener, "port", 0) ==
-	        known_ports[k].port) say_port(d, &known_ports[k], listener);
+	for (i = 0; (listener = json_array_get(list, i)); i++)
+		for (size_t k = 0; k < ARRAY_LEN(known_ports); k++)
+			if (json_int(listener, "port", 0) == known_ports[k].port)
+				say_port(d, &known_ports[k], listener);
 	if (d->report->n == before)
 		doctor_say(d, DOCTOR_OK, NULL, "2377 4789 7946 8870 8888 9876: no strangers");
 }
@@ -232,10 +232,11 @@ static const char *ingress_service(const struct doctor *d)
 	const json_t *services = json_object_get(d->facts, "services"), *service, *p;
 	size_t i, k;
 
-	json_array_foreach(services, i, service)
-	        json_array_foreach(json_at(service, "Spec.EndpointSpec.Ports"), k,
-	                p) if (strcmp(json_str(p, "PublishMode", "ingress"), "ingress") ==
-	                0) return json_str(service, "Spec.Name", "?");
+	for (i = 0; (service = json_array_get(services, i)); i++)
+		for (k = 0; (p = json_array_get(json_at(service, "Spec.EndpointSpec.Ports"), k));
+		        k++)
+			if (strcmp(json_str(p, "PublishMode", "ingress"), "ingress") == 0)
+				return json_str(service, "Spec.Name", "?");
 	return NULL;
 }
 

@@ -126,8 +126,7 @@ static void quorum(struct doctor *d)
 		        (long long)json_int(d->facts, "engine.info.Swarm.Managers", 0), error);
 	if (!json_is_array(nodes))
 		return;
-	json_array_foreach(nodes, i, node)
-	{
+	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		if (!str_eq(json_str(node, "Spec.Role", ""), "manager"))
 			continue;
 		managers++;
@@ -164,8 +163,7 @@ static void hosts(struct doctor *d)
 
 	if (!json_is_array(nodes))
 		return;
-	json_array_foreach(nodes, i, node)
-	{
+	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		say_node(d, node);
 		for (k = 0; k < i; k++) {
 			other = json_array_get(nodes, k);
@@ -188,8 +186,7 @@ static void engine_versions(struct doctor *d)
 	bool is_same = true;
 	size_t i;
 
-	json_array_foreach(nodes, i, node)
-	{
+	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		version = json_str(node, "Description.Engine.EngineVersion", NULL);
 		if (!version)
 			continue;
@@ -222,8 +219,7 @@ static void agents(struct doctor *d)
 		        json_str(d->facts, "stack", "?"));
 		return;
 	}
-	json_array_foreach(list, i, host)
-	{
+	for (i = 0; (host = json_array_get(list, i)); i++) {
 		if (str_eq(json_str(host, "source", NULL), "agent"))
 			answered++;
 		else if (str_eq(json_str(host, "state", ""), "ready"))
@@ -273,12 +269,10 @@ static void say_program(struct doctor *d, const char *path)
 	bool is_same = true;
 	size_t i, k, n = 0;
 
-	json_array_foreach(list, i, host)
-	{
+	for (i = 0; (host = json_array_get(list, i)); i++) {
 		if (!str_eq(json_str(host, "source", NULL), "agent"))
 			continue;
-		json_array_foreach(json_at(host, "facts.programs"), k, program)
-		{
+		for (k = 0; (program = json_array_get(json_at(host, "facts.programs"), k)); k++) {
 			const char *sha = json_str(program, "sha256", NULL);
 
 			if (!sha || !str_eq(json_str(program, "path", ""), path))
@@ -311,9 +305,10 @@ static void image_content(struct doctor *d)
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
 		say_program(d, paths[i]);
-	json_array_foreach(list, k, host) if (!json_bool(host, "facts.is_complete", true))
-	        doctor_say_of(d, json_str(host, "name", "?"), DOCTOR_NOTE, NULL,
-	                "its programs are still being read, run doctor again");
+	for (k = 0; (host = json_array_get(list, k)); k++)
+		if (!json_bool(host, "facts.is_complete", true))
+			doctor_say_of(d, json_str(host, "name", "?"), DOCTOR_NOTE, NULL,
+			        "its programs are still being read, run doctor again");
 }
 
 /* A json-file log without a limit fills the disk of the engine. */
@@ -342,9 +337,9 @@ static void logs(struct doctor *d)
 		        "containers "
 		        "that do not name one",
 		        driver);
-	json_array_foreach(services, i,
-	        service) if (doctor_is_of_stack(d, service) && is_unlimited(d, service))
-	        doctor_list(list, sizeof(list), json_str(service, "Spec.Name", "?"));
+	for (i = 0; (service = json_array_get(services, i)); i++)
+		if (doctor_is_of_stack(d, service) && is_unlimited(d, service))
+			doctor_list(list, sizeof(list), json_str(service, "Spec.Name", "?"));
 	if (*list)
 		doctor_say(d, DOCTOR_WARNING,
 		        "logging: {driver: json-file, options: {max-size: 20m, max-file: \"3\"}} "
@@ -368,11 +363,11 @@ static void cgroups(struct doctor *d)
 		doctor_say(d, DOCTOR_WARNING,
 		        "boot with cgroup_enable=memory, or mount the memory controller",
 		        "no memory controller: the memory limits of the stack do not hold");
-	json_array_foreach(json_object_get(info, "Warnings"), i,
-	        warning) if (!strstr(json_string_value(warning) ? json_string_value(warning) : "",
-	                             "No memory limit"))
-	        doctor_say(d, DOCTOR_NOTE, NULL, "the engine says: %s",
-	                json_string_value(warning) ? json_string_value(warning) : "?");
+	for (i = 0; (warning = json_array_get(json_object_get(info, "Warnings"), i)); i++)
+		if (!strstr(json_string_value(warning) ? json_string_value(warning) : "",
+		            "No memory limit"))
+			doctor_say(d, DOCTOR_NOTE, NULL, "the engine says: %s",
+			        json_string_value(warning) ? json_string_value(warning) : "?");
 	if (d->report->n == before)
 		doctor_say(d, DOCTOR_OK, NULL, "version %s, driver %s, memory limits hold",
 		        json_str(info, "CgroupVersion", "1"), json_str(info, "CgroupDriver", "?"));
