@@ -244,6 +244,7 @@ static void an_agent_of_another_pool_knows_nothing(void **state)
 	        "\"slots\":[" ALIVE(3, "t3", ",\"ready\":true") "]}");
 	load();
 	assert_false(view_task_is_known(task("readers.3")));
+	assert_null(task("readers.3")->status);
 	assert_int_equal(
 	        view_record(&v->hosts[2], fake_agent_pool(agent), "s_readers", 3, &r, &e), -1);
 	assert_non_null(strstr(e.msg, "'/x'"));
