@@ -187,7 +187,8 @@ static int plan_file(
 	if (!name)
 		return err_nomem(b->e);
 	have = find_by_name(list, name);
-	if (f->external)
+	/* One that is there is used whoever made it. */
+	if (f->external && (have || !f->generate))
 		return have ? 0 : missing_external(b, what, name);
 	rc = is_ours(b, what, have, name);
 	if (rc < 0)
@@ -196,6 +197,8 @@ static int plan_file(
 	if (!op)
 		return -1;
 	op->item.file = f;
+	if (f->generate)
+		because(op, "%zu random bytes, made once", f->generate);
 	return 0;
 }
 
