@@ -446,8 +446,10 @@ int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *s
 				continue;
 			f.left = 1;
 		}
+		if (!*f.still)
+			snprintf(f.still, sizeof(f.still), "the engine chooses who goes");
 		deploy_progress(d, "%zu slots still stop; %s", f.left, f.still);
-		if (deadline_turn(d, dl, *f.still ? f.still : "slots still stop", e) < 0)
+		if (deadline_turn(d, dl, f.still, e) < 0)
 			return -1;
 	}
 }
