@@ -24,6 +24,7 @@
 #define REFUSED_NS (10 * NS_PER_SEC)
 
 #define CONNECTIONS_MAX 64
+#define LOCAL_MAX       256 /* of root, who may wait for many slots at a time */
 #define PER_ADDRESS_MAX 8
 #define IDLE_SECONDS    5
 
@@ -175,7 +176,7 @@ static void listen_local(struct agent *a)
 		.unix_dirfd = a->pool.fd,
 		.handler = on_local,
 		.arg = a,
-		.max_connections = CONNECTIONS_MAX,
+		.max_connections = LOCAL_MAX,
 		.idle_seconds = IDLE_SECONDS,
 		.max_body = AGENT_BODY_MAX,
 		.answers_later = true,

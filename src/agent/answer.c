@@ -101,11 +101,17 @@ static void on_control(void *arg, json_t *reply, const struct err *why)
 {
 	struct call *c = arg;
 
+	struct err e = ERR_INIT;
+
 	c->cancel = NULL;
-	if (reply)
+	if (reply) {
 		call_json(c, 200, json_incref(reply));
-	else
-		call_error(c, why);
+		return;
+	}
+	e = *why;
+	if (e.kind == ERR_UNAVAILABLE)
+		err_hint(&e, "no container holds this slot now; see 'nodeswarm status'");
+	call_error(c, &e);
 }
 
 static void cancel_control(struct call *c)
