@@ -251,7 +251,7 @@ struct earlier {
 };
 
 /* The hosts' clocks may differ from ours a little. */
-#define SKEW_NS (30 * NS_PER_SEC)
+#define SKEW_NS (5 * NS_PER_SEC)
 
 static void add_earlier(void *arg, uint64_t slot, const struct record *r)
 {
