@@ -98,21 +98,28 @@ static void infos(void **state)
 		struct render_info wanted;
 	} t[] = {
 		{ "defaults", "",
-		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false } },
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 9876 } },
 		{ "all",
 		        "http-server-address = 10.1.2.3:80\nproducer-name = a\n"
 		        "chain-state-db-size-mb = 16384\nchain-state-db-guard-size-mb = 0\n"
 		        "resource-monitor-space-threshold = 6\n",
-		        { 80, "10.1.2.3", 6, 0, 16384ULL << 20, 0, true } },
+		        { 80, "10.1.2.3", 6, 0, 16384ULL << 20, 0, true, 9876 } },
 		{ "localhost, by bytes",
 		        "http-server-address = localhost:65535\n"
 		        "resource-monitor-space-absolute-gb = 20\n",
-		        { 65535, "127.0.0.1", 0, 20ULL << 30, 1024ULL << 20, 128ULL << 20,
-		                false } },
+		        { 65535, "127.0.0.1", 0, 20ULL << 30, 1024ULL << 20, 128ULL << 20, false,
+		                9876 } },
 		{ "the smallest",
 		        "chain-state-db-size-mb = 8\nchain-state-db-guard-size-mb = 7\n"
 		        "resource-monitor-space-threshold = 99\n",
-		        { 8888, "127.0.0.1", 99, 0, 8ULL << 20, 7ULL << 20, false } },
+		        { 8888, "127.0.0.1", 99, 0, 8ULL << 20, 7ULL << 20, false, 9876 } },
+		{ "another p2p port", "p2p-listen-endpoint = 0.0.0.0:1234",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 1234 } },
+		{ "the first of two",
+		        "p2p-listen-endpoint = 0.0.0.0:1234\np2p-listen-endpoint = 0.0.0.0:1235",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 1234 } },
+		{ "none", "p2p-listen-endpoint =",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 0 } },
 	};
 
 	(void)state;
@@ -129,9 +136,43 @@ static void infos(void **state)
 		        g.disk_threshold_bytes != w->disk_threshold_bytes ||
 		        g.state_db_bytes != w->state_db_bytes ||
 		        g.state_db_guard_bytes != w->state_db_guard_bytes ||
-		        g.is_producer != w->is_producer)
-			fail_msg("%s: %u %s %u", t[i].name, (unsigned)g.http_port, g.http_host,
-			        g.disk_threshold_percent);
+		        g.is_producer != w->is_producer || g.p2p_port != w->p2p_port)
+			fail_msg("%s: %u %s %u %u", t[i].name, (unsigned)g.http_port, g.http_host,
+			        g.disk_threshold_percent, (unsigned)g.p2p_port);
+	}
+}
+
+/* What to tell peers about our address; the template's own word wins. */
+static void advertised(void **state)
+{
+	static const struct {
+		const char *text, *advertise, *wanted;
+	} t[] = {
+		{ "", NULL, NULL },
+		{ "", "", NULL },
+		{ "", "203.0.113.7:9876", "203.0.113.7:9876" },
+		{ "p2p-server-address = a:1", "203.0.113.7:9876", "a:1" },
+		{ "p2p-server-address =", "203.0.113.7:9876", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		AUTO(config_ini) struct config_ini got = CONFIG_INI_INIT;
+		struct render_info info;
+		struct render_input in = { .name = "config.ini",
+			.text = t[i].text,
+			.len = strlen(t[i].text),
+			.slot = "readers.3",
+			.advertise = t[i].advertise };
+		struct err e = ERR_INIT;
+		const char *value;
+
+		assert_int_equal(nodeos_render(&out, &info, &in, &e), 0);
+		assert_int_equal(config_ini_parse(&got, "out", out.data, out.len, &e), 0);
+		value = config_ini_get(&got, "p2p-server-address");
+		if (!value != !t[i].wanted || (value && strcmp(value, t[i].wanted) != 0))
+			fail_msg("row %zu: %s", i, value ? value : "none");
 	}
 }
 
@@ -383,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_texts),
 		cmocka_unit_test(infos),
+		cmocka_unit_test(advertised),
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(long_agent_names),
