@@ -469,6 +469,8 @@ static int add_defaults(struct render *r, struct err *e)
 		{ "connection-cleanup-period", "5" },
 		/* nodeos's 1 refuses, silently, the second slot behind one address. */
 		{ "p2p-max-nodes-per-host", "100" },
+		/* Its 25 are used up, as silently, by the slots of a cluster that just syncs. */
+		{ "max-clients", "100" },
 	};
 	const struct config_entry *agent;
 

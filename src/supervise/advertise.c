@@ -18,15 +18,14 @@
 #include "loop/loop.h"
 
 #define SEARCH_NS     (2 * NS_PER_SEC)
-#define METADATA      "http://169.254.169.254"
 #define REPLY_MAX     4096
 #define HOST_JSON     "host.json"
 #define HOST_JSON_MAX 4096
 
 /*
- * Who may be behind METADATA.  All are asked at once; those that are not there answer 404 or not
- * at all.  AWS wants a token first; without one it answers what the last row asks only where the
- * owner has allowed that, as OpenStack does.
+ * Who may be behind the metadata address.  All are asked at once; those that are not there answer
+ * 404 or not at all.  AWS wants a token first; without one it answers what the last row asks only
+ * where the owner has allowed that, as OpenStack does.
  */
 #define AWS_TOKEN_HEADER "X-aws-ec2-metadata-token: "
 static const struct source {
@@ -55,7 +54,7 @@ struct question {
 struct advertise {
 	struct loop *loop;
 	struct http_prober *prober;
-	const char *setting;
+	const char *setting, *metadata;
 	struct loop_timer timer;
 	struct question questions[ARRAY_LEN(sources) + 1]; /* the last: AWS with its token */
 	unsigned open;
@@ -221,7 +220,7 @@ static http_probe_fn on_reply;
 
 static int ask(struct advertise *a, struct question *q, const struct source *s, struct err *e)
 {
-	AUTO(free) char *url = str_fmt(METADATA "%s", s->path);
+	AUTO(free) char *url = str_fmt("%s%s", a->metadata, s->path);
 
 	if (!url)
 		return err_nomem(e);
@@ -315,8 +314,8 @@ bool advertise_is_searching(const struct advertise *a)
 	return a->open > 0;
 }
 
-struct advertise *advertise_new(
-        struct loop *l, struct http_prober *p, const char *setting, struct err *e)
+struct advertise *advertise_new(struct loop *l, struct http_prober *p, const char *setting,
+        const char *metadata, struct err *e)
 {
 	struct advertise *a = calloc(1, sizeof(*a));
 
@@ -326,7 +325,8 @@ struct advertise *advertise_new(
 	}
 	a->loop = l;
 	a->prober = p;
-	a->setting = setting ? setting : "";
+	a->setting = setting;
+	a->metadata = metadata;
 	if (strcmp(a->setting, "auto") == 0)
 		search(a);
 	return a;

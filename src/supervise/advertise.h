@@ -27,16 +27,17 @@
 #include "base/err.h"
 #include "nodeos/peers.h"
 
-#define ADVERTISE_PORT "9876"
+#define ADVERTISE_PORT     "9876"
+#define ADVERTISE_METADATA "http://169.254.169.254"
 
 struct advertise;
 struct http_prober;
 struct loop;
 
-/* setting is the caller's and stays.  Loop and prober must outlive it.  A setting that is wrong
- * is told by advertise_get(). */
-struct advertise *advertise_new(
-        struct loop *l, struct http_prober *p, const char *setting, struct err *e) NODISCARD;
+/* setting and metadata (ADVERTISE_METADATA, but for tests) are the caller's and stay.  Loop and
+ * prober must outlive it.  A setting that is wrong is told by advertise_get(). */
+struct advertise *advertise_new(struct loop *l, struct http_prober *p, const char *setting,
+        const char *metadata, struct err *e) NODISCARD;
 void advertise_free(struct advertise *a);
 
 bool advertise_is_searching(const struct advertise *a);

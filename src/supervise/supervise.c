@@ -605,7 +605,7 @@ static int set_up_peers(struct supervisor *s, struct err *e)
 	s->follow = follow_new(&s->loop, s->prober, key, e);
 	if (!s->follow)
 		return -1;
-	s->advertise = advertise_new(&s->loop, s->prober, s->cfg->advertise, e);
+	s->advertise = advertise_new(&s->loop, s->prober, s->cfg->advertise, ADVERTISE_METADATA, e);
 	return s->advertise ? 0 : -1;
 }
 

@@ -36,7 +36,7 @@ static int render(struct buf *out, struct render_info *info, const char *text, s
 	"plugin = eosio::db_size_api_plugin\n"
 #define HTTP   "http-server-address = 0.0.0.0:8888\n"
 #define HOST   "http-validate-host = false\n"
-#define NET    "connection-cleanup-period = 5\np2p-max-nodes-per-host = 100\n"
+#define NET    "connection-cleanup-period = 5\np2p-max-nodes-per-host = 100\nmax-clients = 100\n"
 #define AGENT  "agent-name = readers.3\n"
 #define PEER_A "p2p-peer-address = a.example:9876\n"
 #define PEER_B "p2p-peer-address = [2001:db8::1]:9876:blk\n"
@@ -48,9 +48,9 @@ static void whole_texts(void **state)
 	} t[] = {
 		{ "nothing", "", HEAD HTTP HOST NET AGENT PEER_A PEER_B },
 		{ "other things stay in order, comments go",
-		        "# mine\nmax-clients = 5 # five\nread-mode = head\n",
-		        HEAD
-		        "max-clients = 5\nread-mode = head\n" HTTP HOST NET AGENT PEER_A PEER_B },
+		        "# mine\nsync-fetch-span = 5 # five\nread-mode = head\n",
+		        HEAD "sync-fetch-span = 5\nread-mode = head\n" HTTP HOST NET AGENT PEER_A
+		                PEER_B },
 		{ "plugins once, in any form",
 		        "plugin = eosio::http_plugin,eosio::trace_api_plugin eosio::chain_plugin\n"
 		        "plugin = eosio::trace_api_plugin\n",
@@ -66,11 +66,12 @@ static void whole_texts(void **state)
 		                HOST NET AGENT PEER_B },
 		{ "the user's defaults win",
 		        "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
-		        "agent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
+		        "max-clients = 25\nagent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
 		        "http-validate-host = FALSE\n",
-		        HEAD "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
-		             "agent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
-		             "http-validate-host = FALSE\n" PEER_A PEER_B },
+		        HEAD
+		        "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
+		        "max-clients = 25\nagent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
+		        "http-validate-host = FALSE\n" PEER_A PEER_B },
 		{ "validation with aliases", "http-validate-host = true\nhttp-alias = node:8888\n",
 		        HEAD "http-validate-host = true\nhttp-alias = node:8888\n" HTTP NET AGENT
 		                PEER_A PEER_B },
