@@ -46,7 +46,7 @@
 
 #define FOLLOW_DOWN_NS     (5 * NS_PER_SEC)   /* gone and down: let go after this */
 #define FOLLOW_GONE_NS     (300 * NS_PER_SEC) /* gone, but its connection lives */
-#define FOLLOW_SPARE_NS    (30 * NS_PER_SEC)  /* there, but others were chosen */
+#define FOLLOW_SPARE_NS    (15 * NS_PER_SEC)  /* there, but others were chosen */
 #define FOLLOW_NO_NAME_NS  (300 * NS_PER_SEC) /* before "no such name" is believed */
 #define FOLLOW_RESTLESS_NS (60 * NS_PER_SEC)
 #define FOLLOW_RETRY_NS    (5 * NS_PER_SEC) /* doubles six times */
