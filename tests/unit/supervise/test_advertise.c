@@ -160,6 +160,8 @@ static void cloud(void *arg, const struct http_server_request *q, struct http_se
 		        "X-aws-ec2-metadata-token-ttl-seconds", "60", "t", false },
 		{ "aws, bad token", "PUT", "/latest/api/token",
 		        "X-aws-ec2-metadata-token-ttl-seconds", "60", "a\r\nHost: b", false },
+		{ "aws, bad token", "GET", "/latest/meta-data/public-ipv4",
+		        "X-aws-ec2-metadata-token", "a", "8.8.0.9", false },
 		{ "google", "GET",
 		        "/computeMetadata/v1/instance/network-interfaces/0/access-configs/0/"
 		        "external-ip",

@@ -132,6 +132,20 @@ static void a_name_becomes_a_connection(void **state)
 	until(v, "+\"127.0.0.1:4711\" +\"127.0.0.1:4711\" ");
 }
 
+/* One after the other, and none has to wait for a retry. */
+static void two_at_once(void **state)
+{
+	int64_t began = clock_mono_ns();
+	struct env *v = *state;
+
+	start(v, "localhost:4711", "localhost:4712", 9876);
+	pass(v, 200);
+	follow_saw(v->f, clock_mono_ns());
+	follow_saw(v->f, clock_mono_ns()); /* while the first request is under way */
+	until(v, "+\"127.0.0.1:4711\" +\"127.0.0.1:4712\" ");
+	assert_true(clock_mono_ns() - began < FOLLOW_RETRY_NS);
+}
+
 static void ourselves_we_leave_out(void **state)
 {
 	struct env *v = *state;
@@ -196,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_name_becomes_a_connection),
+		CASE(two_at_once),
 		CASE(ourselves_we_leave_out),
 		CASE(a_bad_name_is_shown),
 		CASE(a_refusal_is_no_loop),

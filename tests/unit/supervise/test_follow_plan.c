@@ -75,6 +75,26 @@ static void the_graph_is_one_piece_and_bounded(void **state)
 	}
 }
 
+/* Nobody dials for the others: the work does not follow the order of the addresses. */
+static void the_dials_are_shared(void **state)
+{
+	bool dial[MOST][MOST] = { 0 };
+	unsigned low = 0, high = 0;
+	struct in_addr a[MOST];
+
+	(void)state;
+	for (unsigned i = 0; i < MOST; i++)
+		a[i] = ip(i);
+	whole_graph(dial, a, MOST);
+	for (size_t i = 0; i < MOST / 4; i++)
+		for (size_t j = 0; j < MOST; j++) {
+			low += dial[i][j];
+			high += dial[MOST - 1 - i][j];
+		}
+	if (low > 2 * high || high > 2 * low)
+		fail_msg("the lowest dial %u, the highest %u", low, high);
+}
+
 /* One member more changes few of the pairs of the others. */
 static void the_graph_is_stable(void **state)
 {
@@ -471,6 +491,23 @@ static void names(void **state)
 	}
 }
 
+/* Our own address with another port is somebody else. */
+static void another_port_is_another_node(void **state)
+{
+	struct in_addr own = ip(200);
+	struct fake f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(
+	        follow_answer(&f.t, 0, FOLLOW_FOUND, &own, 1, &own, 1, PORT + 1, f.now), 0);
+	assert_int_equal(follow_count(&f.t).wanted, 1);
+	assert_int_equal(follow_answer(&f.t, 0, FOLLOW_FOUND, &own, 1, &own, 1, PORT, f.now), 0);
+	assert_int_equal(follow_count(&f.t).wanted, 0);
+	follow_release(&f.t);
+	buf_release(&f.log);
+}
+
 static void too_many_names(void **state)
 {
 	AUTO(strvec) struct strvec v = STRVEC_INIT;
@@ -509,12 +546,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_graph_is_one_piece_and_bounded),
+		cmocka_unit_test(the_dials_are_shared),
 		cmocka_unit_test(the_graph_is_stable),
 		cmocka_unit_test(strangers_are_chosen_by_key),
 		cmocka_unit_test(table),
 		cmocka_unit_test(who_is_chosen),
 		cmocka_unit_test(counts),
 		cmocka_unit_test(names),
+		cmocka_unit_test(another_port_is_another_node),
 		cmocka_unit_test(too_many_names),
 		cmocka_unit_test(floods_are_bounded),
 	};
