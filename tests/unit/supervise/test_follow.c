@@ -138,7 +138,8 @@ static void two_at_once(void **state)
 	int64_t began = clock_mono_ns();
 	struct env *v = *state;
 
-	start(v, "localhost:4711", "localhost:4712", 9876);
+	/* Addresses, which are answered in the order they are asked for. */
+	start(v, "127.0.0.1:4711", "127.0.0.1:4712", 9876);
 	pass(v, 200);
 	follow_saw(v->f, clock_mono_ns());
 	follow_saw(v->f, clock_mono_ns()); /* while the first request is under way */
