@@ -14,13 +14,13 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "data/pool.h"
 #include "http/probe.h"
 #include "loop/loop.h"
 
 #define SEARCH_NS     (2 * NS_PER_SEC)
 #define REPLY_MAX     4096
-#define HOST_JSON     "host.json"
-#define HOST_JSON_MAX 4096
+#define HOST_TEXT_MAX 4096
 
 /*
  * Who may be behind the metadata address.  All are asked at once; those that are not there answer
@@ -136,18 +136,23 @@ int advertise_address(char out[NODEOS_PEER_SIZE], const char *text, struct err *
 /* 0, 1 when there is no host.json, -1. */
 static int read_host(char out[NODEOS_PEER_SIZE], int pool_fd, struct err *e)
 {
-	AUTO(buf) struct buf text = BUF_INIT(HOST_JSON_MAX);
+	AUTO(buf) struct buf text = BUF_INIT(HOST_TEXT_MAX);
 	AUTO(json) json_t *j = NULL;
-	int rc = fs_read_at(pool_fd, HOST_JSON, &text, e);
+	char host[NODEOS_PEER_SIZE];
+	const char *address;
+	int rc = fs_read_at(pool_fd, POOL_HOST_JSON, &text, e);
 
 	if (rc != 0)
 		return rc;
-	j = json_parse_object(text.data, text.len, HOST_JSON, e);
+	j = json_parse_object(text.data, text.len, POOL_HOST_JSON, e);
 	if (!j)
 		return -1;
-	if (advertise_address(out, json_str(j, "address", ""), e) < 0) {
+	address = json_str(j, "address", "");
+	/* There it stands without brackets. */
+	snprintf(host, sizeof(host), strchr(address, ':') ? "[%.60s]" : "%s", address);
+	if (advertise_address(out, host, e) < 0) {
 		err_clear(e);
-		return err_set(e, ERR_PROTOCOL, HOST_JSON ": 'address' is no address");
+		return err_set(e, ERR_PROTOCOL, POOL_HOST_JSON ": 'address' is no address");
 	}
 	return 0;
 }
@@ -163,12 +168,12 @@ static int get_host(char out[NODEOS_PEER_SIZE], int pool_fd, const char *node, s
 	if (rc > 0) {
 		err_clear(e);
 		err_set(e, ERR_NOT_FOUND,
-		        "the pool has no " HOST_JSON
+		        "the pool has no " POOL_HOST_JSON
 		        ", and the host has no name that is an address");
 	}
 	err_wrap(e, "NODESWARM_ADVERTISE=host");
 	err_hint(e,
-	        "run swarm/prepare-host.sh on the host, which writes " HOST_JSON
+	        "run swarm/prepare-host.sh on the host, which writes " POOL_HOST_JSON
 	        " into the pool, or set NODESWARM_ADVERTISE to an address");
 	return -1;
 }

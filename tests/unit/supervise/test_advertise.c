@@ -340,6 +340,7 @@ static void settings(void **state)
 		{ "203.0.113.7", NULL, "n1", "203.0.113.7:9876", NULL },
 		{ "host", "{\"format\":1,\"address\":\"192.0.2.9\"}", "n1", "192.0.2.9:9876",
 		        NULL },
+		{ "host", "{\"address\":\"2001:db8::9\"}", "n1", "[2001:db8::9]:9876", NULL },
 		{ "host", NULL, "node1.example", "node1.example:9876", NULL },
 		{ "host", NULL, "unknown", NULL,
 		        "NODESWARM_ADVERTISE=host: the pool has no host.json, and the host has no "
