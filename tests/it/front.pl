@@ -8,8 +8,9 @@
 #	                            DIR/IP.log gets all bytes that reach the API. DIR/IP.mode, read for
 #	                            each request, may say: unready, break (take the request, close
 #	                            without an answer), hang, fail (status 500)
-#	front.pl raw HOST PORT      send standard input, print what comes back until the other end
-#	                            closes, or 3 s
+#	front.pl raw HOST PORT [SECONDS]
+#	                            send standard input, print what comes back until the other end
+#	                            closes or is silent that long (3)
 use strict;
 use warnings;
 use IO::Select;
@@ -113,13 +114,13 @@ sub reader
 
 sub raw
 {
-	my ($host, $p) = @_;
+	my ($host, $p, $seconds) = (@_, 3);
 	local $/;
 	my $s = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $p, Timeout => 3) or die "raw: $!";
 	my $request = <STDIN>;
 	syswrite($s, $request);
 	my $sel = IO::Select->new($s);
-	while ($sel->can_read(3)) {
+	while ($sel->can_read($seconds)) {
 		last unless sysread($s, my $data, 65536);
 		print $data;
 	}
