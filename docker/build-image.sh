@@ -42,7 +42,9 @@ done
 # An unpacked package: its files are where they would be installed, below $unpacked.
 unpacked=$root/build/packages/haproxy
 if [ -n "$front" ]; then
-	[ $# = 0 ] && [ -z "$sim" ] || usage_error '--front takes no programs and no --sim'
+	if [ $# -gt 0 ] || [ -n "$sim" ]; then
+		usage_error '--front takes no programs and no --sim'
+	fi
 	PATH=$unpacked/usr/sbin:$PATH:/usr/sbin:/sbin
 	type -P haproxy >/dev/null || die "no 'haproxy' here: run scripts/install-deps.sh run"
 	set -- haproxy
