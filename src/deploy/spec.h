@@ -22,6 +22,7 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/compiler.h"
 #include "base/digest.h"
@@ -33,11 +34,12 @@ struct stack_network;
 struct stack_file;
 
 /* Labels; the first two are the docker CLI's. */
-#define SPEC_LABEL_STACK    "com.docker.stack.namespace"
-#define SPEC_LABEL_IMAGE    "com.docker.stack.image"
-#define SPEC_LABEL_DIGEST   "nodeswarm.spec"     /* spec_digest() of the wanted spec */
-#define SPEC_LABEL_REPLICAS "nodeswarm.replicas" /* replicas the file asked for at the last up */
-#define SPEC_LABEL_STOPPED  "nodeswarm.stopped"  /* former replicas while stopped */
+#define SPEC_LABEL_STACK      "com.docker.stack.namespace"
+#define SPEC_LABEL_IMAGE      "com.docker.stack.image"
+#define SPEC_LABEL_DIGEST     "nodeswarm.spec"     /* spec_digest() of the wanted spec */
+#define SPEC_LABEL_REPLICAS   "nodeswarm.replicas" /* replicas the file asked for at the last up */
+#define SPEC_LABEL_STOPPED    "nodeswarm.stopped"  /* former replicas while stopped */
+#define SPEC_LABEL_STOPPED_AT "nodeswarm.stopped-at" /* when it was stopped, RFC 3339 */
 
 /*
  * The ids that the engine gave: objects {name in the engine: id}.  A service's networks may be
@@ -54,6 +56,12 @@ struct spec_refs {
 char *spec_service_name(const struct stack *st, const struct stack_service *svc) NODISCARD;
 char *spec_network_name(const struct stack *st, const struct stack_network *net) NODISCARD;
 char *spec_file_name(const struct stack *st, const struct stack_file *f) NODISCARD;
+
+/*
+ * Whether a network of this name is on every node ("host", "bridge" ...).  The swarm has an object
+ * of its own for it, with an id that is in no list, so it is referred to by its name.
+ */
+bool spec_is_predefined_network(const char *name);
 
 /*
  * POST /services/create.  With refs NULL the body has no ids at all, only names: that text says

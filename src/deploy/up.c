@@ -1,9 +1,12 @@
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "data/pool.h"
 #include "deploy/deploy_priv.h"
@@ -61,8 +64,11 @@ static int check_images(struct deploy *d, const struct stack *st, struct err *e)
 }
 
 /* A bind source that is not there makes the engine reject each task, again and again. */
-static int check_pools(const struct stack *st, struct err *e)
+static int check_pools(struct deploy *d, const struct stack *st, struct err *e)
 {
+	/* Of an engine that is elsewhere the pool is too. */
+	if (!str_starts(engine_host(d->engine), "unix://", NULL))
+		return 0;
 	for (size_t i = 0; i < st->n_services; i++) {
 		const struct stack_service *s = &st->services[i];
 		const char *path = NULL;
@@ -92,6 +98,27 @@ static int create_file(struct deploy *d, const struct stack *st, const struct pl
 	return secret
 	        ? engine_secret_create(d->engine, op->name, f->data, f->size, labels, NULL, e)
 	        : engine_config_create(d->engine, op->name, f->data, f->size, labels, NULL, e);
+}
+
+/* Random bytes as hex digits, with this stack's label so that `down --purge` removes it. */
+static int create_generated(
+        struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
+{
+	AUTO(json) json_t *labels = json_pack("{s:s}", SPEC_LABEL_STACK, st->name);
+	unsigned char bytes[STACK_GENERATE_MAX];
+	char hex[2 * STACK_GENERATE_MAX + 1];
+	size_t n = op->item.file->generate;
+	ssize_t got = getrandom(bytes, n, 0);
+	int rc;
+
+	if (got != (ssize_t)n)
+		return err_sys(e, got < 0 ? errno : EAGAIN, "getrandom");
+	hex_encode(hex, bytes, n);
+	rc = labels ? engine_secret_create(d->engine, op->name, hex, 2 * n, labels, NULL, e)
+	            : err_nomem(e);
+	explicit_bzero(bytes, sizeof(bytes));
+	explicit_bzero(hex, sizeof(hex));
+	return rc;
 }
 
 static int create_network(
@@ -143,7 +170,8 @@ static int carry_out(struct deploy *d, const struct stack *st, const struct plan
 		rc = create_file(d, st, op, false, e);
 		break;
 	case PLAN_SECRET:
-		rc = create_file(d, st, op, true, e);
+		rc = op->item.file->generate ? create_generated(d, st, op, e)
+		                             : create_file(d, st, op, true, e);
 		break;
 	case PLAN_SERVICE:
 		rc = put_service(d, st, op, a, e);
@@ -250,7 +278,7 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 		rc = 0;
 		goto out;
 	}
-	if (check_images(d, st, e) < 0 || check_pools(st, e) < 0)
+	if (check_images(d, st, e) < 0 || check_pools(d, st, e) < 0)
 		goto out;
 	before = deadline_view(d, &dl, true, e);
 	if (!before || leaving_note(&leaving, before, &set, e) < 0)
