@@ -87,8 +87,12 @@ moved()
 check 'drain of a host: 0 failed' during drained
 docker node update --availability active node2 >/dev/null
 
-# A reader each on hosts 2 and 3 again.
-check 'spread again: 0 failed' during docker service update --force nodeswarm_readers
+# Readers on hosts 2 and 3 again: new tasks go where the fewest are.
+spread()
+{
+	nodeswarm scale readers=2 && nodeswarm scale readers=6
+}
+check 'spread again: 0 failed' during spread
 check 'all serve again' wait_for 30 all_serve
 
 # --- quiesce and resume through the agents -------------------------------------------------------
