@@ -158,11 +158,10 @@ static int show(struct context *ctx, struct engine *eng, struct err *e)
 
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
 
 	if (!eng)
 		return -1;
-	engine_interrupt_on(eng, &ctx->interrupted);
 	if (!watch)
 		return show(ctx, eng, e);
 	while (!ctx->interrupted) {

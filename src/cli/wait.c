@@ -19,7 +19,7 @@ static void on_note(void *arg, const char *text)
 int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e)
 {
 	*d = (struct deploy){
-		.engine = engine_new(ctx->host, e),
+		.engine = command_engine(ctx, e),
 		.stack = ctx->stack,
 		.pool = ctx->pool,
 		.wait_ns = wait_ns,
@@ -28,10 +28,7 @@ int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err
 		.note = on_note,
 		.arg = ctx,
 	};
-	if (!d->engine)
-		return -1;
-	engine_interrupt_on(d->engine, &ctx->interrupted);
-	return 0;
+	return d->engine ? 0 : -1;
 }
 
 int wait_finish(struct context *ctx, int rc, const struct slot_ends *ends, struct err *e)

@@ -50,7 +50,7 @@ replicas()
 usual
 check 'no engine' expect_fail 1 'hint: .*DOCKER_HOST' nodeswarm --host unix:///nonexistent.sock status
 check 'no engine, as JSON' expect_fail 1 '"kind": ?"unavailable"' nodeswarm --json --host unix:///nonexistent.sock status
-check 'a host of another kind' expect_fail 2 'unix' nodeswarm --host tcp://127.0.0.1:1 status
+check 'a host of another kind' expect_fail 2 'hint: .*ssh -NL' nodeswarm --host ssh://me@there status
 check 'engine without a swarm' engine_up --no-swarm || exit
 check 'swarm inactive' expect_fail 1 'hint: .*swarm init' up
 docker swarm init --advertise-addr 192.168.77.1 --listen-addr 192.168.77.1:2377 --default-addr-pool 10.200.0.0/16 >/dev/null
