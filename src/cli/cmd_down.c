@@ -23,7 +23,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	if (wait_open(ctx, &d, wait_ns, e) < 0)
 		return -1;
 	rc = deploy_down(&d, purge, &ends, e);
-	engine_free(d.engine);
+	wait_close(&d);
 	return wait_finish(ctx, rc, &ends, e);
 }
 

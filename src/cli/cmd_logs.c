@@ -7,10 +7,14 @@
 #include "base/str.h"
 #include "cli/output.h"
 #include "cli/wait.h"
+#include "deploy/agents.h"
+#include "deploy/slot_log.h"
 #include "deploy/view.h"
 #include "engine/logs.h"
 
-static bool follow, timestamps;
+#define FILE_TAIL_DEFAULT 100
+
+static bool follow, timestamps, from_file;
 static int64_t tail, since_ns;
 
 static const struct opt opts[] = {
@@ -20,6 +24,9 @@ static const struct opt opts[] = {
 	{ "since", 0, "TIME", "only lines of the last TIME", .duration = &since_ns },
 	{ "timestamps", 't', NULL, "print the time at which the engine got the line",
 	        .flag = &timestamps },
+	{ "file", 0, NULL,
+	        "the chain node's own lines from nodeos.log of the slot, as the host kept them",
+	        .flag = &from_file },
 	{ NULL },
 };
 
@@ -78,6 +85,89 @@ static int on_line(void *arg, const struct engine_log_line *line)
 	return (follow || p->ctx->json) && output_flush(p->ctx, &p->err) < 0;
 }
 
+/* --- nodeos.log --------------------------------------------------------------------------- */
+
+struct file_printer {
+	struct context *ctx;
+	const char *service; /* as it was asked for */
+	struct err err;
+};
+
+static void print_file_line(
+        struct file_printer *p, uint64_t slot, const char *host, const char *text)
+{
+	char name[400];
+
+	snprintf(name, sizeof(name), "%.300s.%llu", p->service, (unsigned long long)slot);
+	if (!p->ctx->json) {
+		output_line(p->ctx, "%s@%s | %s", name, host, text);
+		return;
+	}
+	(void)!output_value(p->ctx, "name", json_string(name), &p->err);
+	(void)!output_value(p->ctx, "host", json_string(host), &p->err);
+	(void)!output_value(p->ctx, "text", json_string(text), &p->err);
+	(void)!output_flush(p->ctx, &p->err);
+}
+
+static void on_file(void *arg, uint64_t slot, const char *host, char *text)
+{
+	struct file_printer *p = arg;
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line && p->err.kind == ERR_NONE;
+	        line = strtok_r(NULL, "\n", &save)) {
+		str_printable(line);
+		print_file_line(p, slot, host, line);
+	}
+}
+
+static void on_file_warning(void *arg, const char *text)
+{
+	const struct file_printer *p = arg;
+
+	output_warn(p->ctx, "%s", text);
+}
+
+/* "readers.3" -> the service's full name and the slot. */
+static int print_files(struct context *ctx, struct engine *eng, const char *name, struct err *e)
+{
+	AUTO(agents_free) struct agents *agents = NULL;
+	AUTO(free) char *service = strdup(name);
+	AUTO(free) char *prefix = str_fmt("%s_", ctx->stack);
+	AUTO(free) char *full = NULL;
+	struct file_printer p = { .ctx = ctx };
+	struct slot_log_query q = { .tail = tail ? tail : FILE_TAIL_DEFAULT,
+		.fn = on_file,
+		.warn = on_file_warning,
+		.arg = &p };
+	char *dot;
+
+	if (!service || !prefix)
+		return err_nomem(e);
+	dot = strrchr(service, '.');
+	if (dot) {
+		*dot = '\0';
+		if (num_uint(&q.slot, dot + 1, 1, INT32_MAX, e) < 0)
+			return err_wrap(e, "'%s' is not SERVICE or SERVICE.SLOT", name);
+	}
+	full = str_fmt("%s%s", str_starts(service, prefix, NULL) ? "" : prefix, service);
+	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
+	if (!agents)
+		return -1;
+	if (!full)
+		return err_nomem(e);
+	p.service = service;
+	q.service = full;
+	if (slot_logs(eng, agents, &q, e) < 0)
+		return err_wrap(e, "%s", name);
+	if (p.err.kind == ERR_NONE)
+		return 0;
+	*e = p.err;
+	return -1;
+}
+
+/* --- docker's log -------------------------------------------------------------------------- */
+
 static int print_logs(struct context *ctx, struct engine *eng, const char *name, struct err *e)
 {
 	const struct view_query q = { .stack = ctx->stack, .pool = ctx->pool, .no_status = true };
@@ -132,7 +222,14 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 
 	if (!eng)
 		return -1;
-	return print_logs(ctx, eng, argv[0], e);
+	if (!from_file)
+		return print_logs(ctx, eng, argv[0], e);
+	if (follow || timestamps || since_ns)
+		return command_usage(ctx, e, "'--file' goes with '--tail' only");
+	if (tail > SLOT_LOG_TAIL_MAX)
+		return command_usage(
+		        ctx, e, "'--file' shows %d lines of a slot at most", SLOT_LOG_TAIL_MAX);
+	return print_files(ctx, eng, argv[0], e);
 }
 
 const struct command cmd_logs = {
@@ -141,9 +238,13 @@ const struct command cmd_logs = {
 	.args = "SERVICE[.SLOT]",
 	.summary = "show what a service's slots print",
 	.description = "From docker's own log of each container: the supervisor's events and the "
-	               "chain node's "
-	               "lines. With --json one object a line.",
-	.examples = (const char *const[]){ "nodeswarm logs readers.3 --tail 50 -f", NULL },
+	               "chain node's lines. With --json one object a line.\n\n"
+	               "Docker's log goes with the container. With --file the chain node's lines "
+	               "come from nodeos.log in the slot's directory, through the agents: of every "
+	               "host that has the slot, also after it has stopped; the last 100 unless "
+	               "--tail says otherwise.",
+	.examples = (const char *const[]){ "nodeswarm logs readers.3 --tail 50 -f",
+	        "nodeswarm logs readers.3 --file --tail 1000", NULL },
 	.min_args = 1,
 	.max_args = 1,
 	.flags = COMMAND_HAS_JSON,

@@ -1,18 +1,9 @@
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/num.h"
-#include "base/str.h"
 #include "cli/output.h"
 #include "cli/wait.h"
-#include "control/client.h"
-#include "data/pool.h"
-#include "data/slot.h"
-
-/*
- * quiesce and resume speak to the supervisor's control socket in this host's pool; they need no
- * engine.
- */
+#include "deploy/quiesce.h"
 
 static int64_t wait_ns = WAIT_FOREVER;
 
@@ -21,75 +12,75 @@ static const struct opt opts[] = {
 	{ NULL },
 };
 
-/* "readers.3" or "nodeswarm_readers.3" -> the slot's directory. */
-static int open_named(struct context *ctx, struct slot *s, const char *name, struct err *e)
+static json_t *error_json(const struct err *e)
 {
-	AUTO(pool) struct pool p = POOL_INIT;
-	AUTO(free) char *service = strdup(name);
-	AUTO(free) char *prefix = str_fmt("%s_", ctx->stack);
-	AUTO(free) char *full = NULL;
-	char *dot = service ? strrchr(service, '.') : NULL;
-	uint64_t number;
-
-	if (!service || !prefix)
-		return err_nomem(e);
-	if (!dot || dot == service)
-		return command_usage(ctx, e, "'%s' is not SERVICE.SLOT", name);
-	*dot = '\0';
-	if (num_uint(&number, dot + 1, 1, SLOT_NUMBER_MAX, e) < 0)
-		return err_wrap(e, "'%s'", name);
-	full = str_starts(service, prefix, NULL) ? strdup(service)
-	                                         : str_fmt("%s%s", prefix, service);
-	if (!full)
-		return err_nomem(e);
-	if (pool_open(&p, ctx->pool, e) < 0)
-		return -1;
-	return slot_open(s, &p, full, number, false, e);
+	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(e->kind), "message", e->msg,
+	        "hint", e->hint);
 }
 
-/* A slot that stopped and was not left clean is a negative verdict. */
-static int check_verdict(const char *name, const json_t *reply, struct err *e)
+/* The supervisor's own object plus who it is; with "error" when it failed. */
+static int print_slots(struct context *ctx, const struct quiesce_slot *v, size_t n, struct err *e)
 {
-	const char *verdict = json_str(reply, "verdict", "");
+	json_t *list = json_array();
 
-	if (strcmp(json_str(reply, "state", ""), "quiesced") != 0 ||
-	        strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0)
-		return 0;
-	return err_set(e, ERR_UNHEALTHY, "%s was not left clean: %s, %s", name, verdict,
-	        json_str(reply, "verdict_why", ""));
-}
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = v[i].status ? json_deep_copy(v[i].status) : json_object();
 
-static int ask_each(struct context *ctx, const char *request, int argc, char **argv, struct err *e)
-{
-	AUTO(json) json_t *list = json_array();
-
-	for (int i = 0; i < argc; i++) {
-		AUTO(slot) struct slot s = SLOT_INIT;
-		json_t *j;
-
-		if (open_named(ctx, &s, argv[i], e) < 0)
-			return -1;
-		progress_set(ctx, "%s: waiting for its supervisor", argv[i]);
-		j = control_ask_one(s.fd, request, wait_ns, &ctx->interrupted, e);
-		if (!j)
-			return err_wrap(e, "%s", argv[i]);
-		output_line(ctx, "%s is %s", argv[i], json_str(j, "state", "?"));
-		if (json_array_append_new(list, j) < 0)
+		if (v[i].status && v[i].err.kind == ERR_NONE)
+			output_line(
+			        ctx, "%s is %s", v[i].name, json_str(v[i].status, "state", "?"));
+		else if (v[i].err.kind != ERR_NONE)
+			output_line(ctx, "%s: %s", v[i].name, v[i].err.msg);
+		if (json_object_set_new(o, "name", json_string(v[i].name)) < 0 ||
+		        (*v[i].host &&
+		                json_object_set_new(o, "host", json_string(v[i].host)) < 0) ||
+		        (v[i].err.kind != ERR_NONE &&
+		                json_object_set_new(o, "error", error_json(&v[i].err)) < 0) ||
+		        json_array_append(list, o) < 0) {
+			json_decref(o);
+			json_decref(list);
 			return err_nomem(e);
-		if (check_verdict(argv[i], j, e) < 0)
-			return -1;
+		}
+		json_decref(o);
 	}
-	return output_value(ctx, "slots", TAKE(list), e);
+	return output_value(ctx, "slots", list, e);
+}
+
+typedef int order_fn(struct deploy *, struct quiesce_slot *, size_t, struct err *);
+
+static int ask_each(struct context *ctx, order_fn *order, int argc, char **argv, struct err *e)
+{
+	AUTO(free) struct quiesce_slot *v = calloc((size_t)argc, sizeof(*v));
+	struct err print = ERR_INIT;
+	struct deploy d;
+	size_t n = 0;
+	int rc;
+
+	if (!v)
+		return err_nomem(e);
+	for (; n < (size_t)argc; n++)
+		if ((size_t)snprintf(v[n].name, sizeof(v[n].name), "%s", argv[n]) >=
+		        sizeof(v[n].name))
+			return command_usage(ctx, e, "'%.40s...' is not SERVICE.SLOT", argv[n]);
+	if (wait_open(ctx, &d, wait_ns, e) < 0)
+		return -1;
+	rc = order(&d, v, n, e);
+	wait_close(&d);
+	if (rc == 0 || (e->kind != ERR_USAGE && e->kind != ERR_INTERRUPTED))
+		if (print_slots(ctx, v, n, rc < 0 ? &print : e) < 0)
+			rc = -1;
+	quiesce_slots_release(v, n);
+	return rc;
 }
 
 static int run_quiesce(struct context *ctx, int argc, char **argv, struct err *e)
 {
-	return ask_each(ctx, "quiesce", argc, argv, e);
+	return ask_each(ctx, deploy_quiesce, argc, argv, e);
 }
 
 static int run_resume(struct context *ctx, int argc, char **argv, struct err *e)
 {
-	return ask_each(ctx, "resume", argc, argv, e);
+	return ask_each(ctx, deploy_resume, argc, argv, e);
 }
 
 const struct command cmd_quiesce = {
@@ -97,10 +88,12 @@ const struct command cmd_quiesce = {
 	.group = "Host",
 	.args = "SERVICE.SLOT...",
 	.summary = "stop a slot's chain node while its container stays",
-	.description = "Asks the supervisor of a slot on this host to stop nodeos and record how "
-	               "it was left. "
-	               "Returns when it has stopped. 'nodeswarm resume' starts it again.",
-	.examples = (const char *const[]){ "nodeswarm quiesce readers.3", NULL },
+	.description = "Asks the supervisor of each slot, on whatever host, to stop nodeos and "
+	               "record how it was left. Returns when all have stopped, however long that "
+	               "takes, and exits 1 if one was not left clean. Who stops waiting stops "
+	               "nothing. 'nodeswarm resume' starts them again.",
+	.examples = (const char *const[]){ "nodeswarm quiesce readers.3",
+	        "nodeswarm quiesce readers.1 readers.2 --wait 10m", NULL },
 	.min_args = 1,
 	.max_args = -1,
 	.flags = COMMAND_HAS_JSON,

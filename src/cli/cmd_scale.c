@@ -36,7 +36,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 	if (wait_open(ctx, &d, wait_ns, e) < 0)
 		return -1;
 	rc = deploy_scale(&d, scales, (size_t)argc, &ends, e);
-	engine_free(d.engine);
+	wait_close(&d);
 	return wait_finish(ctx, rc, &ends, e);
 }
 

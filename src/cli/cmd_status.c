@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "cli/output.h"
 #include "cli/wait.h"
+#include "deploy/agents.h"
 #include "deploy/view.h"
 
 static bool watch;
@@ -85,6 +86,11 @@ static json_t *text_or_null(const char *s)
 	return s && *s ? json_string(s) : NULL;
 }
 
+static const char *text_or_none(const char *s)
+{
+	return *s ? s : NULL;
+}
+
 static void add_task(struct table *t, const struct view_task *v)
 {
 	char buf[400];
@@ -93,7 +99,11 @@ static void add_task(struct table *t, const struct view_task *v)
 	table_set(t, COL_NAME, json_string(v->name));
 	table_set(t, COL_HOST, text_or_null(v->host));
 	table_set(t, COL_TASK_STATE, json_string(engine_task_state_name(v->t.state)));
-	table_set(t, COL_READY, json_boolean(view_task_is_wanted(v) && view_task_serves(v)));
+	if (view_task_is_known(v))
+		table_set(
+		        t, COL_READY, json_boolean(view_task_is_wanted(v) && view_task_serves(v)));
+	else
+		table_set(t, COL_STATE, json_string("unknown"));
 	table_set(t, COL_REASON, text_or_null(view_task_reason(v, buf, sizeof(buf))));
 	table_set(t, COL_SERVICE, json_string(v->service->name));
 	table_set(t, COL_SLOT, v->t.slot ? json_integer(v->t.slot) : NULL);
@@ -128,11 +138,55 @@ static int add_services(struct context *ctx, const struct view *v, struct err *e
 	return output_value(ctx, "services", list, e);
 }
 
-static int show(struct context *ctx, struct engine *eng, struct err *e)
+static int add_hosts(struct context *ctx, const struct view *v, struct err *e)
 {
-	const struct view_query q = {
-		.stack = ctx->stack, .pool = ctx->pool, .interrupted = &ctx->interrupted
-	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < v->nodes.n; i++) {
+		const struct view_host *h = &v->hosts[i];
+		json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?}", "host",
+		        h->node->hostname, "node_id", h->node->id, "address", h->node->addr,
+		        "state", h->node->state, "availability", h->node->availability, "agent",
+		        text_or_none(view_host_state_name(h->state)), "agent_version",
+		        h->slots.body ? h->slots.version : NULL, "why", text_or_none(h->why));
+
+		if (json_array_append_new(list, o) < 0)
+			break;
+	}
+	return output_value(ctx, "hosts", list, e);
+}
+
+/* What a reader of the table has to know of hosts. */
+static void note_hosts(struct context *ctx, const struct view *v)
+{
+	const char *hint = NULL;
+
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		const struct view_host *h = &v->hosts[i];
+		size_t unknown = 0;
+
+		for (size_t k = 0; k < v->n_tasks; k++)
+			unknown += v->tasks[k].on == h && !view_task_is_known(&v->tasks[k]);
+		if (h->state == VIEW_HOST_DOWN) {
+			output_line(ctx, "host %s is down; %zu slots there are unknown",
+			        h->node->hostname, unknown);
+		} else if (h->state == VIEW_HOST_UNREACHABLE || unknown) {
+			output_line(ctx, "host %s does not answer; %zu slots there are unknown: %s",
+			        h->node->hostname, unknown,
+			        *h->why ? h->why : "its agent serves another pool");
+			hint = *h->hint ? h->hint : hint;
+		}
+	}
+	if (hint)
+		output_line(ctx, "hint: %s", hint);
+}
+
+static int show(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
+{
+	const struct view_query q = { .stack = ctx->stack,
+		.pool = ctx->pool,
+		.agents = agents,
+		.interrupted = &ctx->interrupted };
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
 	AUTO(view_free) struct view *v = NULL;
 
@@ -145,7 +199,7 @@ static int show(struct context *ctx, struct engine *eng, struct err *e)
 	if (!v->n_services)
 		output_note(ctx, "there is no stack '%s'; 'nodeswarm up' makes it", ctx->stack);
 	if (output_value(ctx, "stack", json_string(ctx->stack), e) < 0 ||
-	        add_services(ctx, v, e) < 0)
+	        add_services(ctx, v, e) < 0 || add_hosts(ctx, v, e) < 0)
 		return -1;
 	if ((v->n_tasks || ctx->json) && output_table(ctx, "slots", t, e) < 0)
 		return -1;
@@ -153,22 +207,17 @@ static int show(struct context *ctx, struct engine *eng, struct err *e)
 		if (v->services[i].e.replicas == 0)
 			output_line(ctx, "%s is stopped%s", v->services[i].name,
 			        v->services[i].former > 0 ? "; 'nodeswarm up' brings it back" : "");
+	note_hosts(ctx, v);
 	return 0;
 }
 
-static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
+static int show_again(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
-
-	if (!eng)
-		return -1;
-	if (!watch)
-		return show(ctx, eng, e);
 	while (!ctx->interrupted) {
 		/* Home and clear: as watch(1) does, without the flicker of clearing first. */
 		if (ctx->out_tty && !ctx->json)
 			fputs("\033[H\033[2J", ctx->out);
-		if (show(ctx, eng, e) < 0) {
+		if (show(ctx, eng, agents, e) < 0) {
 			if (e->kind == ERR_INTERRUPTED)
 				break;
 			if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
@@ -184,6 +233,19 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	return 0;
 }
 
+static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
+{
+	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
+	AUTO(agents_free) struct agents *agents = NULL;
+
+	if (!eng)
+		return -1;
+	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
+	if (!agents)
+		return -1;
+	return watch ? show_again(ctx, eng, agents, e) : show(ctx, eng, agents, e);
+}
+
 const struct command cmd_status = {
 	.name = "status",
 	.group = "Cluster",
@@ -192,7 +254,11 @@ const struct command cmd_status = {
 	.description =
 	        "One row a slot, and a row for each earlier container that still stops. TASK is "
 	        "Swarm's word; the rest is the supervisor's own. READY means fit to be asked: "
-	        "answering, on the right chain, and not behind the best known head.",
+	        "answering, on the right chain, and not behind the best known head.\n\n"
+	        "Supervisors are asked through the agents of their hosts. A slot on a host that "
+	        "cannot be asked has state 'unknown' and no READY (null in JSON); a line below the "
+	        "table, and 'hosts' in JSON, says why: there 'agent' is 'ok', 'direct' (no agent, "
+	        "asked through the pool), 'none', 'unreachable' or 'down'.",
 	.examples = (const char *const[]){ "nodeswarm status", "nodeswarm status --watch",
 	        "nodeswarm status --json | jq '.slots[] | select(.ready | not)'", NULL },
 	.flags = COMMAND_HAS_JSON,

@@ -63,7 +63,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	if (wait_open(ctx, &d, wait_ns, e) < 0)
 		return -1;
 	rc = deploy_up(&d, st, plan_only, &p, e);
-	engine_free(d.engine);
+	wait_close(&d);
 	if (rc < 0)
 		return -1;
 	if (plan_only || ctx->json)

@@ -28,7 +28,20 @@ int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err
 		.note = on_note,
 		.arg = ctx,
 	};
-	return d->engine ? 0 : -1;
+	if (!d->engine)
+		return -1;
+	d->agents = agents_new(d->engine, ctx->stack, ctx->pool, &ctx->interrupted, e);
+	if (!d->agents) {
+		engine_free(d->engine);
+		return -1;
+	}
+	return 0;
+}
+
+void wait_close(struct deploy *d)
+{
+	agents_free(d->agents);
+	engine_free(d->engine);
 }
 
 int wait_finish(struct context *ctx, int rc, const struct slot_ends *ends, struct err *e)

@@ -6,6 +6,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "cli/command.h"
+#include "deploy/agents.h"
 #include "deploy/deploy.h"
 #include "engine/engine.h"
 
@@ -17,8 +18,9 @@
 	}
 #define WAIT_FOREVER (-1)
 
-/* Open the engine and fill *d; the caller frees d->engine with engine_free(). */
+/* Open the engine and the way to the agents and fill *d; wait_close() undoes it. */
 int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e) NODISCARD;
+void wait_close(struct deploy *d);
 
 /*
  * The end of a command that stops slots, whose own result was rc: print how they were left.

@@ -42,13 +42,8 @@ static json_t *parse_format(const char *line, size_t n, const char *what, struct
 	return TAKE(j);
 }
 
-json_t *control_reply_parse(const char *line, size_t n, struct err *e)
+int control_error_read(struct err *e, const json_t *error)
 {
-	AUTO(json) json_t *j = parse_format(line, n, "control reply", e);
-	const json_t *error = j ? json_at(j, "error") : NULL;
-
-	if (!error)
-		return TAKE(j);
 	for (int k = ERR_USAGE; k <= ERR_UNHEALTHY; k++)
 		if (strcmp(err_kind_name((enum err_kind)k), json_str(error, "kind", "")) == 0)
 			err_set(e, (enum err_kind)k, "%s",
@@ -58,6 +53,17 @@ json_t *control_reply_parse(const char *line, size_t n, struct err *e)
 		        json_str(error, "message", "an error without a kind"));
 	if (*json_str(error, "hint", ""))
 		err_hint(e, "%s", json_str(error, "hint", ""));
+	return -1;
+}
+
+json_t *control_reply_parse(const char *line, size_t n, struct err *e)
+{
+	AUTO(json) json_t *j = parse_format(line, n, "control reply", e);
+	const json_t *error = j ? json_at(j, "error") : NULL;
+
+	if (!error)
+		return TAKE(j);
+	control_error_read(e, error);
 	return NULL;
 }
 

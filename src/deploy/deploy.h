@@ -11,6 +11,10 @@
  * *interrupted is set, and with ERR_TIMEOUT after wait_ns; what was started goes on in both
  * cases.  An engine that does not answer for a while (an election among the managers takes 10 to
  * 20 s) is waited for.
+ *
+ * What a slot does on another host is known from that host's agent.  For a host whose agent is
+ * missing or does not come, the engine's word on its tasks is taken instead, and a note says so;
+ * how its slots were left is then not known.
  */
 
 #include <stdbool.h>
@@ -21,15 +25,17 @@
 #include "base/err.h"
 #include "base/json.h"
 
+struct agents;
 struct engine;
 struct stack;
 struct plan;
 
 struct deploy {
 	struct engine *engine;
-	const char *stack; /* the name */
-	const char *pool;  /* for services that do not name theirs */
-	int64_t wait_ns;   /* < 0: no limit; 0: do not wait at all */
+	struct agents *agents; /* of that engine; NULL: only its own host is asked */
+	const char *stack;     /* the name */
+	const char *pool;      /* for services that do not name theirs */
+	int64_t wait_ns;       /* < 0: no limit; 0: do not wait at all */
 	const volatile int *interrupted;
 	void (*progress)(void *arg, const char *text); /* a state that replaces the one before */
 	void (*note)(void *arg, const char *text);     /* an event */
@@ -42,7 +48,7 @@ struct slot_end {
 	char host[256];
 	bool is_known; /* its record could be read */
 	bool is_clean;
-	char why[320]; /* when it is not */
+	char why[400]; /* when it is not */
 };
 
 struct slot_ends {
@@ -74,7 +80,11 @@ struct scale {
 int deploy_scale(struct deploy *d, const struct scale *v, size_t n, struct slot_ends *ret,
         struct err *e) NODISCARD;
 
-/* Scale the named services (n 0: all) to nothing, remembering their size for `up`. */
+/*
+ * Scale the named services (n 0: all) to nothing, remembering their size for `up`: those with
+ * supervisors first, until how each slot was left is known, then others, agents last.  *ret also
+ * names the slots that an earlier, killed stop of the same services has left unclean.
+ */
 int deploy_stop(struct deploy *d, char *const *names, size_t n, struct slot_ends *ret,
         struct err *e) NODISCARD;
 

@@ -15,6 +15,7 @@ struct deadline {
 	int64_t at_ns;      /* CLOCK_MONOTONIC, or -1: none */
 	int64_t started_ns; /* real time: failures of slots count from here */
 	int64_t away_ns;    /* since when the engine does not answer; 0: it does */
+	int64_t mute_ns;    /* since when an agent that should run does not answer; 0: all do */
 	bool seen;          /* the engine has answered once */
 };
 
@@ -32,6 +33,10 @@ int deadline_turn(
 struct view *deadline_view(
         struct deploy *d, struct deadline *dl, bool no_status, struct err *e) NODISCARD;
 
+/* is_mute: an agent that should run does not answer now.  Whether to go on waiting for it; after a
+ * while what the engine says must do. */
+bool deadline_is_patient(struct deadline *dl, bool is_mute);
+
 /* Names of services, short or full; n 0: all of the stack. */
 struct service_set {
 	const char *const *names;
@@ -47,13 +52,17 @@ bool service_set_has(const struct service_set *set, const struct view_service *s
 int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
         struct err *e) NODISCARD;
 
-/* The slots of these services whose tasks have not ended: who may end now. */
+/*
+ * The slots of these services whose tasks have not ended: who may end now.  A slot may stand
+ * here several times, on different hosts: each has a data-dir of its own.  Tasks that a lost
+ * host left behind before are no part of it.
+ */
 struct leaving {
 	struct leaving_slot {
 		char name[160], full[160], pool[256], host[256];
+		char node_id[ENGINE_ID_SIZE];
 		uint64_t slot;
-		char task[ENGINE_ID_SIZE];
-		bool is_supervised, is_local;
+		bool is_supervised;
 	} * v;
 	size_t n;
 };
@@ -62,8 +71,10 @@ void leaving_release(struct leaving *l);
 int leaving_note(struct leaving *l, const struct view *v, const struct service_set *set,
         struct err *e) NODISCARD;
 
-/* Until no task of these services is left that is not wanted; then read the records of the
- * slots that have gone. */
+/*
+ * Until no task of these services is left that is not wanted, except on hosts that are down; then
+ * read the records of the slots that have gone, and add them to *ret.  (wait_gone.c)
+ */
 int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *set,
         const struct leaving *l, struct slot_ends *ret, struct err *e) NODISCARD;
 

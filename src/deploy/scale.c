@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/spec.h"
@@ -42,9 +43,10 @@ static int set_scale(json_t *spec, void *arg, struct err *e)
 	if (json_int(spec, "Mode.Replicated.Replicas", -1) == n &&
 	        !json_object_get(json_at(spec, "Labels"), SPEC_LABEL_STOPPED))
 		return 1;
-	return spec_set_replicas(spec, n, e) < 0
+	return spec_set_replicas(spec, n, e) < 0 ||
+	                spec_set_label(spec, SPEC_LABEL_STOPPED, NULL, e) < 0
 	        ? -1
-	        : spec_set_label(spec, SPEC_LABEL_STOPPED, NULL, e);
+	        : spec_set_label(spec, SPEC_LABEL_STOPPED_AT, NULL, e);
 }
 
 int deploy_scale(
@@ -94,59 +96,128 @@ out:
 static int set_stopped(json_t *spec, void *arg UNUSED, struct err *e)
 {
 	int64_t now = json_int(spec, "Mode.Replicated.Replicas", -1);
-	char text[32];
+	char text[32], at[CLOCK_TEXT_MAX];
 
 	/* Stopped already, by us or by hand: its former size must not become 0. */
 	if (now == 0)
 		return 1;
 	snprintf(text, sizeof(text), "%" PRId64, now);
-	return spec_set_label(spec, SPEC_LABEL_STOPPED, text, e) < 0
-	        ? -1
-	        : spec_set_replicas(spec, 0, e);
+	if (spec_set_label(spec, SPEC_LABEL_STOPPED, text, e) < 0 ||
+	        spec_set_label(spec, SPEC_LABEL_STOPPED_AT, clock_text(at, clock_real_ns()), e) < 0)
+		return -1;
+	return spec_set_replicas(spec, 0, e);
+}
+
+/* In this order: what tells how a slot was left goes last. */
+enum turn { TURN_SUPERVISED, TURN_OTHER, TURN_AGENT, TURN_COUNT };
+
+static enum turn turn_of(const struct view_service *s)
+{
+	return s->is_supervised                    ? TURN_SUPERVISED
+	        : strcmp(s->name, VIEW_AGENT) == 0 ? TURN_AGENT
+	                                           : TURN_OTHER;
+}
+
+static int stop_services(struct deploy *d, struct deadline *dl, const struct view *before,
+        const struct service_set *set, struct slot_ends *ret, struct err *e)
+{
+	struct leaving leaving = { 0 };
+	int rc = leaving_note(&leaving, before, set, e);
+
+	for (size_t i = 0; rc == 0 && i < before->n_services; i++)
+		if (service_set_has(set, &before->services[i]) &&
+		        change_service(d, before->services[i].e.id, set_stopped, NULL, e) < 0)
+			rc = -1;
+	if (rc == 0 && d->wait_ns != 0)
+		rc = wait_gone(d, dl, set, &leaving, ret, e);
+	leaving_release(&leaving);
+	return rc;
+}
+
+static void note_global(struct deploy *d, const struct view *v, const struct service_set *set)
+{
+	for (size_t i = 0; i < v->n_services; i++)
+		if (service_set_has(set, &v->services[i]) &&
+		        v->services[i].e.mode != ENGINE_REPLICATED)
+			deploy_note(d,
+			        "'%s' is global and has no size; 'nodeswarm down' removes it",
+			        v->services[i].name);
+}
+
+/* With is_last the services go, whatever their kind: nobody needs to hear that some stay. */
+static int stop_set(struct deploy *d, struct deadline *dl, const struct service_set *set,
+        bool is_last, struct slot_ends *ret, struct err *e)
+{
+	AUTO(view_free) struct view *before = deadline_view(d, dl, true, e);
+	AUTO(free) const char **names = NULL;
+
+	if (!before)
+		return -1;
+	for (size_t i = 0; i < set->n; i++)
+		if (!view_find(before, set->names[i]))
+			return no_service(d, before, set->names[i], e);
+	names = calloc(before->n_services ? before->n_services : 1, sizeof(*names));
+	if (!names)
+		return err_nomem(e);
+	if (!is_last)
+		note_global(d, before, set);
+	for (int turn = 0; turn < TURN_COUNT; turn++) {
+		struct service_set part = { .names = names };
+
+		for (size_t i = 0; i < before->n_services; i++)
+			if (service_set_has(set, &before->services[i]) &&
+			        before->services[i].e.mode == ENGINE_REPLICATED &&
+			        turn_of(&before->services[i]) == (enum turn)turn)
+				names[part.n++] = before->services[i].e.name;
+		/* An empty set would mean all. */
+		if (part.n && stop_services(d, dl, before, &part, ret, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int deploy_stop(
         struct deploy *d, char *const *names, size_t n, struct slot_ends *ret, struct err *e)
 {
 	struct service_set set = { .names = (const char *const *)names, .n = n };
-	AUTO(view_free) struct view *before = NULL;
-	struct leaving leaving = { 0 };
 	struct deadline dl;
-	int rc = -1;
 
 	deadline_start(&dl, d);
-	before = deadline_view(d, &dl, true, e);
-	if (!before)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (!view_find(before, names[i]))
-			return no_service(d, before, names[i], e);
-	if (leaving_note(&leaving, before, &set, e) < 0)
-		return -1;
-	for (size_t i = 0; i < before->n_services; i++) {
-		const struct view_service *s = &before->services[i];
-
-		if (!service_set_has(&set, s))
-			continue;
-		if (s->e.mode != ENGINE_REPLICATED) {
-			deploy_note(d,
-			        "'%s' is global and has no size; 'nodeswarm down' removes it",
-			        s->name);
-			continue;
-		}
-		if (change_service(d, s->e.id, set_stopped, NULL, e) < 0)
-			goto out;
-	}
-	rc = d->wait_ns == 0 ? 0 : wait_gone(d, &dl, &set, &leaving, ret, e);
-out:
-	leaving_release(&leaving);
-	return rc;
+	return stop_set(d, &dl, &set, false, ret, e);
 }
 
 /* --- down ---------------------------------------------------------------------------- */
 
 typedef json_t *list_fn(struct engine *, const struct engine_filter *, struct err *);
 typedef int remove_fn(struct engine *, const char *, struct err *);
+
+/* A name that ends so is removed after all others of its kind. */
+#define LAST "_" VIEW_AGENT
+
+/* One round.  still: what is in use yet, or "". */
+static int remove_round(struct deploy *d, const json_t *all, bool last, const char *what,
+        remove_fn *rm, char still[ERR_MSG_MAX], struct err *e)
+{
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		const json_t *j = json_array_get(all, i);
+		const char *id = json_str(j, "ID", json_str(j, "Id", ""));
+		const char *name = json_str(j, "Spec.Name", json_str(j, "Name", id));
+		int rc;
+
+		if (str_ends(name, LAST) != last)
+			continue;
+		rc = rm(d->engine, id, e);
+		if (rc == 0)
+			deploy_note(d, "removed %s %s", what, name);
+		if (rc >= 0)
+			continue;
+		if (e->kind != ERR_CONFLICT)
+			return err_wrap(e, "remove %s '%s'", what, name);
+		snprintf(still, ERR_MSG_MAX, "%s", e->msg);
+		err_clear(e);
+	}
+	return 0;
+}
 
 /* Remove all of the stack's objects of one kind, waiting for what is still in use. */
 static int remove_all(struct deploy *d, struct deadline *dl, const char *what, list_fn *list,
@@ -162,21 +233,9 @@ static int remove_all(struct deploy *d, struct deadline *dl, const char *what, l
 
 		if (!all)
 			return -1;
-		for (size_t i = 0; i < json_array_size(all); i++) {
-			const json_t *j = json_array_get(all, i);
-			const char *id = json_str(j, "ID", json_str(j, "Id", ""));
-			const char *name = json_str(j, "Spec.Name", json_str(j, "Name", id));
-			int rc = rm(d->engine, id, e);
-
-			if (rc == 0)
-				deploy_note(d, "removed %s %s", what, name);
-			if (rc >= 0)
-				continue;
-			if (e->kind != ERR_CONFLICT)
-				return err_wrap(e, "remove %s '%s'", what, name);
-			snprintf(still, sizeof(still), "%s", e->msg);
-			err_clear(e);
-		}
+		if (remove_round(d, all, false, what, rm, still, e) < 0 ||
+		        (!*still && remove_round(d, all, true, what, rm, still, e) < 0))
+			return -1;
 		if (!*still)
 			return 0;
 		deploy_progress(d, "waiting to remove a %s: %s", what, still);
@@ -185,7 +244,26 @@ static int remove_all(struct deploy *d, struct deadline *dl, const char *what, l
 	}
 }
 
-/* Tasks of services that are gone are still listed until their processes are. */
+/* Tasks of services that are gone are still listed until their processes are, on a host that is
+ * down for as long as it is. */
+static int count_tasks(struct deploy *d, const char *label, size_t *ret, struct err *e)
+{
+	AUTO(engine_tasks) struct engine_tasks tasks = ENGINE_TASKS_INIT;
+	AUTO(engine_nodes) struct engine_nodes nodes = ENGINE_NODES_INIT;
+
+	if (engine_task_list(d->engine, ENGINE_FILTERS({ "label", label }), &tasks, e) < 0 ||
+	        engine_node_list(d->engine, NULL, &nodes, e) < 0)
+		return -1;
+	*ret = 0;
+	for (size_t i = 0; i < tasks.n; i++) {
+		const struct engine_node *on = engine_nodes_find(&nodes, tasks.v[i].node_id);
+
+		*ret += !engine_task_has_ended(&tasks.v[i]) &&
+		        !(on && strcmp(on->state, "down") == 0);
+	}
+	return 0;
+}
+
 static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 {
 	AUTO(free) char *label = str_fmt(SPEC_LABEL_STACK "=%s", d->stack);
@@ -193,13 +271,10 @@ static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 	if (!label)
 		return err_nomem(e);
 	for (;;) {
-		AUTO(engine_tasks) struct engine_tasks tasks = ENGINE_TASKS_INIT;
-		size_t left = 0;
+		size_t left;
 
-		if (engine_task_list(d->engine, ENGINE_FILTERS({ "label", label }), &tasks, e) < 0)
+		if (count_tasks(d, label, &left, e) < 0)
 			return -1;
-		for (size_t i = 0; i < tasks.n; i++)
-			left += !engine_task_has_ended(&tasks.v[i]);
 		if (!left)
 			return 0;
 		deploy_progress(d, "%zu tasks still end", left);
@@ -246,12 +321,13 @@ static int remove_images(struct deploy *d, struct deadline *dl, const struct vie
 int deploy_down(struct deploy *d, bool purge, struct slot_ends *ret, struct err *e)
 {
 	AUTO(view_free) struct view *before = NULL;
+	const struct service_set all = { 0 };
 	struct deadline dl;
 
 	/* Stop first: while the services exist it can be said who has left and how. */
 	deadline_start(&dl, d);
 	before = deadline_view(d, &dl, true, e);
-	if (!before || deploy_stop(d, NULL, 0, ret, e) < 0 ||
+	if (!before || stop_set(d, &dl, &all, true, ret, e) < 0 ||
 	        remove_all(d, &dl, "service", engine_service_list, engine_service_remove, e) < 0 ||
 	        wait_no_tasks(d, &dl, e) < 0 ||
 	        remove_all(d, &dl, "config", engine_config_list, engine_config_remove, e) < 0 ||

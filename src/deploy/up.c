@@ -61,8 +61,11 @@ static int check_images(struct deploy *d, const struct stack *st, struct err *e)
 }
 
 /* A bind source that is not there makes the engine reject each task, again and again. */
-static int check_pools(const struct stack *st, struct err *e)
+static int check_pools(struct deploy *d, const struct stack *st, struct err *e)
 {
+	/* Of an engine that is elsewhere the pool is too. */
+	if (!engine_is_unix(d->engine))
+		return 0;
 	for (size_t i = 0; i < st->n_services; i++) {
 		const struct stack_service *s = &st->services[i];
 		const char *path = NULL;
@@ -250,7 +253,7 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 		rc = 0;
 		goto out;
 	}
-	if (check_images(d, st, e) < 0 || check_pools(st, e) < 0)
+	if (check_images(d, st, e) < 0 || check_pools(d, st, e) < 0)
 		goto out;
 	before = deadline_view(d, &dl, true, e);
 	if (!before || leaving_note(&leaving, before, &set, e) < 0)

@@ -11,7 +11,7 @@
 #include "data/pool.h"
 #include "data/slot.h"
 #include "deploy/spec.h"
-#include "engine/system.h"
+#include "deploy/view_priv.h"
 
 #define ASK_NS (1 * NS_PER_SEC)
 
@@ -23,7 +23,10 @@ void view_free(struct view *v)
 		json_decref(v->tasks[i].status);
 		free(v->tasks[i].record);
 	}
+	for (size_t i = 0; v->hosts && i < v->nodes.n; i++)
+		agent_slots_release(&v->hosts[i].slots);
 	free(v->tasks);
+	free(v->hosts);
 	free(v->services);
 	engine_nodes_release(&v->nodes);
 	json_decref(v->services_json);
@@ -47,6 +50,13 @@ static const char *env_of(const json_t *spec, const char *name)
 	return NULL;
 }
 
+static const char *label_or(const struct view_service *s, const char *key, const char *otherwise)
+{
+	const char *value = engine_service_label(&s->e, key);
+
+	return value ? value : otherwise;
+}
+
 static int add_service(struct view *v, const json_t *j, const struct view_query *q, struct err *e)
 {
 	struct view_service *s = &v->services[v->n_services];
@@ -63,6 +73,8 @@ static int add_service(struct view *v, const json_t *j, const struct view_query 
 	if (!s->pool)
 		s->pool = q->pool;
 	s->former = -1;
+	if (clock_parse(&s->stopped_ns, label_or(s, SPEC_LABEL_STOPPED_AT, "")) < 0)
+		s->stopped_ns = 0;
 	former = engine_service_label(&s->e, SPEC_LABEL_STOPPED);
 	if (former) {
 		struct err ignored = ERR_INIT;
@@ -211,7 +223,7 @@ static int load_tasks(struct view *v, struct engine *eng, const struct view_quer
 			continue;
 		t->t = all.v[i];
 		t->host = engine_nodes_hostname(&v->nodes, t->t.node_id);
-		t->is_local = strcmp(t->t.node_id, v->node_id) == 0;
+		t->on = view_host_find(v, t->t.node_id);
 		if (t->t.slot)
 			snprintf(t->name, sizeof(t->name), "%s.%lld", t->service->name,
 			        (long long)t->t.slot);
@@ -226,7 +238,7 @@ static int load_tasks(struct view *v, struct engine *eng, const struct view_quer
 
 /* --- supervisors --------------------------------------------------------------------- */
 
-/* What is opened to ask all slots at once. */
+/* What is opened to ask all slots of this host's pool at once. */
 struct asking {
 	struct control_ask *asks;
 	struct view_task **of;
@@ -239,8 +251,6 @@ static void open_slot(struct asking *a, struct view_task *t)
 {
 	struct err ignored = ERR_INIT;
 
-	if (!t->service->is_supervised || !t->is_local || t->t.slot < 1)
-		return;
 	if (a->pool.fd < 0 || strcmp(a->pool.path, t->service->pool) != 0) {
 		pool_release(&a->pool);
 		if (pool_open(&a->pool, t->service->pool, &ignored) < 0)
@@ -271,7 +281,12 @@ static void take_answer(struct asking *a, size_t i)
 	slot_release(&a->slots[i]);
 }
 
-static int ask_supervisors(struct view *v, const struct view_query *q, struct err *e)
+static bool has_slot(const struct view_task *t)
+{
+	return t->service->is_supervised && t->t.slot >= 1 && t->on;
+}
+
+static int ask_sockets(struct view *v, const struct view_query *q, struct err *e)
 {
 	size_t n = v->n_tasks ? v->n_tasks : 1;
 	struct asking a = {
@@ -286,7 +301,8 @@ static int ask_supervisors(struct view *v, const struct view_query *q, struct er
 		rc = err_nomem(e);
 	} else {
 		for (size_t i = 0; i < v->n_tasks; i++)
-			open_slot(&a, &v->tasks[i]);
+			if (has_slot(&v->tasks[i]) && v->tasks[i].on->state == VIEW_HOST_DIRECT)
+				open_slot(&a, &v->tasks[i]);
 		control_ask_all(a.asks, a.n, "status", ASK_NS, q->interrupted);
 		for (size_t i = 0; i < a.n; i++)
 			take_answer(&a, i);
@@ -298,30 +314,93 @@ static int ask_supervisors(struct view *v, const struct view_query *q, struct er
 	return rc;
 }
 
+/* Find the task's slot in what its host's agent has told. */
+static void join_agent(struct view_task *t)
+{
+	const struct agent_slots *all = &t->on->slots;
+	struct err ignored = ERR_INIT;
+	const struct agent_slot *s;
+
+	if (strcmp(all->pool, t->service->pool) != 0)
+		return;
+	s = agent_slots_find(all, t->service->e.name, (uint64_t)t->t.slot);
+	if (s && s->status && strcmp(json_str(s->status, "task", ""), t->t.id) == 0) {
+		t->status = json_deep_copy(s->status);
+		return;
+	}
+	t->record = malloc(sizeof(*t->record));
+	t->has_record = t->record &&
+	        view_record(t->on, t->service->pool, t->service->e.name, (uint64_t)t->t.slot,
+	                t->record, &ignored) == 0;
+}
+
+static int ask_supervisors(
+        struct view *v, struct engine *eng, const struct view_query *q, struct err *e)
+{
+	bool direct = false;
+
+	if (view_ask_hosts(v, eng, q, e) < 0)
+		return -1;
+	for (size_t i = 0; i < v->nodes.n; i++)
+		direct |= v->hosts[i].state == VIEW_HOST_DIRECT;
+	if (direct && ask_sockets(v, q, e) < 0)
+		return -1;
+	for (size_t i = 0; i < v->n_tasks; i++)
+		if (has_slot(&v->tasks[i]) && v->tasks[i].on->state == VIEW_HOST_OK)
+			join_agent(&v->tasks[i]);
+	return 0;
+}
+
 int view_load(struct view **ret, struct engine *eng, const struct view_query *q, struct err *e)
 {
 	AUTO(view_free) struct view *v = calloc(1, sizeof(*v));
-	AUTO(json) json_t *info = NULL;
 
 	if (!v)
 		return err_nomem(e);
 	if (load_services(v, eng, q, e) < 0 || engine_node_list(eng, NULL, &v->nodes, e) < 0)
 		return -1;
-	info = engine_info(eng, e);
-	if (!info)
-		return -1;
-	snprintf(v->node_id, sizeof(v->node_id), "%s", json_str(info, "Swarm.NodeID", ""));
-	if (load_tasks(v, eng, q, e) < 0 || (!q->no_status && ask_supervisors(v, q, e) < 0))
+	v->hosts = calloc(v->nodes.n ? v->nodes.n : 1, sizeof(*v->hosts));
+	if (!v->hosts)
+		return err_nomem(e);
+	for (size_t i = 0; i < v->nodes.n; i++)
+		v->hosts[i].node = &v->nodes.v[i];
+	if (load_tasks(v, eng, q, e) < 0 || (!q->no_status && ask_supervisors(v, eng, q, e) < 0))
 		return -1;
 	*ret = TAKE(v);
 	return 0;
 }
 
+bool view_task_is_known(const struct view_task *t)
+{
+	if (!t->service->is_supervised || !*t->t.node_id || engine_task_has_ended(&t->t) ||
+	        t->t.state < ENGINE_TASK_STARTING)
+		return true;
+	return t->on && view_host_is_known(t->on) &&
+	        (t->on->state != VIEW_HOST_OK || strcmp(t->on->slots.pool, t->service->pool) == 0);
+}
+
 bool view_task_serves(const struct view_task *t)
 {
-	if (!t->service->is_supervised || !t->is_local)
+	if (!t->service->is_supervised || !view_task_is_known(t))
 		return t->t.state == ENGINE_TASK_RUNNING;
 	return !engine_task_has_ended(&t->t) && json_bool(t->status, "ready", false);
+}
+
+static void unknown_reason(const struct view_task *t, char *buf, size_t size)
+{
+	const struct view_host *h = t->on;
+
+	if (!h)
+		snprintf(buf, size, "its host was taken out of the swarm");
+	else if (h->state == VIEW_HOST_DOWN)
+		snprintf(buf, size, "unknown: host %s is down", t->host);
+	else if (h->state == VIEW_HOST_OK)
+		snprintf(buf, size, "unknown: the agent of host %s serves the pool %s", t->host,
+		        h->slots.pool);
+	else if (*h->why)
+		snprintf(buf, size, "unknown: host %s: %s", t->host, h->why);
+	else
+		snprintf(buf, size, "unknown: host %s was not asked", t->host);
 }
 
 const char *view_task_reason(const struct view_task *t, char *buf, size_t size)
@@ -341,8 +420,8 @@ const char *view_task_reason(const struct view_task *t, char *buf, size_t size)
 		        *t->t.message ? ": " : "", t->t.message);
 		return buf;
 	}
-	if (t->service->is_supervised && !t->is_local) {
-		snprintf(buf, size, "on host %s, which cannot be asked from here", t->host);
+	if (!view_task_is_known(t)) {
+		unknown_reason(t, buf, size);
 		return buf;
 	}
 	/* Its container runs, and the slot's socket is not its own. */

@@ -8,8 +8,9 @@
  * services, and for each the tasks that count (the newest of each slot, and older ones that
  * have not ended).
  *
- * Supervisors are asked through the control sockets in this host's pool, so tasks on other
- * hosts have no status (has_status false, is_local false).
+ * Supervisors are asked through their hosts' agents, all hosts in one question.  Where no agent
+ * can be asked, those of the engine's own host are asked through the control sockets in the
+ * pool.  What cannot be asked at all is unknown, and its host says why.
  */
 
 #include <stdbool.h>
@@ -21,10 +22,33 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "data/record.h"
+#include "deploy/agent_reply.h"
 #include "engine/engine.h"
 #include "engine/node.h"
 #include "engine/service.h"
 #include "engine/task.h"
+
+struct agents;
+
+#define VIEW_AGENT "agent" /* the service's name in the stack */
+
+enum view_host_state {
+	VIEW_HOST_UNASKED,     /* the view was loaded without status, or nothing is to be asked */
+	VIEW_HOST_OK,          /* its agent has answered */
+	VIEW_HOST_DIRECT,      /* the engine's own host, asked through the control sockets */
+	VIEW_HOST_NO_AGENT,    /* no agent is to run there */
+	VIEW_HOST_UNREACHABLE, /* its agent does not answer, or cannot be asked from here */
+	VIEW_HOST_DOWN,        /* by the swarm's word; it was not asked */
+};
+
+struct view_host {
+	const struct engine_node *node;
+	enum view_host_state state;
+	bool is_agent_wanted;     /* the swarm is to run an agent there */
+	struct agent_slots slots; /* of VIEW_HOST_OK */
+	char why[ERR_MSG_MAX];    /* of NO_AGENT, UNREACHABLE, DOWN */
+	char hint[ERR_HINT_MAX];  /* what to do about it, or "" */
+};
 
 struct view_service {
 	struct engine_service e; /* borrows from the view's JSON */
@@ -32,6 +56,7 @@ struct view_service {
 	bool is_supervised;      /* its tasks have a slot in the pool */
 	const char *pool;        /* the pool's path; of a supervised service */
 	int64_t former;          /* replicas before `stop`, or -1 */
+	int64_t stopped_ns;      /* when `stop` began, real time; 0: unknown, or not stopped */
 };
 
 struct view_task {
@@ -39,7 +64,7 @@ struct view_task {
 	struct engine_task t;
 	char name[ENGINE_NAME_SIZE]; /* "readers.3" */
 	const char *host;            /* its host's name, "" before it has one */
-	bool is_local;               /* on the engine's own host */
+	const struct view_host *on;  /* NULL before it has a host, or when that was removed */
 	bool is_denied;              /* we may not ask its supervisor */
 	bool is_current;             /* the newest of its slot */
 	unsigned failures;           /* tasks of its slot that never ran, or failed, since then */
@@ -54,16 +79,17 @@ struct view {
 	struct view_service *services;
 	size_t n_services;
 	struct engine_nodes nodes;
+	struct view_host *hosts; /* nodes.n of them, in that order */
 	struct view_task *tasks; /* by service and slot, the newest first in each slot */
 	size_t n_tasks;
-	char node_id[ENGINE_ID_SIZE]; /* of the engine's own host */
 };
 
 struct view_query {
 	const char *stack;
-	const char *pool; /* for services that do not name theirs */
-	bool no_status;   /* do not ask supervisors, do not read records */
-	int64_t since_ns; /* real time: count the failures of a slot from then on */
+	const char *pool;      /* for services that do not name theirs */
+	struct agents *agents; /* NULL: only the engine's own host is asked */
+	bool no_status;        /* do not ask supervisors, do not read records */
+	int64_t since_ns;      /* real time: count the failures of a slot from then on */
 	const volatile int *interrupted;
 };
 
@@ -76,7 +102,21 @@ DEFINE_AUTO(struct view, view_free)
 /* By short or full name; NULL if there is none. */
 const struct view_service *view_find(const struct view *v, const char *name);
 
-/* Whether the task's chain node is fit to be asked now; for a service without supervisor,
+/* The host of that node id, or NULL. */
+const struct view_host *view_host_find(const struct view *v, const char *node_id);
+
+/* "ok" "direct" "none" "unreachable" "down"; "" for a host that was not asked. */
+const char *view_host_state_name(enum view_host_state state);
+
+/* Whether what its supervisors and records say is known. */
+bool view_host_is_known(const struct view_host *h);
+
+/* Whether the state of the task's chain node is known; always so without a supervisor, and
+ * while no container of it can run. */
+bool view_task_is_known(const struct view_task *t);
+
+/* Whether the task's chain node is fit to be asked now.  By the engine's word alone (its health
+ * check has passed once) where the supervisor's is not known; for a service without supervisor,
  * whether the task runs. */
 bool view_task_serves(const struct view_task *t);
 
@@ -86,3 +126,23 @@ bool view_task_is_wanted(const struct view_task *t);
 /* One line: why the task does not serve, or a remark; "" if there is nothing to say.  The text
  * may lie in buf. */
 const char *view_task_reason(const struct view_task *t, char *buf, size_t size);
+
+/* --- what hosts know of slots beyond their tasks ------------------------------------------ */
+
+/* The id of the engine's own host in the list of nodes; asks the engine only if several managers
+ * leave it open. */
+int view_local_node(struct engine *eng, const struct engine_nodes *nodes, char ret[ENGINE_ID_SIZE],
+        struct err *e) NODISCARD;
+
+/*
+ * The record of a slot as its host told when the view was loaded.  pool: of the service.
+ * Returns 0, 1 when there is none, -1 when it cannot be known (ERR_UNAVAILABLE: the host was not
+ * or could not be asked).
+ */
+int view_record(const struct view_host *h, const char *pool, const char *service, uint64_t slot,
+        struct record *ret, struct err *e) NODISCARD;
+
+/* Called with each slot of the service that the host's pool has. */
+typedef void view_slot_fn(void *arg, uint64_t slot, const struct record *r);
+void view_records(const struct view_host *h, const char *pool, const char *service,
+        view_slot_fn *fn, void *arg);

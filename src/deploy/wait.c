@@ -1,21 +1,17 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "data/pool.h"
-#include "data/slot.h"
+#include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
 
-#define TURN_MS     150
 #define AWAY_MAX_NS (90 * NS_PER_SEC)
+/* An agent that should run is waited for so long before the engine's word is taken. */
+#define MUTE_MAX_NS (20 * NS_PER_SEC)
 /* So many tasks of a slot that failed one after the other, and it will not come by itself. */
 #define FAILURES_MAX 3
 
@@ -56,14 +52,25 @@ void deadline_start(struct deadline *dl, const struct deploy *d)
 	dl->at_ns = d->wait_ns < 0 ? -1 : clock_mono_ns() + d->wait_ns;
 	dl->started_ns = clock_real_ns();
 	dl->away_ns = 0;
+	dl->mute_ns = 0;
 	dl->seen = false;
+}
+
+/* A look through an exec costs a tenth of a second of CPU; nobody needs it often for hours. */
+static int turn_ms(const struct deploy *d, const struct deadline *dl)
+{
+	bool dear = d->agents && strcmp(agents_way(d->agents), "exec") == 0;
+
+	if (clock_real_ns() - dl->started_ns < 30 * NS_PER_SEC)
+		return dear ? 500 : 150;
+	return dear ? 2000 : 500;
 }
 
 int deadline_turn(const struct deploy *d, struct deadline *dl, const char *still, struct err *e)
 {
 	char text[NUM_TEXT_MAX];
 
-	(void)poll(NULL, 0, TURN_MS);
+	(void)poll(NULL, 0, turn_ms(d, dl));
 	if (d->interrupted && *d->interrupted) {
 		err_set(e, ERR_INTERRUPTED, "no longer waiting: %s", still);
 		return err_hint(e, CLUSTER_GOES_ON);
@@ -80,6 +87,7 @@ struct view *deadline_view(struct deploy *d, struct deadline *dl, bool no_status
 	const struct view_query q = {
 		.stack = d->stack,
 		.pool = d->pool,
+		.agents = d->agents,
 		.no_status = no_status,
 		.since_ns = dl->started_ns,
 		.interrupted = d->interrupted,
@@ -124,10 +132,11 @@ struct survey {
 	size_t wanted, serving;
 	size_t lost;      /* slots that will not serve without a hand */
 	size_t denied;    /* slots whose supervisors we may not ask */
+	size_t mute;      /* slots that serve by the engine's word, and whose agent is mute */
 	size_t services;  /* of the set that are there */
 	bool is_choosing; /* Swarm has not yet said who goes */
 	bool is_updating;
-	char why_lost[400];
+	char why_lost[400], why_mute[400];
 	char still[400]; /* what is waited for */
 };
 
@@ -140,11 +149,16 @@ static bool is_lost(const struct view_task *t)
 
 static void survey_task(struct survey *sv, const struct view_task *t)
 {
-	char buf[320];
+	char buf[ERR_MSG_MAX];
 	const char *why;
 
 	if (view_task_serves(t)) {
 		sv->serving++;
+		if (view_task_is_known(t) || !t->on || t->on->state != VIEW_HOST_UNREACHABLE)
+			return;
+		if (sv->mute++ == 0)
+			snprintf(sv->why_mute, sizeof(sv->why_mute), "%.60s: host %.60s: %.250s",
+			        t->name, t->host, t->on->why);
 		return;
 	}
 	sv->denied += t->is_denied;
@@ -238,6 +252,34 @@ static int lost(const struct survey *sv, struct err *e)
 	return err_hint(e, "see 'nodeswarm status' and 'nodeswarm logs'");
 }
 
+/* The engine's word was taken for slots of these hosts. */
+static void note_unknown(struct deploy *d, const struct view *v, const struct service_set *set)
+{
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		const struct view_host *h = &v->hosts[i];
+		size_t n = 0;
+
+		for (size_t k = 0; k < v->n_tasks; k++)
+			n += v->tasks[k].on == h && service_set_has(set, v->tasks[k].service) &&
+			        view_task_is_wanted(&v->tasks[k]) &&
+			        !view_task_is_known(&v->tasks[k]);
+		if (n)
+			deploy_note(d,
+			        "host %s: %s; for %zu of its slots the engine's word is taken",
+			        h->node->hostname, *h->why ? h->why : "its agent has another pool",
+			        n);
+	}
+}
+
+bool deadline_is_patient(struct deadline *dl, bool is_mute)
+{
+	if (!is_mute)
+		dl->mute_ns = 0;
+	else if (!dl->mute_ns)
+		dl->mute_ns = clock_mono_ns();
+	return is_mute && clock_mono_ns() - dl->mute_ns < MUTE_MAX_NS;
+}
+
 int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
         struct err *e)
 {
@@ -262,8 +304,12 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 			return err_hint(
 			        e, "run this as root: their sockets in the pool are root's");
 		}
-		if (sv.serving == sv.wanted) {
+		if (deadline_is_patient(dl, sv.mute > 0)) {
+			snprintf(sv.still, sizeof(sv.still), "%s", sv.why_mute);
+		} else if (sv.serving == sv.wanted) {
 			rc = changed ? tasks_are_current(d, v, set, e) : 0;
+			if (rc == 0)
+				note_unknown(d, v, set);
 			if (rc <= 0)
 				return rc;
 			snprintf(sv.still, sizeof(sv.still), "the update is still under way");
@@ -277,198 +323,4 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 		if (deadline_turn(d, dl, sv.still, e) < 0)
 			return -1;
 	}
-}
-
-/* --- gone ---------------------------------------------------------------------------- */
-
-void leaving_release(struct leaving *l)
-{
-	free(l->v);
-	*l = (struct leaving){ 0 };
-}
-
-int leaving_note(
-        struct leaving *l, const struct view *v, const struct service_set *set, struct err *e)
-{
-	free(l->v);
-	l->n = 0;
-	l->v = calloc(v->n_tasks ? v->n_tasks : 1, sizeof(*l->v));
-	if (!l->v)
-		return err_nomem(e);
-	for (size_t i = 0; i < v->n_tasks; i++) {
-		const struct view_task *t = &v->tasks[i];
-		struct leaving_slot *s = &l->v[l->n];
-
-		if (!service_set_has(set, t->service) || engine_task_has_ended(&t->t) ||
-		        !*t->t.node_id)
-			continue;
-		/* One line a slot; tasks of a slot stand together, the newest first. */
-		if (l->n && strcmp(l->v[l->n - 1].full, t->service->e.name) == 0 &&
-		        l->v[l->n - 1].slot == (uint64_t)t->t.slot && t->t.slot)
-			continue;
-		snprintf(s->name, sizeof(s->name), "%.159s", t->name);
-		snprintf(s->full, sizeof(s->full), "%.159s", t->service->e.name);
-		snprintf(s->pool, sizeof(s->pool), "%.255s", t->service->pool);
-		snprintf(s->host, sizeof(s->host), "%.255s", t->host);
-		snprintf(s->task, sizeof(s->task), "%s", t->t.id);
-		s->slot = (uint64_t)t->t.slot;
-		s->is_supervised = t->service->is_supervised;
-		s->is_local = t->is_local;
-		l->n++;
-	}
-	return 0;
-}
-
-static void read_end(struct slot_end *end, const struct leaving_slot *s)
-{
-	AUTO(pool) struct pool p = POOL_INIT;
-	AUTO(slot) struct slot slot = SLOT_INIT;
-	struct err e = ERR_INIT;
-	struct record r = { 0 };
-	int rc;
-
-	snprintf(end->name, sizeof(end->name), "%s", s->name);
-	snprintf(end->host, sizeof(end->host), "%s", s->host);
-	if (!s->is_local) {
-		snprintf(end->why, sizeof(end->why),
-		        "its record is on host %.200s and cannot be read from here", s->host);
-		return;
-	}
-	if (pool_open(&p, s->pool, &e) < 0)
-		rc = -1;
-	else if (slot_open(&slot, &p, s->full, s->slot, false, &e) < 0)
-		rc = e.kind == ERR_NOT_FOUND ? 1 : -1;
-	else
-		rc = record_read_at(&r, slot.fd, &e);
-	end->is_known = rc >= 0;
-	if (rc > 0) {
-		end->is_clean = true; /* it never came as far as to have a record */
-	} else if (rc < 0) {
-		snprintf(end->why, sizeof(end->why), "its record cannot be read: %.250s", e.msg);
-	} else if (r.state != SLOT_STOPPED) {
-		snprintf(end->why, sizeof(end->why),
-		        "its supervisor was killed in state %s and could not record the end",
-		        slot_state_name(r.state));
-	} else {
-		end->is_clean = strcmp(r.verdict, "clean") == 0 || strcmp(r.verdict, "empty") == 0;
-		if (!end->is_clean)
-			snprintf(
-			        end->why, sizeof(end->why), "%s: %.280s", r.verdict, r.verdict_why);
-	}
-}
-
-static bool is_wanted_now(const struct view *v, const struct leaving_slot *s)
-{
-	for (size_t i = 0; i < v->n_tasks; i++)
-		if (strcmp(v->tasks[i].service->e.name, s->full) == 0 &&
-		        (uint64_t)v->tasks[i].t.slot == s->slot &&
-		        view_task_is_wanted(&v->tasks[i]))
-			return true;
-	return false;
-}
-
-/*
- * Whether a container still holds the slot.  The engine forgets the tasks of a service that was
- * removed while they still stop; the lock does not.
- */
-static bool is_locked(const struct leaving_slot *s)
-{
-	AUTO(pool) struct pool p = POOL_INIT;
-	AUTO(slot) struct slot slot = SLOT_INIT;
-	AUTO(close_fd) int fd = -1;
-	struct err ignored = ERR_INIT;
-
-	if (!s->is_supervised || !s->is_local || pool_open(&p, s->pool, &ignored) < 0 ||
-	        slot_open(&slot, &p, s->full, s->slot, false, &ignored) < 0)
-		return false;
-	fd = openat(slot.fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-}
-
-static const struct leaving_slot *still_locked(const struct leaving *l, const struct view *v)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!is_wanted_now(v, &l->v[i]) && is_locked(&l->v[i]))
-			return &l->v[i];
-	return NULL;
-}
-
-static int read_ends(
-        struct slot_ends *ret, const struct leaving *l, const struct view *v, struct err *e)
-{
-	ret->v = calloc(l->n ? l->n : 1, sizeof(*ret->v));
-	if (!ret->v)
-		return err_nomem(e);
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].is_supervised && !is_wanted_now(v, &l->v[i]))
-			read_end(&ret->v[ret->n++], &l->v[i]);
-	return 0;
-}
-
-static void describe_leaving(const struct view_task *t, char *out, size_t size)
-{
-	int64_t seconds = json_int(t->status, "state_seconds", -1);
-	char text[NUM_TEXT_MAX];
-
-	if (seconds >= 0)
-		snprintf(out, size, "%.60s is %s for %s", t->name,
-		        json_str(t->status, "state", "?"),
-		        num_duration_text(text, seconds * NS_PER_SEC));
-	else
-		snprintf(out, size, "%.60s is ending", t->name);
-}
-
-int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *set,
-        const struct leaving *l, struct slot_ends *ret, struct err *e)
-{
-	for (;;) {
-		AUTO(view_free) struct view *v = deadline_view(d, dl, false, e);
-		char still[400] = "";
-		size_t left = 0, short_of = 0;
-
-		if (!v)
-			return -1;
-		for (size_t i = 0; i < v->n_services; i++) {
-			const struct view_service *s = &v->services[i];
-			int64_t wanted = 0;
-
-			if (!service_set_has(set, s))
-				continue;
-			for (size_t k = 0; k < v->n_tasks; k++)
-				wanted += v->tasks[k].service == s &&
-				        view_task_is_wanted(&v->tasks[k]);
-			/* The engine has not yet chosen who goes. */
-			short_of += s->e.replicas >= 0 && wanted > s->e.replicas;
-		}
-		for (size_t k = 0; k < v->n_tasks; k++)
-			if (service_set_has(set, v->tasks[k].service) &&
-			        !view_task_is_wanted(&v->tasks[k])) {
-				if (left++ == 0)
-					describe_leaving(&v->tasks[k], still, sizeof(still));
-			}
-		if (!left && !short_of) {
-			const struct leaving_slot *locked = still_locked(l, v);
-
-			if (!locked)
-				return read_ends(ret, l, v, e);
-			snprintf(still, sizeof(still), "%s still has its data-dir open",
-			        locked->name);
-			left = 1;
-		}
-		deploy_progress(d, "%zu slots still stop; %s", left, still);
-		if (deadline_turn(d, dl, *still ? still : "slots still stop", e) < 0)
-			return -1;
-	}
-}
-
-int wait_both(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
-        const struct leaving *l, struct slot_ends *ret, struct err *e)
-{
-	struct err second = ERR_INIT;
-
-	if (wait_serving(d, dl, set, changed, e) == 0)
-		return wait_gone(d, dl, set, l, ret, e);
-	if (e->kind == ERR_UNHEALTHY)
-		(void)!wait_gone(d, dl, set, l, ret, &second);
-	return -1;
 }

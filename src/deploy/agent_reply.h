@@ -1,0 +1,80 @@
+#pragma once
+
+/*
+ * What agents send, taken apart
+ *
+ * Replies come from other hosts.  Nothing in them is believed beyond what they are about: a
+ * reply counts for the host that was asked and for no other, a slot for the service and number
+ * it names.  What is missing or of another type is absent, what is too much is left out or
+ * refused.  Pure functions.
+ *
+ * GET /v1/status: {"format":1, "node":{"id","hostname","address","pool","pool_id","version"},
+ *     "slots":[{"service","slot","task","is_alive","status"|"record","error"}]}
+ * GET /v1/slots:  {"format":1, "slots":[{"service","slot","is_locked","task"}]}
+ * POST /v1/gather: {"format":1, "replies":[{"id","address","status","body"|"text"|"error"}]}
+ * An error is {"format":1, "error":{"kind","message","hint"}}.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define AGENT_FORMAT    1
+#define AGENT_SLOTS_MAX 16384 /* of one host */
+
+struct agent_ask;
+
+/* One slot of a host's pool; borrows from the JSON. */
+struct agent_slot {
+	const char *service; /* the full name */
+	uint64_t slot;
+	const char *task;     /* Swarm's id of the task that holds or held it; "" */
+	bool is_alive;        /* its supervisor answers */
+	bool is_locked;       /* of /v1/slots: a process holds its lock */
+	const json_t *status; /* the supervisor's word, only when it is alive; or NULL */
+	const json_t *record; /* run.json, or NULL */
+	const json_t *error;  /* why there is neither, or NULL */
+};
+
+struct agent_slots {
+	json_t *body; /* the reply; owned */
+	/* Of /v1/status, else "". */
+	const char *hostname, *version, *pool, *pool_id;
+	struct agent_slot *v; /* in the reply's order, without what was no slot */
+	size_t n;
+};
+
+#define AGENT_SLOTS_INIT ((struct agent_slots){ .body = NULL })
+
+void agent_slots_release(struct agent_slots *s);
+
+static inline void auto_agent_slots(struct agent_slots *s)
+{
+	agent_slots_release(s);
+}
+
+/*
+ * The body of /v1/status or /v1/slots; a reference to it is kept.  node_id: the host that was
+ * asked, and that the reply must be of; NULL for /v1/slots, which does not say.  ERR_PROTOCOL
+ * for another format, another host, or more slots than AGENT_SLOTS_MAX.
+ */
+int agent_slots_parse(
+        struct agent_slots *ret, json_t *body, const char *node_id, struct err *e) NODISCARD;
+
+/* The slot of that service and number, or NULL. */
+const struct agent_slot *agent_slots_find(
+        const struct agent_slots *s, const char *service, uint64_t slot);
+
+/*
+ * The reply to a gather: fills body, text or err of each ask, as agents.h says.  -1 when the
+ * reply as a whole is none (no JSON, an error, another format); then the asks are untouched.
+ */
+int agent_gather_parse(
+        const char *text, size_t n, struct agent_ask *asks, size_t nasks, struct err *e) NODISCARD;
+
+/* The agent's error in a reply that is not 2xx, or ERR_PROTOCOL.  Always returns -1. */
+int agent_error_parse(long status, const char *text, size_t n, struct err *e);

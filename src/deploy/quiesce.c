@@ -1,0 +1,427 @@
+#include "deploy/quiesce.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "control/client.h"
+#include "data/pool.h"
+#include "data/slot.h"
+#include "deploy/agents.h"
+#include "deploy/deploy_priv.h"
+
+/* For a quick answer; the order has been taken long before that. */
+#define ORDER_NS  (200 * NS_PER_MS)
+#define RESUME_NS (5 * NS_PER_SEC)
+/* An order that had no effect for so long is given again, so often. */
+#define AGAIN_NS  (2 * NS_PER_SEC)
+#define TRIES_MAX 4
+
+struct target {
+	struct quiesce_slot *q;
+	char full[160]; /* the service's full name */
+	uint64_t slot;
+	char task[ENGINE_ID_SIZE], node_id[ENGINE_ID_SIZE], address[64];
+	bool is_direct; /* its control socket is in the pool here */
+	char pool[256];
+	int64_t ordered_ns; /* CLOCK_MONOTONIC */
+	unsigned tries;
+	bool has_begun; /* it was seen stopping */
+	bool is_done;
+};
+
+void quiesce_slots_release(struct quiesce_slot *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		json_decref(v[i].status);
+		v[i].status = NULL;
+	}
+}
+
+/* --- names -------------------------------------------------------------------------------- */
+
+/* "readers.3" or "nodeswarm_readers.3" */
+static int parse_name(struct target *t, const char *stack, struct err *e)
+{
+	const char *name = t->q->name, *dot = strrchr(name, '.');
+	char prefix[160];
+	size_t n = dot ? (size_t)(dot - name) : 0;
+	bool is_full;
+
+	if (!n)
+		return err_set(e, ERR_USAGE, "'%s' is not SERVICE.SLOT", name);
+	if (num_uint(&t->slot, dot + 1, 1, SLOT_NUMBER_MAX, e) < 0)
+		return err_wrap(e, "'%s'", name);
+	snprintf(prefix, sizeof(prefix), "%.150s_", stack);
+	is_full = str_starts(name, prefix, NULL);
+	if ((size_t)snprintf(t->full, sizeof(t->full), "%s%.*s", is_full ? "" : prefix, (int)n,
+	            name) >= sizeof(t->full) ||
+	        !str_is_name(t->full, SLOT_SERVICE_MAX))
+		return err_set(e, ERR_USAGE, "'%s' is not SERVICE.SLOT", name);
+	return 0;
+}
+
+static void fail(struct target *t, const struct err *why)
+{
+	t->is_done = true;
+	t->q->err = *why;
+}
+
+/* The task of the slot whose supervisor is meant: the one that answers, else the wanted one. */
+static const struct view_task *task_of(const struct view *v, const struct target *t)
+{
+	const struct view_task *best = NULL;
+
+	for (size_t i = 0; i < v->n_tasks; i++) {
+		const struct view_task *k = &v->tasks[i];
+
+		if ((uint64_t)k->t.slot != t->slot || strcmp(k->service->e.name, t->full) != 0 ||
+		        engine_task_has_ended(&k->t) || (*t->task && strcmp(t->task, k->t.id) != 0))
+			continue;
+		if (!best || (!best->status && k->status))
+			best = k;
+	}
+	return best;
+}
+
+static void locate(struct target *t, const struct view *v)
+{
+	const struct view_task *k = task_of(v, t);
+	struct err why = ERR_INIT;
+	char buf[ERR_MSG_MAX];
+
+	if (!k) {
+		err_set(&why, ERR_NOT_FOUND, "no such slot runs");
+		err_hint(&why, "'nodeswarm status' shows those that do");
+		fail(t, &why);
+		return;
+	}
+	snprintf(t->q->host, sizeof(t->q->host), "%.255s", k->host);
+	if (!k->service->is_supervised) {
+		err_set(&why, ERR_USAGE, "the service '%s' has no supervisors", k->service->name);
+		fail(t, &why);
+		return;
+	}
+	if (!k->status || !k->on) {
+		err_set(&why, k->is_denied ? ERR_DENIED : ERR_UNAVAILABLE, "%s",
+		        view_task_reason(k, buf, sizeof(buf)));
+		if (k->on && *k->on->hint)
+			err_hint(&why, "%s", k->on->hint);
+		fail(t, &why);
+		return;
+	}
+	snprintf(t->task, sizeof(t->task), "%s", k->t.id);
+	snprintf(t->node_id, sizeof(t->node_id), "%s", k->t.node_id);
+	snprintf(t->address, sizeof(t->address), "%s", k->on->node->addr);
+	snprintf(t->pool, sizeof(t->pool), "%.255s", k->service->pool);
+	t->is_direct = k->on->state == VIEW_HOST_DIRECT;
+}
+
+/* --- orders ------------------------------------------------------------------------------- */
+
+static json_t *order_here(const struct target *t, const char *request, int64_t timeout_ns,
+        const volatile int *interrupted, struct err *e)
+{
+	AUTO(pool) struct pool p = POOL_INIT;
+	AUTO(slot) struct slot s = SLOT_INIT;
+
+	if (pool_open(&p, t->pool, e) < 0 || slot_open(&s, &p, t->full, t->slot, false, e) < 0)
+		return NULL;
+	return control_ask_one(s.fd, request, timeout_ns, interrupted, e);
+}
+
+static json_t *order_there(struct deploy *d, const struct target *t, const char *request,
+        int64_t timeout_ns, struct err *e)
+{
+	AUTO(free)
+	char *path = str_fmt("/v1/slots/%s/%llu/%s", t->full, (unsigned long long)t->slot, request);
+	struct agent_ask ask = { .node_id = t->node_id, .address = t->address };
+
+	if (!path) {
+		err_nomem(e);
+		return NULL;
+	}
+	agents_ask(d->agents, "POST", path, NULL, &ask, 1, timeout_ns);
+	if (ask.err.kind != ERR_NONE)
+		*e = ask.err;
+	else if (!json_is_object(ask.body))
+		err_set(e, ERR_PROTOCOL, "its agent's reply is no JSON object");
+	if (e->kind == ERR_NONE)
+		return ask.body;
+	agent_asks_release(&ask, 1);
+	return NULL;
+}
+
+static json_t *order(struct deploy *d, const struct target *t, const char *request,
+        int64_t timeout_ns, struct err *e)
+{
+	return t->is_direct ? order_here(t, request, timeout_ns, d->interrupted, e)
+	                    : order_there(d, t, request, timeout_ns, e);
+}
+
+/* --- quiesce ------------------------------------------------------------------------------ */
+
+/* A slot that stopped and was not left clean is a negative verdict. */
+static void check_verdict(struct target *t)
+{
+	const char *verdict = json_str(t->q->status, "verdict", "");
+	struct err why = ERR_INIT;
+
+	t->is_done = true;
+	if (strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0)
+		return;
+	err_set(&why, ERR_UNHEALTHY, "it was not left clean: %s, %s", verdict,
+	        json_str(t->q->status, "verdict_why", ""));
+	fail(t, &why);
+}
+
+static bool is_stopping(const json_t *status)
+{
+	const char *state = json_str(status, "state", "");
+
+	return strcmp(state, slot_state_name(SLOT_LAME)) == 0 ||
+	        strcmp(state, slot_state_name(SLOT_STOPPING)) == 0;
+}
+
+/* What its supervisor says of itself now; j is taken over. */
+static void take_status(struct target *t, json_t *j)
+{
+	const char *state = json_str(j, "state", "");
+
+	json_decref(t->q->status);
+	t->q->status = j;
+	if (strcmp(state, slot_state_name(SLOT_QUIESCED)) == 0)
+		check_verdict(t);
+	t->has_begun |= is_stopping(j);
+}
+
+static void order_quiesce(struct deploy *d, struct target *t)
+{
+	struct err why = ERR_INIT;
+	json_t *j;
+
+	t->ordered_ns = clock_mono_ns();
+	t->tries++;
+	j = order(d, t, "quiesce", ORDER_NS, &why);
+	if (j)
+		take_status(t, j);
+	else if (why.kind != ERR_TIMEOUT && why.kind != ERR_INTERRUPTED &&
+	        (why.kind != ERR_UNAVAILABLE || t->tries >= TRIES_MAX))
+		fail(t, &why);
+}
+
+/* Look whether the order has had its effect, and give it again if it was lost. */
+static void follow(struct deploy *d, struct target *t, const struct view *v)
+{
+	const struct view_task *k = task_of(v, t);
+	struct err why = ERR_INIT;
+
+	if (!k) {
+		err_set(&why, ERR_CONFLICT, "its container has ended meanwhile");
+		fail(t, &why);
+		return;
+	}
+	if (!k->status)
+		return;
+	take_status(t, json_incref(k->status));
+	if (t->is_done || is_stopping(k->status) || clock_mono_ns() - t->ordered_ns < AGAIN_NS)
+		return;
+	if (t->has_begun) {
+		err_set(&why, ERR_CONFLICT, "it was started again meanwhile");
+		fail(t, &why);
+	} else if (t->tries < TRIES_MAX) {
+		order_quiesce(d, t);
+	} else {
+		err_set(&why, ERR_TIMEOUT, "its supervisor does not obey; it is %s",
+		        json_str(k->status, "state", "?"));
+		fail(t, &why);
+	}
+}
+
+static void describe(const struct target *t, char *out, size_t size)
+{
+	int64_t seconds = json_int(t->q->status, "state_seconds", -1);
+	char text[NUM_TEXT_MAX];
+
+	if (t->has_begun && seconds >= 0 && seconds < INT64_MAX / NS_PER_SEC)
+		snprintf(out, size, "%.60s on host %.60s is %.30s for %s", t->q->name, t->q->host,
+		        json_str(t->q->status, "state", "?"),
+		        num_duration_text(text, seconds * NS_PER_SEC));
+	else
+		snprintf(out, size, "%.60s on host %.60s was told to stop", t->q->name, t->q->host);
+}
+
+static int watch(
+        struct deploy *d, struct deadline *dl, struct target *targets, size_t n, struct err *e)
+{
+	for (;;) {
+		AUTO(view_free) struct view *v = NULL;
+		char still[300] = "";
+		size_t left = 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (!targets[i].is_done && left++ == 0)
+				describe(&targets[i], still, sizeof(still));
+		if (!left)
+			return 0;
+		deploy_progress(d, "%zu of %zu slots have stopped; %s", n - left, n, still);
+		if (d->wait_ns == 0)
+			return 0;
+		if (deadline_turn(d, dl, still, e) < 0)
+			return -1;
+		v = deadline_view(d, dl, false, e);
+		if (!v)
+			return -1;
+		for (size_t i = 0; i < n; i++)
+			if (!targets[i].is_done)
+				follow(d, &targets[i], v);
+	}
+}
+
+/* --- without an engine -------------------------------------------------------------------- */
+
+/* Its swarm cannot be asked where slots are: then those of this host are meant. */
+static int ask_pool(
+        struct deploy *d, struct target *targets, size_t n, const char *request, struct err *e)
+{
+	AUTO(free) struct control_ask *asks = calloc(n, sizeof(*asks));
+	AUTO(free) struct slot *slots = calloc(n, sizeof(*slots));
+	AUTO(free) size_t *of = calloc(n, sizeof(*of));
+	AUTO(pool) struct pool p = POOL_INIT;
+	size_t open = 0;
+
+	if (!asks || !slots || !of)
+		return err_nomem(e);
+	if (pool_open(&p, d->pool, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct err why = ERR_INIT;
+
+		if (slot_open(&slots[open], &p, targets[i].full, targets[i].slot, false, &why) <
+		        0) {
+			fail(&targets[i], &why);
+			continue;
+		}
+		asks[open].dirfd = slots[open].fd;
+		of[open++] = i;
+	}
+	deploy_progress(d, "waiting for %zu supervisors", open);
+	control_ask_all(asks, open, request, d->wait_ns ? d->wait_ns : ORDER_NS, d->interrupted);
+	for (size_t i = 0; i < open; i++) {
+		struct target *t = &targets[of[i]];
+
+		if (!asks[i].reply)
+			fail(t, &asks[i].err);
+		else if (strcmp(request, "quiesce") == 0)
+			take_status(t, asks[i].reply);
+		else
+			t->q->status = asks[i].reply;
+		slot_release(&slots[i]);
+	}
+	return 0;
+}
+
+/* --- both --------------------------------------------------------------------------------- */
+
+static int first_error(const struct quiesce_slot *v, size_t n, struct err *e)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].err.kind == ERR_NONE)
+			continue;
+		if (failed++ == 0)
+			*e = v[i].err;
+	}
+	for (size_t i = 0; failed && i < n; i++) {
+		if (v[i].err.kind == ERR_NONE)
+			continue;
+		if (failed > 1)
+			return err_wrap(e, "%zu of %zu slots failed; %s", failed, n, v[i].name);
+		return err_wrap(e, "%s%s%s", v[i].name, *v[i].host ? " on host " : "", v[i].host);
+	}
+	return 0;
+}
+
+/* Returns 0 when the swarm told where each is, 1 when it cannot be asked, -1. */
+static int locate_all(struct deploy *d, struct deadline *dl, struct quiesce_slot *v,
+        struct target *targets, size_t n, struct err *e)
+{
+	AUTO(view_free) struct view *view = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		targets[i].q = &v[i];
+		v[i].status = NULL;
+		v[i].err = ERR_INIT;
+		*v[i].host = '\0';
+		if (parse_name(&targets[i], d->stack, e) < 0)
+			return -1;
+	}
+	view = deadline_view(d, dl, false, e);
+	if (!view && e->kind != ERR_UNAVAILABLE && e->kind != ERR_DENIED)
+		return -1;
+	for (size_t i = 0; view && i < n; i++)
+		locate(&targets[i], view);
+	return view ? 0 : 1;
+}
+
+static int resume_all(struct deploy *d, struct target *targets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct target *t = &targets[i];
+		struct err why = ERR_INIT;
+
+		if (t->is_done)
+			continue;
+		deploy_progress(d, "%s: waiting for its supervisor", t->q->name);
+		t->q->status = order(d, t, "resume", RESUME_NS, &why);
+		if (!t->q->status)
+			fail(t, &why);
+	}
+	return 0;
+}
+
+static int quiesce_all(
+        struct deploy *d, struct deadline *dl, struct target *targets, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!targets[i].is_done)
+			order_quiesce(d, &targets[i]);
+	return watch(d, dl, targets, n, e);
+}
+
+static int carry_out(
+        struct deploy *d, struct quiesce_slot *v, size_t n, bool is_quiesce, struct err *e)
+{
+	AUTO(free) struct target *targets = calloc(n ? n : 1, sizeof(*targets));
+	struct err here = ERR_INIT;
+	struct deadline dl;
+	int rc;
+
+	if (!targets)
+		return err_nomem(e);
+	deadline_start(&dl, d);
+	rc = locate_all(d, &dl, v, targets, n, e);
+	if (rc == 0) {
+		rc = is_quiesce ? quiesce_all(d, &dl, targets, n, e) : resume_all(d, targets, n);
+	} else if (rc > 0) {
+		/* If no pool is here either, what the engine said is the reason. */
+		rc = ask_pool(d, targets, n, is_quiesce ? "quiesce" : "resume", &here);
+		if (rc == 0)
+			err_clear(e);
+	}
+	return rc < 0 ? -1 : first_error(v, n, e);
+}
+
+int deploy_quiesce(struct deploy *d, struct quiesce_slot *v, size_t n, struct err *e)
+{
+	return carry_out(d, v, n, true, e);
+}
+
+int deploy_resume(struct deploy *d, struct quiesce_slot *v, size_t n, struct err *e)
+{
+	return carry_out(d, v, n, false, e);
+}
