@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -14,6 +15,9 @@ struct engine {
 	struct http_client *http;
 	struct engine_endpoint at;
 	char version[16]; /* "1.41"; "" until negotiated */
+	int64_t answered_ns;
+	int64_t limit_ns; /* as engine_limit_to(), or 0: none */
+	bool is_there;
 };
 
 struct engine *engine_new(const char *host, struct err *e)
@@ -64,9 +68,14 @@ bool engine_is_exposed(const struct engine *eng)
 	return !eng->at.is_tls && !engine_endpoint_is_local(&eng->at);
 }
 
-bool engine_has_answered(const struct engine *eng)
+int64_t engine_answered_ns(const struct engine *eng)
 {
-	return *eng->version;
+	return eng->answered_ns;
+}
+
+bool engine_is_there(const struct engine *eng)
+{
+	return eng->is_there;
 }
 
 void engine_interrupt_on(struct engine *eng, const volatile int *flag)
@@ -74,11 +83,26 @@ void engine_interrupt_on(struct engine *eng, const volatile int *flag)
 	http_client_interrupt_on(eng->http, flag);
 }
 
+void engine_limit_to(struct engine *eng, int64_t at_ns)
+{
+	eng->limit_ns = at_ns < 0 ? 0 : at_ns;
+}
+
+static int64_t time_limit(const struct engine *eng, int64_t own_ns)
+{
+	int64_t left = eng->limit_ns - clock_mono_ns();
+
+	if (own_ns || !eng->limit_ns || left >= HTTP_TIMEOUT_NS)
+		return own_ns;
+	return left < 2 * NS_PER_SEC ? 2 * NS_PER_SEC : left;
+}
+
 /* curl says "could not connect" for everything; the operator needs to know which it was. */
 static int exchange(
         struct engine *eng, const struct http_request *q, struct http_reply *r, struct err *e)
 {
-	if (http_call(eng->http, q, r, e) < 0)
+	eng->is_there = http_call(eng->http, q, r, e) == 0;
+	if (!eng->is_there)
 		return engine_explain(&eng->at, http_client_tls_trouble(eng->http), e);
 	return 0;
 }
@@ -150,6 +174,7 @@ static int negotiate(struct engine *eng, struct err *e)
 	if (engine_negotiate(&minor, json_str(j, "MinAPIVersion", ""), max, e) < 0)
 		return -1;
 	(void)snprintf(eng->version, sizeof(eng->version), "1.%d", minor);
+	eng->answered_ns = clock_mono_ns();
 	return 0;
 }
 
@@ -213,7 +238,7 @@ static int call(
 		.source_arg = c->source_arg,
 		.sink = c->sink,
 		.sink_arg = c->sink_arg,
-		.timeout_ns = c->timeout_ns,
+		.timeout_ns = time_limit(eng, c->timeout_ns),
 	};
 
 	if (!engine_api_version(eng, e))
@@ -223,9 +248,12 @@ static int call(
 	q.path = path;
 	if (exchange(eng, &q, r, e) < 0)
 		return -1;
-	if (r->status >= 200 && r->status < 300)
+	if (r->status < 200 || r->status >= 300)
+		engine_status_error(r->status, r->body.data, r->body.len, e);
+	if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
+		eng->answered_ns = clock_mono_ns();
+	if (e->kind == ERR_NONE)
 		return 0;
-	engine_status_error(r->status, r->body.data, r->body.len, e);
 	if (e->kind == ERR_DENIED && r->status == 503)
 		hint_about_swarm(eng, e);
 	return -1;

@@ -39,6 +39,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
@@ -81,12 +82,22 @@ bool engine_is_unix(const struct engine *eng);
 /* Whether orders, and what is in configs and secrets, go over a network in the clear. */
 bool engine_is_exposed(const struct engine *eng);
 
-/* Whether a call has ever got an answer from it. */
-bool engine_has_answered(const struct engine *eng);
+/*
+ * When a call last got from it what a swarm in order answers (CLOCK_MONOTONIC, ns), be it a
+ * refusal; or, before there was one, when the engine first answered at all.  0: never.
+ */
+int64_t engine_answered_ns(const struct engine *eng);
+
+/* Whether the last call got any reply, even that the swarm has no leader. */
+bool engine_is_there(const struct engine *eng);
 
 /* While a call runs, *flag is looked at; once it is not 0 the call ends with ERR_INTERRUPTED
  * within a second, or at once after a signal.  For Ctrl-C. */
 void engine_interrupt_on(struct engine *eng, const volatile int *flag);
+
+/* Calls that have no time limit of their own get the rest until then (CLOCK_MONOTONIC; < 0: none),
+ * but two seconds at least, where that is less than the 30 s they have otherwise. */
+void engine_limit_to(struct engine *eng, int64_t at_ns);
 
 /* The negotiated version ("1.41"); asks the engine if no call did so far.  NULL on failure. */
 const char *engine_api_version(struct engine *eng, struct err *e) NODISCARD;

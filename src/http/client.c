@@ -14,7 +14,6 @@
 #include "http/curl_priv.h"
 
 #define MAX_REPLY_DEFAULT (16U * 1024 * 1024)
-#define TIMEOUT_DEFAULT   (30 * NS_PER_SEC)
 
 struct http_client {
 	CURL *curl;
@@ -203,7 +202,7 @@ static void set_tcp(CURL *h, const struct http_tls *tls)
 static void set_options(CURL *h, struct exchange *x, const char *url, struct curl_slist *headers)
 {
 	const struct http_request *q = x->q;
-	int64_t timeout = q->timeout_ns ? q->timeout_ns : TIMEOUT_DEFAULT;
+	int64_t timeout = q->timeout_ns ? q->timeout_ns : HTTP_TIMEOUT_NS;
 
 	/* Keeps the connection, forgets the options. */
 	curl_easy_reset(h);

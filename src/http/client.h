@@ -39,6 +39,8 @@ typedef int http_sink_fn(void *arg, const void *data, size_t n);
 /* Gives the next piece of a request body, at most n bytes; 0 at its end, -1 to abort. */
 typedef ssize_t http_source_fn(void *arg, void *data, size_t n);
 
+#define HTTP_TIMEOUT_NS (30 * INT64_C(1000000000))
+
 struct http_request {
 	const char *method;       /* NULL: GET */
 	const char *path;         /* with the query, already escaped */
@@ -49,7 +51,7 @@ struct http_request {
 	void *source_arg;
 	http_sink_fn *sink; /* the body goes here (only of a 2xx reply) instead of into the reply */
 	void *sink_arg;
-	int64_t timeout_ns; /* of the whole exchange; 0: 30 s, < 0: none (a stream) */
+	int64_t timeout_ns; /* of the whole exchange; 0: HTTP_TIMEOUT_NS, < 0: none (a stream) */
 	size_t max_reply;   /* bytes; 0: 16 MiB */
 };
 
