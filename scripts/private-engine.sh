@@ -15,39 +15,8 @@
 # NODESWARM_QUICKSTART_CGROUP names the cgroup of its containers (default: after DIR).
 set -euo pipefail
 
-die()
-{
-	echo "private-engine.sh: $*" >&2
-	exit 1
-}
-
-usage()
-{
-	sed -n '2,/^set -/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//'
-}
-
-start_time()
-{
-	local stat
-	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
-	# shellcheck disable=SC2086
-	set -- ${stat##*) }
-	echo "${20}"
-}
-
-# init_pid: of the engine's pid 1, if it lives and is the one that we started.
-init_pid()
-{
-	local pid start
-	{ read -r pid start <"$dir/init.pid"; } 2>/dev/null || return 1
-	[ "$(start_time "$pid")" = "$start" ] || return 1
-	echo "$pid"
-}
-
-answers()
-{
-	curl -sf -m 5 -o /dev/null --unix-socket "$dir/docker.sock" http://d/_ping
-}
+# shellcheck source=scripts/private-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/private-lib.sh"
 
 # --- start -------------------------------------------------------------------------------------
 
@@ -106,14 +75,11 @@ inside()
 start()
 {
 	local i pid
-	! answers || return 0
-	for i in dockerd containerd runc iptables ip unshare curl; do
-		type -P "$i" >/dev/null || die "no '$i' here: run scripts/install-deps.sh run"
-	done
-	[ -n "$(ls /sys/fs/cgroup 2>/dev/null)" ] || die 'no cgroups are mounted below /sys/fs/cgroup: install and run cgroupfs-mount'
+	! answers "$dir/docker.sock" || return 0
+	need_tools dockerd containerd runc iptables ip unshare curl
 	[ "${#dir}" -le 60 ] || die "'$dir' is too long: paths of sockets below it must stay under 108 bytes"
 	[[ $dir/ != /run/* ]] || die "'$dir' is below /run, which the engine does not see"
-	if pid=$(init_pid); then
+	if pid=$(recorded "$dir/init.pid"); then
 		kill -KILL "$pid"
 	fi
 	# Nothing lives that the exec root could tell of; its pid files would name other processes.
@@ -130,7 +96,7 @@ start()
 		"${BASH_SOURCE[0]}" inside "$dir" </dev/null >>"$dir/dockerd.log" 2>&1 &
 	pid=$!
 	for ((i = 0; i < 1200; i++)); do
-		if answers; then
+		if answers "$dir/docker.sock"; then
 			pid=$(pgrep -P "$pid")
 			echo "$pid $(start_time "$pid")" >"$dir/init.pid"
 			return
@@ -148,14 +114,14 @@ start()
 end_processes()
 {
 	local pid i
-	pid=$(init_pid) || return 0
+	pid=$(recorded "$dir/init.pid") || return 0
 	kill -TERM "$pid"
 	for ((i = 0; i < 300; i++)); do
-		init_pid >/dev/null || return 0
+		recorded "$dir/init.pid" >/dev/null || return 0
 		sleep 0.1
 	done
 	kill -KILL "$pid"
-	while init_pid >/dev/null; do
+	while recorded "$dir/init.pid" >/dev/null; do
 		sleep 0.1
 	done
 }
@@ -234,21 +200,6 @@ take_back_network()
 	done
 }
 
-remove_cgroups()
-{
-	local d left end=$((SECONDS + 5))
-	while [ "$SECONDS" -lt "$end" ]; do
-		left=''
-		for d in "/sys/fs/cgroup/$cgroup" /sys/fs/cgroup/*/"$cgroup"; do
-			[ -d "$d" ] || continue
-			find "$d" -depth -type d -exec rmdir {} + 2>/dev/null || left=$d
-		done
-		[ -n "$left" ] || return 0
-		sleep 0.1
-	done
-	echo "private-engine.sh: cgroup '$left' cannot be removed" >&2
-}
-
 stop()
 {
 	[ -d "$dir/before" ] || return 0
@@ -260,7 +211,7 @@ stop()
 			take_back_network
 		fi
 	fi
-	remove_cgroups
+	remove_cgroups "$cgroup"
 	[ ! -e "$dir/made" ] || xargs -r rmdir <"$dir/made" 2>/dev/null || true
 	rm -rf --one-file-system "${dir:?}"/{docker,exec,run,etc,lib,tmp,before,daemon.json,docker.sock,init.pid,chains,made,dockerd.log}
 	rmdir "$dir" 2>/dev/null || true
@@ -275,13 +226,12 @@ dir=$(realpath -m "$2")
 [ "$(id -u)" = 0 ] || die 'needs root'
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 mkdir -p "$(dirname "$dir")"
-# Named for the directory, so that two private engines keep apart.
 cgroup=${NODESWARM_QUICKSTART_CGROUP:-}
 cgroup=${cgroup#/}
-[ -n "$cgroup" ] || cgroup=nodeswarm-$(basename "$dir" | tr -cd 'A-Za-z0-9_-')-$(cksum <<<"$dir" | cut -d' ' -f1)
+[ -n "$cgroup" ] || cgroup=$(unique_name)
 case $1 in
 start) start ;;
 inside) inside ;;
 stop) stop ;;
-status) answers ;;
+status) answers "$dir/docker.sock" ;;
 esac

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # cluster.sh - a dev chain and readers on the file's engine, and oracles that judge from outside
 #
-# Sourced after lib.sh. Everything is real but the chain node, which is nodesim.
+# Sourced after lib.sh, or by swarm.sh, whose nodes it then looks at. Everything is real but the chain
+# node, which is nodesim.
 #
 #	cluster_images                  build the images into the engine
 #	cluster_pool                    make the pool $POOL
@@ -13,14 +14,16 @@
 #	                                oracle_stop fails if that was seen
 #	records_clean SERVICE           every end in every record of the service is clean
 #	no_sigkill                      no chain node was ended by SIGKILL, by the records
-#	data_dirs                       data-dirs that are open now, one line for each process
+#	no_container_killed             no container was killed by the engine
 
 # shellcheck disable=SC2034 # read by the stack files
-export NODESWARM_POOL=$IT_DIR/pool
+export NODESWARM_POOL=${NODESWARM_POOL:-$IT_DIR/pool}
 export NODESWARM_IMAGE=nodeswarm/nodesim:latest NODESWARM_SIM_IMAGE=nodeswarm/nodesim:latest
 export NODESWARM_NODEOS=nodesim NODESWARM_PEERS=devchain:9876
 export NODESIM_FLUSH=${NODESIM_FLUSH:-0s}
 POOL=$NODESWARM_POOL
+# All there are, as seen from here: pools as directories, engines as -H takes them.
+POOLS=("$POOL") ENGINES=("$DOCKER_HOST")
 CHAIN_YML=$ROOT/stacks/devchain.yml
 # The product's file plus the one knob of the simulator that the tests turn.
 READERS_YML=$IT_DIR/readers.yml
@@ -61,32 +64,11 @@ serves()
 	[ "$(serving "$1")" = "$2" ]
 }
 
-data_dirs()
-{
-	local f args
-	for f in /proc/[0-9]*/cmdline; do
-		{ args=$(tr '\0' ' ' <"$f"); } 2>/dev/null
-		case $args in
-		nodesim\ *--data-dir=* | */nodesim\ *--data-dir=*)
-			args=${args##*--data-dir=}
-			echo "${args%% *}"
-			;;
-		esac
-	done
-}
-
-# A process that is a zombie has closed its files, and its cmdline is empty.
 oracle_start()
 {
 	: >"$IT_DIR/oracle.twice"
 	: >"$IT_DIR/oracle.looks"
-	(
-		while :; do
-			data_dirs | sort | uniq -d >>"$IT_DIR/oracle.twice"
-			echo >>"$IT_DIR/oracle.looks"
-			sleep 0.1
-		done
-	) 3>&- 8<&- 9<&- &
+	"$ROOT/tests/it/data_dirs" --watch "$IT_DIR" 50>&- 51<&- 52<&- &
 	ORACLE=$!
 }
 
@@ -101,7 +83,7 @@ oracle_stop()
 
 records()
 {
-	find "$POOL/services/nodeswarm_$1" -name run.json 2>/dev/null
+	find "${POOLS[@]/%//services/nodeswarm_$1}" -name run.json 2>/dev/null
 }
 
 # Empty output is the good case; a service without any record is not.
@@ -118,11 +100,16 @@ records_clean()
 
 no_sigkill()
 {
-	! find "$POOL/services" -name run.json -exec jq -r '.ends[] | select(.signal == 9)' {} + | grep .
+	! find "${POOLS[@]/%//services}" -name run.json -exec jq -r '.ends[] | select(.signal == 9)' {} + | grep .
 }
 
-# No container of the service was killed by the engine: it notes 137.
+# No container was killed by the engine: it notes 137.
 no_container_killed()
 {
-	! docker ps -a --format '{{.Names}} {{.Status}}' | grep 'Exited (137)'
+	local host list rc=0
+	for host in "${ENGINES[@]}"; do
+		list=$(docker -H "$host" ps -a --format '{{.Names}} {{.Status}}') || return
+		! grep 'Exited (137)' <<<"$list" || rc=1
+	done
+	return "$rc"
 }
