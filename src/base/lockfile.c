@@ -58,6 +58,19 @@ int lockfile_try_at(int *ret_fd, int dirfd, const char *path, struct buf *holder
 	return err_set(e, ERR_CONFLICT, "lock '%s' is removed again and again", path);
 }
 
+int lockfile_is_held_at(int dirfd, const char *path, struct err *e)
+{
+	AUTO(close_fd) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(e, errno, "open lock '%s'", path);
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? 1 : err_sys(e, errno, "look at lock '%s'", path);
+}
+
 int lockfile_label(int fd, const char *text, struct err *e)
 {
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||

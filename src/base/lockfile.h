@@ -24,6 +24,12 @@
 int lockfile_try_at(
         int *ret_fd, int dirfd, const char *path, struct buf *holder, struct err *e) NODISCARD;
 
+/*
+ * Whether some process holds the lock: 1, 0 (also without such a file), -1.  Changes nothing; a
+ * process that tries the lock at the same moment may find it held and has to try again.
+ */
+int lockfile_is_held_at(int dirfd, const char *path, struct err *e) NODISCARD;
+
 /* Write who holds the lock. */
 int lockfile_label(int fd, const char *text, struct err *e) NODISCARD;
 

@@ -105,6 +105,16 @@ bool str_eq(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+bool str_same_secret(const char *given, const char *secret)
+{
+	size_t n = strlen(secret), m = strlen(given);
+	volatile unsigned char differs = 0;
+
+	for (size_t i = 0; i < m && n; i++)
+		differs = (unsigned char)(differs | (given[i] ^ secret[i % n]));
+	return m == n && differs == 0;
+}
+
 char *str_trim(char *s)
 {
 	size_t n;

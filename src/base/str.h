@@ -27,6 +27,9 @@ bool str_ends(const char *s, const char *suffix);
 /* NULL is equal to NULL and to nothing else. */
 bool str_eq(const char *a, const char *b);
 
+/* str_eq() for secrets: the time it takes depends on the lengths only, not on where they differ. */
+bool str_same_secret(const char *given, const char *secret);
+
 /* Cut white space off both ends, in place; returns the first byte that stays. */
 char *str_trim(char *s);
 

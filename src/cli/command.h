@@ -143,12 +143,14 @@ struct engine *command_engine(struct context *ctx, struct err *e) NODISCARD;
  */
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...) PRINTF(3, 4);
 
+extern const struct command cmd_agent;
 extern const struct command cmd_down;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;
 extern const struct command cmd_quiesce;
+extern const struct command cmd_relay;
 extern const struct command cmd_resume;
 extern const struct command cmd_scale;
 extern const struct command cmd_status;

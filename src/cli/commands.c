@@ -22,6 +22,8 @@ const struct command *const commands[] = {
 	&cmd_resume,
 	&cmd_supervise,
 	&cmd_health,
+	&cmd_agent,
+	&cmd_relay,
 	&cmd_help,
 	&cmd_version,
 	NULL,

@@ -22,6 +22,8 @@
 
 #define SLOT_NUMBER_MAX  1000000
 #define SLOT_SERVICE_MAX 128
+#define SLOT_LOCK        "lock"
+#define SLOT_LOG         "nodeos.log" /* and .1, .2 ... older */
 
 struct pool;
 

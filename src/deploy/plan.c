@@ -164,7 +164,9 @@ static int plan_network(struct builder *b, const struct stack_network *n)
 		return err_nomem(b->e);
 	have = find_by_name(b->a->networks, name);
 	if (n->external)
-		return have || str_eq(name, "host") ? 0 : missing_external(b, "network", name);
+		return have || spec_is_predefined_network(name)
+		        ? 0
+		        : missing_external(b, "network", name);
 	rc = is_ours(b, "network", have, name);
 	if (rc < 0)
 		return -1;
@@ -187,7 +189,8 @@ static int plan_file(
 	if (!name)
 		return err_nomem(b->e);
 	have = find_by_name(list, name);
-	if (f->external)
+	/* One that is there is used whoever made it. */
+	if (f->external && (have || !f->generate))
 		return have ? 0 : missing_external(b, what, name);
 	rc = is_ours(b, what, have, name);
 	if (rc < 0)
@@ -196,6 +199,8 @@ static int plan_file(
 	if (!op)
 		return -1;
 	op->item.file = f;
+	if (f->generate)
+		because(op, "%zu random bytes, made once", f->generate);
 	return 0;
 }
 
@@ -209,7 +214,8 @@ static json_t *ids_of(const json_t *list, const struct plan *plan, enum plan_obj
 	for (size_t i = 0; ids && i < json_array_size(list); i++) {
 		const json_t *j = json_array_get(list, i);
 
-		(void)json_object_set_new(ids, name_of(j), json_string(id_of(j)));
+		if (object != PLAN_NETWORK || !spec_is_predefined_network(name_of(j)))
+			(void)json_object_set_new(ids, name_of(j), json_string(id_of(j)));
 	}
 	for (size_t i = 0; ids && plan && i < plan->n; i++)
 		if (plan->ops[i].object == object && plan->ops[i].action == PLAN_CREATE)
@@ -258,6 +264,42 @@ static int64_t choose_replicas(const struct stack_service *svc, const json_t *pr
 	return now == 0 && former > 0 ? former : now;
 }
 
+/* Whether the network with this id is in the list. */
+static bool is_listed(const json_t *networks, const char *id)
+{
+	for (size_t i = 0; i < json_array_size(networks); i++)
+		if (strcmp(id_of(json_array_get(networks, i)), id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The engine replaces the name of a predefined network by the id of the swarm's own object for it,
+ * which is in no list: of what the service has now it is the one that we do not know.
+ */
+static int keep_predefined(json_t *spec, const json_t *present, const struct plan_actual *a)
+{
+	const json_t *have = json_at(present, "TaskTemplate.Networks");
+	json_t *want = json_at(spec, "TaskTemplate.Networks");
+
+	for (size_t i = 0; i < json_array_size(want); i++) {
+		json_t *w = json_array_get(want, i);
+
+		if (!spec_is_predefined_network(json_str(w, "Target", "")))
+			continue;
+		for (size_t k = 0; k < json_array_size(have); k++) {
+			const char *id = json_str(json_array_get(have, k), "Target", "");
+
+			if (is_listed(a->networks, id))
+				continue;
+			if (json_object_set_new(w, "Target", json_string(id)) < 0)
+				return -1;
+			break;
+		}
+	}
+	return 0;
+}
+
 static int set_text(json_t *object, const char *key, const char *fmt, ...) PRINTF(3, 4);
 static int set_text(json_t *object, const char *key, const char *fmt, ...)
 {
@@ -284,7 +326,9 @@ static json_t *full_spec(const struct stack *st, const struct stack_service *svc
 	if (!wish || spec_digest(digest, wish, e) < 0)
 		return NULL;
 	labels = json_object_get(spec, "Labels");
-	rc = set_text(labels, SPEC_LABEL_DIGEST, "%s", digest);
+	rc = keep_predefined(spec, present, a);
+	if (rc == 0)
+		rc = set_text(labels, SPEC_LABEL_DIGEST, "%s", digest);
 	if (replicas >= 0) {
 		if (rc == 0 && svc->deploy.replicas.set)
 			rc = set_text(

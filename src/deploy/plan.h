@@ -10,6 +10,9 @@
  * Configs and secrets are immutable in Swarm, so their name carries the digest of their
  * content: another content is another name, and the service that uses it is updated.
  *
+ * An external secret that is to be generated (stack/stack.h) is made once, by its plain name, and
+ * from then on is somebody's: it is neither compared nor changed.
+ *
  * Replicas: the file's number counts when a service is made, and when that number has changed
  * since the last `up`.  Otherwise a service keeps the size that somebody gave it, with our
  * scale or docker's; one that was stopped gets its former size back.

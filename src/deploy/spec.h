@@ -22,6 +22,7 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/compiler.h"
 #include "base/digest.h"
@@ -55,6 +56,12 @@ struct spec_refs {
 char *spec_service_name(const struct stack *st, const struct stack_service *svc) NODISCARD;
 char *spec_network_name(const struct stack *st, const struct stack_network *net) NODISCARD;
 char *spec_file_name(const struct stack *st, const struct stack_file *f) NODISCARD;
+
+/*
+ * Whether a network of this name is on every node ("host", "bridge" ...).  The swarm has an object
+ * of its own for it, with an id that is in no list, so it is referred to by its name.
+ */
+bool spec_is_predefined_network(const char *name);
 
 /*
  * POST /services/create.  With refs NULL the body has no ids at all, only names: that text says

@@ -248,7 +248,7 @@ static bool sort_named(struct spec *s, struct named *v, size_t n)
 }
 
 /* Go's CLI counts these as not made by users; they know no aliases. */
-static bool is_predefined(const char *network)
+bool spec_is_predefined_network(const char *network)
 {
 	static const char *const names[] = { "bridge", "default", "host", "none" };
 
@@ -267,7 +267,7 @@ static json_t *attachment(struct spec *s, const struct stack_service *svc, const
 	json_t *o = json_object(), *aliases = from_strs(s, &use->aliases);
 
 	put_str(s, o, "Target", id ? id : net->name);
-	if (!is_predefined(net->name))
+	if (!spec_is_predefined_network(net->name))
 		append(s, aliases, json_string(svc->name));
 	opt_new(s, o, "Aliases", aliases);
 	return o;

@@ -1,9 +1,12 @@
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "data/pool.h"
 #include "deploy/deploy_priv.h"
@@ -111,6 +114,27 @@ static int create_file(struct deploy *d, const struct stack *st, const struct pl
 	        : engine_config_create(d->engine, op->name, f->data, f->size, labels, NULL, e);
 }
 
+/* Random bytes as hex digits, with this stack's label so that `down --purge` removes it. */
+static int create_generated(
+        struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
+{
+	AUTO(json) json_t *labels = json_pack("{s:s}", SPEC_LABEL_STACK, st->name);
+	unsigned char bytes[STACK_GENERATE_MAX];
+	char hex[2 * STACK_GENERATE_MAX + 1];
+	size_t n = op->item.file->generate;
+	ssize_t got = getrandom(bytes, n, 0);
+	int rc;
+
+	if (got != (ssize_t)n)
+		return err_sys(e, got < 0 ? errno : EAGAIN, "getrandom");
+	hex_encode(hex, bytes, n);
+	rc = labels ? engine_secret_create(d->engine, op->name, hex, 2 * n, labels, NULL, e)
+	            : err_nomem(e);
+	explicit_bzero(bytes, sizeof(bytes));
+	explicit_bzero(hex, sizeof(hex));
+	return rc;
+}
+
 static int create_network(
         struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
 {
@@ -160,7 +184,8 @@ static int carry_out(struct deploy *d, const struct stack *st, const struct plan
 		rc = create_file(d, st, op, false, e);
 		break;
 	case PLAN_SECRET:
-		rc = create_file(d, st, op, true, e);
+		rc = op->item.file->generate ? create_generated(d, st, op, e)
+		                             : create_file(d, st, op, true, e);
 		break;
 	case PLAN_SERVICE:
 		rc = put_service(d, st, op, a, e);

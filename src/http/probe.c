@@ -15,6 +15,9 @@
  * curl keeps for us with curl_multi_assign().  See curl's docs/examples/ephiperfifo.c.
  */
 
+/* In ms: for a connection to come about, where the request as a whole has no limit. */
+#define CONNECT_MS 5000L
+
 struct http_prober {
 	struct loop *loop;
 	CURLM *multi;
@@ -55,7 +58,11 @@ static void finish(struct http_probe *q, CURLcode rc)
 	} else if (rc != CURLE_OK) {
 		http_curl_error(q->curl, rc, &why, "%s '%s'", q->posts ? "POST" : "GET", q->url);
 	} else {
+		char *type = NULL;
+
 		curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &r.status);
+		curl_easy_getinfo(q->curl, CURLINFO_CONTENT_TYPE, &type);
+		r.content_type = type ? type : "";
 		r.body = q->body.data;
 		r.len = q->body.len;
 	}
@@ -240,6 +247,22 @@ void http_probe_free(struct http_probe *q)
 	free(q);
 }
 
+int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e)
+{
+	if (curl_easy_setopt(q->curl, CURLOPT_UNIX_SOCKET_PATH, path) != CURLE_OK)
+		return err_nomem(e);
+	return 0;
+}
+
+int http_probe_set_bearer(struct http_probe *q, const char *token, struct err *e)
+{
+	if (curl_easy_setopt(q->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) != CURLE_OK)
+		return err_set(e, ERR_SYSTEM, "this libcurl knows no bearer tokens");
+	if (curl_easy_setopt(q->curl, CURLOPT_XOAUTH2_BEARER, token) != CURLE_OK)
+		return err_nomem(e);
+	return 0;
+}
+
 int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns, http_probe_fn *fn,
         void *arg, struct err *e)
 {
@@ -260,7 +283,12 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
 		curl_easy_setopt(q->curl, CURLOPT_COPYPOSTFIELDS, body);
 	else
 		curl_easy_setopt(q->curl, CURLOPT_HTTPGET, 1L);
-	curl_easy_setopt(q->curl, CURLOPT_TIMEOUT_MS, http_curl_ms(timeout_ns));
+	curl_easy_setopt(
+	        q->curl, CURLOPT_TIMEOUT_MS, timeout_ns > 0 ? http_curl_ms(timeout_ns) : 0L);
+	curl_easy_setopt(q->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(q->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(q->curl, CURLOPT_TCP_KEEPIDLE, 20L);
+	curl_easy_setopt(q->curl, CURLOPT_TCP_KEEPINTVL, 10L);
 	rc = curl_multi_add_handle(q->p->multi, q->curl);
 	if (rc != CURLM_OK)
 		return err_set(e, ERR_SYSTEM, "start a request to '%s': %s", q->url,

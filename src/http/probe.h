@@ -31,12 +31,13 @@ struct http_probe;
 
 /*
  * status: HTTP status, 0 when there was no complete reply and failure says why.
- * body: NUL-terminated, valid during the call.  elapsed_ns: from the start to the last byte.
+ * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns: from the start to the last byte.
  */
 struct http_probe_result {
 	long status;
 	const char *body;
 	size_t len;
+	const char *content_type;
 	int64_t elapsed_ns;
 	const struct err *failure; /* NULL with a status */
 };
@@ -52,8 +53,17 @@ struct http_probe *http_probe_new(
 void http_probe_free(struct http_probe *q); /* cancels */
 DEFINE_AUTO(struct http_probe, http_probe_free)
 
-/* Start it; body NULL is a GET, else a POST of JSON, copied.  Starting a running probe is
- * refused with ERR_CONFLICT. */
+/* Before the first start: connect to this unix socket; the URL's host is a name only. */
+int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e) NODISCARD;
+
+/* Before the first start: send "Authorization: Bearer TOKEN".  The token is in no message. */
+int http_probe_set_bearer(struct http_probe *q, const char *token, struct err *e) NODISCARD;
+
+/*
+ * Start it; body NULL is a GET, else a POST of JSON ("": of nothing), copied.  timeout_ns <= 0: no
+ * limit, but a connection has to come about within a few seconds, and a peer that is no longer
+ * there is found out by TCP's keepalive.  Starting a running probe is refused with ERR_CONFLICT.
+ */
 int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns, http_probe_fn *fn,
         void *arg, struct err *e) NODISCARD;
 bool http_probe_is_running(const struct http_probe *q);

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/num.h"
+#include "base/str.h"
+#include "http/listen_priv.h"
 #include "loop/loop.h"
 
 /*
@@ -23,6 +26,9 @@
  * would keep its place for ever, and 64 of them would keep all.  We count from where a
  * connection began to do what it is doing (wait for a request and send it; take the reply), and
  * shut down the socket of one that takes too long; the library then sees its end.
+ *
+ * A call that is answered later is suspended: the library forgets its socket, so we watch it for
+ * the client's end.  Resumed, the library runs on_request() once more, which then has the reply.
  */
 
 /* A connection, in the library's socket context. */
@@ -30,6 +36,7 @@ struct conn {
 	struct conn *prev, *next;
 	int fd;
 	int64_t since_ns;
+	bool is_timed; /* in the list; not while its call is suspended */
 };
 
 struct http_server {
@@ -39,13 +46,32 @@ struct http_server {
 	struct loop_timer timer;
 	struct http_server_config cfg;
 	int64_t slow_ns;
-	struct conn *oldest, *newest; /* by since_ns */
+	struct conn *oldest, *newest;   /* by since_ns */
+	struct http_server_call *later; /* suspended */
 	uint16_t port;
+	bool is_woken; /* a call was resumed, which the library notices only when it runs */
+	int fd;        /* that listens; the daemon's */
 };
 
-/* What a request has brought so far; its *con_cls. */
-struct pending {
+enum call_state {
+	CALL_COMING,   /* what the request has brought so far is in body */
+	CALL_LATER,    /* the handler keeps it */
+	CALL_ANSWERED, /* the reply is there and not yet handed to the library */
+	CALL_GONE,     /* nobody waits for the reply */
+};
+
+/* A request; its *con_cls. */
+struct http_server_call {
+	struct http_server *server;
+	struct MHD_Connection *connection;
 	struct buf body;
+	enum call_state state;
+	bool is_suspended;
+	struct http_server_reply reply;
+	http_server_gone_fn *gone;
+	void *arg;
+	struct loop_io watch; /* while suspended */
+	struct http_server_call *prev, *next;
 };
 
 static void run(struct http_server *s);
@@ -62,8 +88,11 @@ static void on_io(struct loop_io *io UNUSED, unsigned events UNUSED, void *arg)
 
 static void conn_remove(struct http_server *s, struct conn *c)
 {
+	if (!c->is_timed)
+		return;
 	*(c->prev ? &c->prev->next : &s->oldest) = c->next;
 	*(c->next ? &c->next->prev : &s->newest) = c->prev;
+	c->is_timed = false;
 }
 
 static void conn_append(struct http_server *s, struct conn *c)
@@ -73,14 +102,21 @@ static void conn_append(struct http_server *s, struct conn *c)
 	c->next = NULL;
 	*(s->newest ? &s->newest->next : &s->oldest) = c;
 	s->newest = c;
+	c->is_timed = true;
+}
+
+static struct conn *conn_of(struct MHD_Connection *mc)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 /* The connection begins with something new. */
 static void conn_touch(struct http_server *s, struct MHD_Connection *mc)
 {
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct conn *c = info ? info->socket_context : NULL;
+	struct conn *c = conn_of(mc);
 
 	if (!c)
 		return;
@@ -147,8 +183,9 @@ static void run(struct http_server *s)
 	 */
 	do {
 		before = connections(s);
+		s->is_woken = false;
 		(void)MHD_run(s->daemon);
-	} while (connections(s) < before);
+	} while (s->is_woken || connections(s) < before);
 	at = end_slow(s);
 	/*
 	 * The library asks for the time to the next idle check, which for a connection that is
@@ -173,9 +210,10 @@ static enum MHD_Result send_reply(
 
 	resp = MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
 	if (!resp) {
-		free(r->body);
+		free(TAKE(r->body));
 		return MHD_NO;
 	}
+	r->body = NULL;
 	if (r->content_type)
 		(void)MHD_add_response_header(resp, "Content-Type", r->content_type);
 	if (r->extra_name)
@@ -200,85 +238,197 @@ static bool announces_too_much(struct MHD_Connection *c, size_t max)
 	return text && num_uint(&n, text, 0, max, &ignored) < 0;
 }
 
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+/* --- calls ------------------------------------------------------------------------------- */
+
+static void call_wake(struct http_server_call *c)
+{
+	struct http_server *s = c->server;
+
+	if (!c->is_suspended)
+		return;
+	c->is_suspended = false;
+	loop_io_remove(s->loop, &c->watch);
+	*(c->prev ? &c->prev->next : &s->later) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	conn_touch(s, c->connection);
+	MHD_resume_connection(c->connection);
+	s->is_woken = true;
+	loop_timer_set(s->loop, &s->timer, clock_mono_ns(), on_timer, s);
+}
+
+static void call_gone(struct http_server_call *c)
+{
+	c->state = CALL_GONE;
+	call_wake(c);
+	/* Last: the callback may free the server. */
+	c->gone(c->arg);
+}
+
+static void on_watch(struct loop_io *io, unsigned events UNUSED, void *arg)
+{
+	struct http_server_call *c = arg;
+	char byte;
+	ssize_t n = recv(io->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	/* A client that sends its next request already cannot be watched for its end. */
+	if (n > 0)
+		loop_io_remove(c->server->loop, io);
+	else
+		call_gone(c);
+}
+
+static void call_suspend(struct http_server_call *c)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct http_server *s = c->server;
+	struct conn *conn = conn_of(c->connection);
+	struct err ignored = ERR_INIT;
+
+	if (conn)
+		conn_remove(s, conn);
+	c->is_suspended = true;
+	c->prev = NULL;
+	c->next = s->later;
+	if (c->next)
+		c->next->prev = c;
+	s->later = c;
+	MHD_suspend_connection(c->connection);
+	/* Unwatched, the client's end is seen when the reply is sent. */
+	if (info)
+		(void)!loop_io_add(
+		        s->loop, &c->watch, info->connect_fd, LOOP_READ, on_watch, c, &ignored);
+}
+
+struct http_server_call *http_server_later(
+        const struct http_server_request *q, http_server_gone_fn *gone, void *arg)
+{
+	q->call->state = CALL_LATER;
+	q->call->gone = gone;
+	q->call->arg = arg;
+	return q->call;
+}
+
+void http_server_answer(struct http_server_call *c, const struct http_server_reply *r)
+{
+	c->state = CALL_ANSWERED;
+	c->reply = *r;
+	call_wake(c);
+}
+
+static void call_free(struct http_server_call *c)
+{
+	buf_release(&c->body);
+	free(c->reply.body);
+	free(c);
+}
+
+/* The request is there as a whole. */
+static enum MHD_Result handle(struct http_server_call *c, const char *method, const char *path)
+{
+	struct http_server *s = c->server;
+	struct http_server_reply r = { .status = 500 };
+	struct http_server_request q = {
+		.method = method,
+		.path = path,
+		.connection = c->connection,
+		.call = c,
+		.body = c->body.data ? c->body.data : "",
+		.body_len = c->body.len,
+	};
+
+	q.has_query =
+	        MHD_get_connection_values(c->connection, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0;
+	conn_touch(s, c->connection);
+	s->cfg.handler(s->cfg.arg, &q, &r);
+	if (c->state == CALL_COMING)
+		return send_reply(s, c->connection, &r);
+	if (c->state == CALL_ANSWERED)
+		return send_reply(s, c->connection, &c->reply);
+	call_suspend(c);
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const char *url,
         const char *method, const char *version UNUSED, const char *data, size_t *n, void **state)
 {
 	struct http_server *s = cls;
-	struct pending *p = *state;
-	struct http_server_reply r = { .status = 500 };
-	struct http_server_request q = { .method = method, .path = url, .connection = c };
+	struct http_server_call *c = *state;
 
-	if (!p) {
-		if (!s->cfg.drop_too_large && announces_too_much(c, s->cfg.max_body)) {
+	if (!c) {
+		if (!s->cfg.drop_too_large && announces_too_much(mc, s->cfg.max_body)) {
+			struct http_server_reply r = { 0 };
+
 			http_server_text(&r, 413, "the request's body is too large\n");
-			return send_reply(s, c, &r);
+			return send_reply(s, mc, &r);
 		}
-		p = calloc(1, sizeof(*p));
-		if (!p)
+		c = calloc(1, sizeof(*c));
+		if (!c)
 			return MHD_NO;
-		buf_init(&p->body, s->cfg.max_body);
-		*state = p;
+		c->server = s;
+		c->connection = mc;
+		buf_init(&c->body, s->cfg.max_body);
+		*state = c;
 		return MHD_YES;
 	}
 	if (*n) {
 		/* A body in chunks may have no end: no reply, the connection is closed. */
-		if (buf_add(&p->body, data, *n) < 0)
+		if (buf_add(&c->body, data, *n) < 0)
 			return MHD_NO;
 		*n = 0;
 		return MHD_YES;
 	}
-	q.body = p->body.data ? p->body.data : "";
-	q.body_len = p->body.len;
-	q.has_query = MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0;
-	conn_touch(s, c);
-	s->cfg.handler(s->cfg.arg, &q, &r);
-	return send_reply(s, c, &r);
+	if (c->state == CALL_GONE)
+		return MHD_NO;
+	if (c->state == CALL_ANSWERED)
+		return send_reply(s, mc, &c->reply);
+	return handle(c, method, url);
 }
 
-static void on_completed(void *cls, struct MHD_Connection *c, void **state,
+static void on_completed(void *cls, struct MHD_Connection *mc, void **state,
         enum MHD_RequestTerminationCode why UNUSED)
 {
-	struct pending *p = *state;
+	struct http_server_call *c = *state;
 
-	conn_touch(cls, c);
-	if (p)
-		buf_release(&p->body);
-	free(p);
+	conn_touch(cls, mc);
+	if (c)
+		call_free(c);
 	*state = NULL;
 }
 
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
+/* --- the server -------------------------------------------------------------------------- */
 
-static int bind_listener(const struct http_server_config *cfg, uint16_t *port, struct err *e)
+/* For raw_paths: leave everything as it is. */
+static size_t no_unescape(void *cls UNUSED, struct MHD_Connection *mc UNUSED, char *s)
 {
-	union address a = { 0 };
-	AUTO(close_fd) int fd = -1;
-	socklen_t len;
-	int one = 1;
+	return strlen(s);
+}
 
-	if (inet_pton(AF_INET, cfg->address, &a.in.sin_addr) == 1) {
-		a.in.sin_family = AF_INET;
-		a.in.sin_port = htons(cfg->port);
-		len = sizeof(a.in);
-	} else if (inet_pton(AF_INET6, cfg->address, &a.in6.sin6_addr) == 1) {
-		a.in6.sin6_family = AF_INET6;
-		a.in6.sin6_port = htons(cfg->port);
-		len = sizeof(a.in6);
-	} else {
-		return err_set(e, ERR_USAGE, "'%s' is not an IP address", cfg->address);
-	}
-	fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(e, errno, "socket");
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, &a.sa, len) < 0 || listen(fd, 128) < 0 || getsockname(fd, &a.sa, &len) < 0)
-		return err_sys(e, errno, "listen on %s port %u", cfg->address, cfg->port);
-	*port = ntohs(a.sa.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
-	return TAKE_FD(fd);
+static struct MHD_Daemon *start_daemon(struct http_server *s)
+{
+	const struct http_server_config *cfg = &s->cfg;
+	struct MHD_OptionItem extra[] = {
+		{ cfg->raw_paths ? MHD_OPTION_UNESCAPE_CALLBACK : MHD_OPTION_END,
+		        (intptr_t)no_unescape, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	unsigned flags = MHD_USE_EPOLL;
+
+	if (cfg->server_header)
+		flags |= MHD_USE_SUPPRESS_DATE_NO_CLOCK;
+	if (cfg->answers_later)
+		flags |= MHD_ALLOW_SUSPEND_RESUME;
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET,
+	        s->fd, MHD_OPTION_CONNECTION_LIMIT,
+	        cfg->max_connections ? cfg->max_connections : 64U,
+	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, cfg->max_per_address,
+	        MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_seconds,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_COMPLETED,
+	        on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_ARRAY,
+	        extra, MHD_OPTION_END);
 }
 
 struct http_server *http_server_new(
@@ -297,20 +447,18 @@ struct http_server *http_server_new(
 	if (!s->cfg.idle_seconds)
 		s->cfg.idle_seconds = 10;
 	s->slow_ns = 2 * (int64_t)s->cfg.idle_seconds * NS_PER_SEC;
-	fd = bind_listener(cfg, &s->port, e);
+	s->port = cfg->port;
+	fd = cfg->unix_name ? http_listen_unix(cfg->unix_dirfd, cfg->unix_name, e)
+	                    : http_listen_tcp(cfg->address, &s->port, e);
 	if (fd < 0)
 		return NULL;
-	s->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL | (cfg->server_header ? MHD_USE_SUPPRESS_DATE_NO_CLOCK : 0), 0, NULL,
-	        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-	        cfg->max_connections ? cfg->max_connections : 64U,
-	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, cfg->max_per_address,
-	        MHD_OPTION_CONNECTION_TIMEOUT, s->cfg.idle_seconds,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384, MHD_OPTION_NOTIFY_COMPLETED,
-	        on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+	s->fd = fd;
+	s->daemon = start_daemon(s);
 	if (!s->daemon) {
-		err_set(e, ERR_SYSTEM, "start the HTTP server on %s port %u", cfg->address,
-		        s->port);
+		if (cfg->unix_name)
+			http_listen_unix_end(fd, cfg->unix_dirfd, cfg->unix_name);
+		err_set(e, ERR_SYSTEM, "start the HTTP server on %s port %u",
+		        cfg->unix_name ? cfg->unix_name : cfg->address, s->port);
 		return NULL;
 	}
 	fd = -1; /* the daemon's now */
@@ -329,7 +477,12 @@ void http_server_free(struct http_server *s)
 	if (!s)
 		return;
 	loop_io_remove(s->loop, &s->io);
+	/* The library cannot stop with suspended connections. */
+	while (s->later)
+		call_gone(s->later);
 	loop_timer_remove(s->loop, &s->timer);
+	if (s->daemon && s->cfg.unix_name)
+		http_listen_unix_end(s->fd, s->cfg.unix_dirfd, s->cfg.unix_name);
 	if (s->daemon)
 		MHD_stop_daemon(s->daemon);
 	free(s);
@@ -345,11 +498,35 @@ const char *http_server_header(const struct http_server_request *q, const char *
 	return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
+const char *http_server_query(const struct http_server_request *q, const char *name)
+{
+	const char *value = NULL;
+
+	if (MHD_lookup_connection_value_n(q->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name),
+	            &value, NULL) != MHD_YES)
+		return NULL;
+	return value ? value : "";
+}
+
+bool http_server_has_bearer(const struct http_server_request *q, const char *token)
+{
+	const char *text = http_server_header(q, "Authorization");
+
+	/* The scheme's name is no secret, and its case is free (RFC 9110, 11.1). */
+	if (!text || strncasecmp(text, "Bearer ", 7) != 0)
+		return false;
+	return str_same_secret(text + 7, token);
+}
+
 int http_server_local(const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX])
 {
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	union address a = { 0 };
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a = { 0 };
 	socklen_t len = sizeof(a);
 	char ip[INET6_ADDRSTRLEN];
 

@@ -3,9 +3,11 @@
 /*
  * A small HTTP server on our loop (libmicrohttpd, external epoll, no threads)
  *
- * The handler gets a complete request and fills the reply at once; it must not block.
+ * The handler gets a complete request and fills the reply at once, or says that it will answer
+ * later (http_server_later); it must not block.
  * Limits, all from creation: connections in all and from one address, the idle time of a
- * connection, the size of headers and of a body.  Binds what it is told and nothing else.
+ * connection, the size of headers and of a body.  Binds what it is told and nothing else: a TCP
+ * port, or a unix socket that only its owner may use.
  *
  *	static void answer(void *arg, const struct http_server_request *q,
  *	        struct http_server_reply *r)
@@ -32,14 +34,16 @@
 
 struct loop;
 struct http_server;
+struct http_server_call;
 struct MHD_Connection;
 
 struct http_server_request {
-	const char *method, *path; /* the path without query, unescaped */
+	const char *method, *path; /* the path without query, unescaped unless raw_paths */
 	bool has_query;            /* the target has a part after '?' that is not empty */
 	const char *body;          /* NUL-terminated, "" without one */
 	size_t body_len;
-	struct MHD_Connection *connection; /* for http_server_header() */
+	struct MHD_Connection *connection; /* for http_server_header() and the like */
+	struct http_server_call *call;     /* for http_server_later() */
 };
 
 struct http_server_reply {
@@ -56,6 +60,13 @@ typedef void http_server_fn(
 struct http_server_config {
 	const char *address; /* IPv4 or IPv6 */
 	uint16_t port;       /* 0: any; see http_server_port() */
+	/*
+	 * Instead of an address: a socket of this name in the directory unix_dirfd, which stays the
+	 * caller's and open.  Mode 0600.  What a dead process left there is replaced; with a live
+	 * listener http_server_new() fails with ERR_CONFLICT.  Removed by http_server_free().
+	 */
+	const char *unix_name;
+	int unix_dirfd;
 	http_server_fn *handler;
 	void *arg;
 	unsigned max_connections; /* 0: 64 */
@@ -66,6 +77,8 @@ struct http_server_config {
 	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it is in chunks. */
 	size_t max_body;
 	bool drop_too_large; /* end the connection instead of the 413 */
+	bool answers_later;  /* http_server_later() will be used */
+	bool raw_paths;      /* path and query as they came, '%' and all */
 	/*
 	 * A literal, the value of a Server header.  With it a reply carries only that, its
 	 * Content-Type, Content-Length and Connection: no Date, no Cache-Control.
@@ -83,6 +96,28 @@ uint16_t http_server_port(const struct http_server *s);
 
 /* The value of a request header, or NULL. */
 const char *http_server_header(const struct http_server_request *q, const char *name);
+
+/* The value of a query argument ("" for one without), or NULL. */
+const char *http_server_query(const struct http_server_request *q, const char *name);
+
+/*
+ * Whether the request has "Authorization: Bearer TOKEN" (RFC 6750) with this token.  The time that
+ * takes does not depend on where the two differ.
+ */
+bool http_server_has_bearer(const struct http_server_request *q, const char *token);
+
+/*
+ * Answer later: called by the handler, whose reply is then not looked at.  Afterwards exactly one
+ * of two things happens: the owner calls http_server_answer(), once, from the loop (or still from
+ * the handler); or gone(arg) is called, because the client has closed its side or the server is
+ * freed, and the call is dead.  No time limit counts in between.
+ */
+typedef void http_server_gone_fn(void *arg);
+struct http_server_call *http_server_later(
+        const struct http_server_request *q, http_server_gone_fn *gone, void *arg);
+
+/* The reply's body is taken over. */
+void http_server_answer(struct http_server_call *call, const struct http_server_reply *r);
 
 #define HTTP_SERVER_ADDRESS_MAX 64
 

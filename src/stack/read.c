@@ -136,8 +136,6 @@ static int read_pair(struct reader *r, const struct pair *p, const struct field 
 {
 	char where[WHERE_MAX];
 
-	if (str_starts(p->key->text, "x-", NULL))
-		return 0;
 	for (const struct field *f = fields; f->key; f++) {
 		if (strcmp(f->key, p->key->text) != 0)
 			continue;
@@ -149,6 +147,8 @@ static int read_pair(struct reader *r, const struct pair *p, const struct field 
 		return fail_at(r, p->key, "key '%s' %s%s cannot be used: %s", f->key,
 		        *where ? "in " : "", *where ? where : "at top level", f->refused);
 	}
+	if (str_starts(p->key->text, "x-", NULL))
+		return 0;
 	return unknown_key(r, p->key, fields);
 }
 

@@ -51,7 +51,8 @@ struct field {
 
 #define REFUSED_IGNORED "Docker would ignore it"
 
-/* Fill *dst from a mapping.  Keys that begin with x- are skipped. */
+/* Fill *dst from a mapping.  Keys that begin with x- are skipped, unless
+ * fields has them. */
 int read_map(struct reader *r, const struct node *n, const struct field *fields, void *dst);
 
 /* The same for a mapping below the current key: its path grows by the key. */

@@ -129,7 +129,7 @@ struct file_draft {
 	struct stack_file file;
 	struct external x;
 	const char *path;
-	const struct node *path_node;
+	const struct node *path_node, *generate_node;
 };
 
 static int read_path(struct reader *r, const struct node *n, void *dst)
@@ -138,6 +138,28 @@ static int read_path(struct reader *r, const struct node *n, void *dst)
 
 	d->path_node = n;
 	return read_text(r, n, &d->path);
+}
+
+static int read_generate(struct reader *r, const struct node *n, void *dst)
+{
+	struct file_draft *d = dst;
+	int64_t bytes;
+
+	if (read_int(r, n, STACK_GENERATE_MIN, STACK_GENERATE_MAX, &bytes) < 0)
+		return -1;
+	d->file.generate = (size_t)bytes;
+	d->generate_node = n;
+	return 0;
+}
+
+static int read_own(struct reader *r, const struct node *n, void *dst)
+{
+	static const struct field fields[] = {
+		{ "generate", read_generate, 0, NULL },
+		FIELDS_END,
+	};
+
+	return read_submap(r, n, fields, dst);
 }
 
 static int load_content(struct reader *r, struct file_draft *d, size_t max)
@@ -157,7 +179,7 @@ static int load_content(struct reader *r, struct file_draft *d, size_t max)
 }
 
 static int read_file_object(
-        struct reader *r, const struct node *n, size_t max, struct stack_file *ret)
+        struct reader *r, const struct node *n, bool is_secret, size_t max, struct stack_file *ret)
 {
 	static const struct field fields[] = {
 		{ "name", read_text, offsetof(struct stack_file, own_name), NULL },
@@ -165,6 +187,7 @@ static int read_file_object(
 		FIELD(struct stack_file, labels, read_labels),
 		FIELD(struct stack_file, template_driver, read_text),
 		{ "external", read_external, offsetof(struct file_draft, x), NULL },
+		{ "x-nodeswarm", read_own, 0, NULL },
 		REFUSED("driver", "nodeswarm keeps secrets in Swarm itself"),
 		REFUSED("driver_opts", "nodeswarm keeps secrets in Swarm itself"),
 		REFUSED("content", NOT_IN_38 "; use 'file'"),
@@ -178,6 +201,9 @@ static int read_file_object(
 	if (finish_external(r, n, &d.x, &d.file.external, &d.file.own_name,
 	            d.path || d.file.labels.n || d.file.template_driver) < 0)
 		return -1;
+	if (d.file.generate && (!d.file.external || !is_secret))
+		return fail_at(r, d.generate_node, "%s: only an external secret can be generated",
+		        r->item);
 	if (!d.file.external && !d.path)
 		return fail_at(r, n, "%s needs a 'file' or 'external: true'", r->item);
 	if (!d.file.external && load_content(r, &d, max) < 0)
@@ -188,12 +214,12 @@ static int read_file_object(
 
 int read_config(struct reader *r, const struct node *n, struct stack_file *ret)
 {
-	return read_file_object(r, n, STACK_CONFIG_SIZE_MAX, ret);
+	return read_file_object(r, n, false, STACK_CONFIG_SIZE_MAX, ret);
 }
 
 int read_secret(struct reader *r, const struct node *n, struct stack_file *ret)
 {
-	return read_file_object(r, n, STACK_SECRET_SIZE_MAX, ret);
+	return read_file_object(r, n, true, STACK_SECRET_SIZE_MAX, ret);
 }
 
 /* --- volumes
@@ -261,7 +287,8 @@ bool same_network(const struct stack_network *a, const struct stack_network *b)
 bool same_file(const struct stack_file *a, const struct stack_file *b)
 {
 	return str_eq(a->own_name, b->own_name) && a->external == b->external &&
-	        a->size == b->size && (!a->size || memcmp(a->data, b->data, a->size) == 0) &&
+	        a->generate == b->generate && a->size == b->size &&
+	        (!a->size || memcmp(a->data, b->data, a->size) == 0) &&
 	        same_kvs(&a->labels, &b->labels) && str_eq(a->template_driver, b->template_driver);
 }
 

@@ -42,8 +42,10 @@
 #define STACK_TEXT_MAX        (8 * 1024 * 1024) /* bytes of text after interpolation */
 #define STACK_CONFIG_SIZE_MAX 1023999           /* the engine refuses 1024000 */
 #define STACK_SECRET_SIZE_MAX 511999            /* the engine refuses 512000 */
-#define STACK_NAME_MAX        63   /* a DNS label; the engine's limit for a service's name */
-#define STACK_FILE_NAME_MAX   64   /* the engine's limit for a config's or secret's name */
+#define STACK_NAME_MAX        63 /* a DNS label; the engine's limit for a service's name */
+#define STACK_FILE_NAME_MAX   64 /* the engine's limit for a config's or secret's name */
+#define STACK_GENERATE_MIN    16 /* bytes of randomness */
+#define STACK_GENERATE_MAX    1024
 #define STACK_ITEMS_MAX       1000 /* services, networks, mounts, ports ... in one list */
 
 #define STACK_DEFAULT_NAME "nodeswarm"
@@ -253,6 +255,11 @@ struct stack_file {
 	const char *path; /* as opened, made absolute; NULL when external */
 	const void *data; /* the content; NULL when external */
 	size_t size;
+	/*
+	 * Of an external secret, `x-nodeswarm: {generate: N}`: `up` makes it if it is not there, of
+	 * this many random bytes as hex digits, and never changes it.  Else 0.
+	 */
+	size_t generate;
 	struct stack_kvs labels;
 	const char *template_driver;
 };

@@ -18,11 +18,12 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "data/slot.h"
 #include "loop/loop.h"
 
 #define OUTPUT_LINE_MAX   4000 /* below PIPE_BUF, so that a line goes out whole or not at all */
 #define OUTPUT_TAIL_LINES 40
-#define OUTPUT_FILE       "nodeos.log"
+#define OUTPUT_FILE       SLOT_LOG
 #define OUTPUT_FILE_MAX   (10U * 1024 * 1024)
 #define OUTPUT_FILES      3    /* nodeos.log, .1, .2 */
 #define OUTPUT_RATE       500  /* lines a second ... */

@@ -437,7 +437,7 @@ static int take_slot(struct supervisor *s, struct err *e)
 		return -1;
 	if (s->lock_fd >= 0)
 		return 0;
-	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, "lock", &holder, e);
+	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, SLOT_LOCK, &holder, e);
 	if (rc < 0 || (rc == 0 && !is_same_slot(s))) {
 		/* Moved away or removed while we waited: nodeos would be given the path, not this.
 		 */

@@ -46,17 +46,8 @@ static const struct {
 	                "The swarm does not have a leader. It's possible that too few "
 	                "managers are online."),
 	        500, 0 },
-	[FAKE_DEADLINE] = { "deadline", GRPC("DeadlineExceeded", "context deadline exceeded"), 500,
-	        0 },
 	[FAKE_DEADLINE_DONE] = { "deadline, done",
 	        GRPC("DeadlineExceeded", "context deadline exceeded"), 500, 1 },
-	[FAKE_LOST_LEADERSHIP] = { "lost leadership",
-	        GRPC("Unknown", "raft: failed to process the request: node lost leader status"),
-	        500, 0 },
-	[FAKE_PREPARING] = { "preparing",
-	        "{\"message\":\"This node is not a swarm manager. Manager is being prepared or has "
-	        "trouble connecting to the cluster.\"}",
-	        503, 0 },
 	[FAKE_TIMEOUT] = { "time", "{\"message\":\"time\"}", 504, 0 },
 	[FAKE_TIMEOUT_DONE] = { "time, done", "{\"message\":\"time\"}", 504, 1 },
 	[FAKE_BROKEN] = { "broken", NULL, 0, 0 },

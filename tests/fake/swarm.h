@@ -22,11 +22,8 @@ struct fake_swarm;
 /* How a call fails; the _DONE ones after the work was done. */
 enum fake_failure {
 	FAKE_NO_LEADER,
-	FAKE_DEADLINE,
 	FAKE_DEADLINE_DONE,
-	FAKE_LOST_LEADERSHIP,
-	FAKE_PREPARING, /* "Manager is being prepared" */
-	FAKE_TIMEOUT,   /* 504; for the caller the same as no answer in time */
+	FAKE_TIMEOUT, /* 504; for the caller the same as no answer in time */
 	FAKE_TIMEOUT_DONE,
 	FAKE_BROKEN, /* the connection ends; as libcurl tries again by itself, say count 2 */
 	FAKE_BROKEN_DONE,

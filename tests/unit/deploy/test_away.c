@@ -123,10 +123,10 @@ static void on_text(void *arg, const char *text)
 	snprintf(seen + n, sizeof(seen) - n, "%s\n", text);
 }
 
-enum command { UP, UP_CHANGED, SCALE_UP, SCALE_DOWN, STOP, UP_AFTER_STOP, DOWN, PURGE, COMMANDS };
+enum command { UP, UP_CHANGED, SCALE_UP, SCALE_DOWN, STOP, UP_AFTER_STOP, DOWN, COMMANDS };
 
 static const char *const names[COMMANDS] = { "up", "up, changed", "scale up", "scale down", "stop",
-	"up after stop", "down", "down --purge" };
+	"up after stop", "down --purge" };
 
 static int run(enum command c, int64_t wait_ns, struct err *e)
 {
@@ -157,8 +157,7 @@ static int run(enum command c, int64_t wait_ns, struct err *e)
 	case STOP:
 		return deploy_stop(&d, NULL, 0, &ends, e);
 	case DOWN:
-	case PURGE:
-		return deploy_down(&d, c == PURGE, &ends, e);
+		return deploy_down(&d, true, &ends, e);
 	case COMMANDS:
 		break;
 	}
@@ -313,7 +312,7 @@ static void lost_from_any_call_on(enum fake_failure how, const char *message)
 			fake_swarm_fail(swarm, 0, 0, how);
 			if (run((enum command)c, -1, &e) < 0)
 				fail_msg("%s, again: '%s'", what, e.msg);
-			if (c == PURGE && strstr(seen, "removed image"))
+			if (c == DOWN && strstr(seen, "removed image"))
 				continue;
 			expect_state(wants, what);
 		}

@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * The agent: a host's one representative
+ *
+ * One a host (a global service), on the host's network, with the pool mounted and no docker
+ * socket.  It answers for all supervisors of its host over HTTP: on the node's swarm address with
+ * a bearer token, and on AGENT_SOCKET in the pool for root without one.  Over that socket it also
+ * asks other hosts' agents on behalf of the command line, which so needs neither the token nor a
+ * route to them.
+ *
+ *	GET  /livez                                  "ok\n"; the one path without a token
+ *	GET  /v1/status                              every slot: its supervisor's word or its record
+ *	GET  /v1/slots                               every slot; asks no supervisor
+ *	POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
+ *	GET  /v1/slots/SERVICE/SLOT/log?tail=N       the end of nodeos.log, text
+ *	GET  /v1/host                                facts for `doctor`
+ *	POST /v1/gather                              AGENT_SOCKET only: ask many agents at once
+ *
+ * Replies are JSON with "format": 1; errors {"format":1,"error":{"kind","message","hint"}}.
+ */
+
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+#define AGENT_FORMAT 1
+#define AGENT_PORT   8870
+#define AGENT_SOCKET "agent.sock" /* in the pool; root's, mode 0600 */
+
+/* Bytes. */
+#define AGENT_BODY_MAX     (64U * 1024) /* of a request on AGENT_SOCKET */
+#define AGENT_BODY_TCP_MAX 4096U        /* and of one over TCP */
+#define AGENT_REPLY_MAX    (4U * 1024 * 1024)
+
+#define AGENT_TARGETS_MAX 256 /* of a gather */
+
+struct agent_config {
+	const char *pool;
+	const char *node_id, *node; /* Swarm's id of this node, and its host name; may be "" */
+	const char *address;        /* where to listen; "": found out (agent/address.h) */
+	uint16_t port;
+	const char *token_path; /* may not exist: then only AGENT_SOCKET answers */
+};
+
+/* Run until SIGTERM or SIGINT.  Returns 0; -1 when the agent itself could not work. */
+int agent_run(const struct agent_config *cfg, struct err *e) NODISCARD;

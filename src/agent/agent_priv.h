@@ -1,0 +1,87 @@
+#pragma once
+
+/* The agent's state, and the calls that it answers; shared by the files of this module. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/address.h"
+#include "agent/agent.h"
+#include "agent/route.h"
+#include "agent/token.h"
+#include "base/json.h"
+#include "data/pool.h"
+#include "http/probe.h"
+#include "http/server.h"
+#include "loop/loop.h"
+
+struct agent;
+struct survey;
+
+/*
+ * One request that is being answered: it came over HTTP, or from our own gather, which asks this
+ * host too.  Ends with call_reply() or a sister of it; or with call_drop() when nobody waits for
+ * it any more, which then calls cancel.
+ */
+struct call {
+	struct agent *agent;
+	/* Takes the reply's body over. */
+	void (*done)(void *arg, struct http_server_reply *r);
+	void *arg;
+	/* What goes on for it: set while it is not answered yet. */
+	void (*cancel)(struct call *c);
+	void *work;
+	struct call *next; /* in a survey */
+};
+
+struct agent {
+	const struct agent_config *cfg;
+	struct loop loop;
+	struct loop_signal signals;
+	struct loop_timer timer; /* for what is not there yet, and to look after the rest */
+	struct http_prober *prober;
+	struct http_server *local, *tcp;
+	struct pool pool;
+	struct token token;
+	char address[ADDRESS_MAX]; /* where tcp listens; "" */
+	enum address_source source;
+	struct err pool_err, local_err, tcp_err; /* said last, so that it is said once */
+	struct survey *surveys;
+	size_t gather_bytes; /* of replies that gathers hold */
+	unsigned gathers;
+	uint64_t refused; /* requests with a wrong token or none ... */
+	int64_t refused_said_ns;
+};
+
+/* --- agent.c --- */
+
+/* Read the token again if its file has changed. */
+void agent_refresh_token(struct agent *a);
+
+/* --- answer.c --- */
+
+/* Answer or begin to; c is from call_new(). */
+void answer_route(struct call *c, const struct route *r, const char *body, size_t n);
+
+struct call *call_new(
+        struct agent *a, void (*done)(void *arg, struct http_server_reply *r), void *arg) NODISCARD;
+
+/* All of these free c.  json NULL: no memory. */
+void call_reply(struct call *c, struct http_server_reply *r);
+void call_json(struct call *c, unsigned status, json_t *take);
+void call_error(struct call *c, const struct err *why); /* with the status that fits its kind */
+void call_drop(struct call *c);
+
+/* Fill a reply with an error object. */
+void reply_error(struct http_server_reply *r, unsigned status, const struct err *why);
+
+/* --- survey.c --- */
+
+/* Answer with the status of every slot. */
+void survey_join(struct call *c);
+
+/* --- gather.c --- */
+
+/* Answer with what the targets say. */
+void gather_start(struct call *c, const char *body, size_t n);
