@@ -148,7 +148,7 @@ static void list_managers(const struct deadline *dl, const bool is_up[MANAGERS_M
 static int no_leader(struct deploy *d, struct deadline *dl, const char *since, struct err *e)
 {
 	const struct err was = *e;
-	bool is_up[MANAGERS_MAX] = { 0 };
+	bool is_up[MANAGERS_MAX] = { 0 }, is_silent = e->kind == ERR_TIMEOUT;
 	char down[200];
 	size_t up;
 
@@ -157,11 +157,14 @@ static int no_leader(struct deploy *d, struct deadline *dl, const char *since, s
 	up = find_reachable(dl, is_up);
 	list_managers(dl, is_up, false, down, sizeof(down));
 	err_clear(e);
-	err_set(e, ERR_UNAVAILABLE, "the swarm has had no leader for %s%s%s: %.200s", since,
+	err_set(e, ERR_UNAVAILABLE, "%s %s%s%s%s%.200s",
+	        is_silent ? "the swarm has not answered, as without a leader, for"
+	                  : "the swarm has had no leader for",
+	        since,
 	        up && *down            ? "; these managers do not answer: "
 	                : *down && !up ? "; none of the managers can be reached from here: "
 	                               : "",
-	        down, was.msg);
+	        down, is_silent ? "" : ": ", is_silent ? "" : was.msg);
 	return err_hint(e,
 	        "bring managers back until more than half of them are up (%zu of %zu), or mend the "
 	        "network between them; " FINISH,
@@ -188,12 +191,24 @@ static int gone(struct deploy *d, struct deadline *dl, const char *since, struct
 	        others);
 }
 
+/* Without a leader the engine answers late, if at all, whatever is the swarm's; the rest at once.
+ */
+static bool is_there(struct deploy *d, const struct err *e)
+{
+	struct err ignored = ERR_INIT;
+
+	if (e->kind != ERR_TIMEOUT)
+		return engine_is_there(d->engine);
+	engine_limit_to(d->engine, clock_mono_ns());
+	return engine_ping(d->engine, &ignored) == 0;
+}
+
 static int give_up(struct deploy *d, struct deadline *dl, int64_t away_ns, struct err *e)
 {
 	char since[NUM_TEXT_MAX];
 
 	num_duration_text(since, away_ns);
-	return engine_is_there(d->engine) ? no_leader(d, dl, since, e) : gone(d, dl, since, e);
+	return is_there(d, e) ? no_leader(d, dl, since, e) : gone(d, dl, since, e);
 }
 
 static void say_what_for(struct deploy *d, const struct err *e)
@@ -211,7 +226,7 @@ static void say_what_for(struct deploy *d, const struct err *e)
 int away_wait(struct deploy *d, struct deadline *dl, struct err *e)
 {
 	int64_t now = clock_mono_ns(), since = engine_answered_ns(d->engine), away = now - since;
-	bool is_there = engine_is_there(d->engine);
+	bool is_gone = e->kind == ERR_UNAVAILABLE && !engine_is_there(d->engine);
 
 	if (e->kind == ERR_INTERRUPTED)
 		return err_hint(e, FINISH);
@@ -220,7 +235,7 @@ int away_wait(struct deploy *d, struct deadline *dl, struct err *e)
 	if (!d->wait_ns)
 		return err_hint(e, FINISH);
 	if ((dl->at_ns >= 0 && now >= dl->at_ns) ||
-	        (is_there ? dl->at_ns < 0 && away > LEADERLESS_MAX_NS : away > GONE_MAX_NS))
+	        (is_gone ? away > GONE_MAX_NS : dl->at_ns < 0 && away > LEADERLESS_MAX_NS))
 		return give_up(d, dl, away, e);
 	say_what_for(d, e);
 	err_clear(e);
@@ -228,6 +243,6 @@ int away_wait(struct deploy *d, struct deadline *dl, struct err *e)
 	if (!d->interrupted || !*d->interrupted)
 		return 0;
 	err_set(e, ERR_INTERRUPTED, "no longer waiting for the %s",
-	        is_there ? "swarm's leader" : "engine");
+	        is_gone ? "engine" : "swarm's leader");
 	return err_hint(e, FINISH);
 }

@@ -325,6 +325,12 @@ static void quorum_lost_from_any_call_on(void **state)
 	lost_from_any_call_on(FAKE_NO_LEADER, "the swarm has had no leader for 1m");
 }
 
+static void silence_from_any_call_on(void **state)
+{
+	(void)state;
+	lost_from_any_call_on(FAKE_TIMEOUT, "has not answered");
+}
+
 static void engine_gone_from_any_call_on(void **state)
 {
 	(void)state;
@@ -412,6 +418,7 @@ int main(void)
 		cmocka_unit_test_teardown(any_call_fails_in_any_way, teardown),
 		cmocka_unit_test_teardown(an_election_from_any_call_on, teardown),
 		cmocka_unit_test_teardown(quorum_lost_from_any_call_on, teardown),
+		cmocka_unit_test_teardown(silence_from_any_call_on, teardown),
 		cmocka_unit_test_teardown(engine_gone_from_any_call_on, teardown),
 		cmocka_unit_test_teardown(names_the_managers, teardown),
 		cmocka_unit_test_teardown(the_limit_of_the_user_counts, teardown),
