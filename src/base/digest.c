@@ -25,6 +25,49 @@ const char *sha256_hex(char out[SHA256_HEX_SIZE], const void *data, size_t n)
 	return out;
 }
 
+struct sha256 {
+	EVP_MD_CTX *ctx;
+};
+
+struct sha256 *sha256_new(void)
+{
+	struct sha256 *s = malloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ctx = EVP_MD_CTX_new();
+	if (!s->ctx || EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) != 1) {
+		sha256_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void sha256_add(struct sha256 *s, const void *data, size_t n)
+{
+	if (EVP_DigestUpdate(s->ctx, data, n) != 1)
+		abort();
+}
+
+const char *sha256_end(struct sha256 *s, char out[SHA256_HEX_SIZE])
+{
+	unsigned char raw[SHA256_LEN];
+	unsigned len = SHA256_LEN;
+
+	if (EVP_DigestFinal_ex(s->ctx, raw, &len) != 1 || len != SHA256_LEN)
+		abort();
+	hex_encode(out, raw, sizeof(raw));
+	return out;
+}
+
+void sha256_free(struct sha256 *s)
+{
+	if (!s)
+		return;
+	EVP_MD_CTX_free(s->ctx);
+	free(s);
+}
+
 void hex_encode(char *out, const void *data, size_t n)
 {
 	static const char digit[] = "0123456789abcdef";

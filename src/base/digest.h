@@ -14,6 +14,16 @@ void sha256(unsigned char out[SHA256_LEN], const void *data, size_t n);
 /* Lower-case hex with a final NUL.  Returns out. */
 const char *sha256_hex(char out[SHA256_HEX_SIZE], const void *data, size_t n);
 
+/* The same in pieces, for what is larger than memory should hold. */
+struct sha256;
+
+/* NULL when memory is short. */
+struct sha256 *sha256_new(void) NODISCARD;
+void sha256_add(struct sha256 *s, const void *data, size_t n);
+/* Ends the digest; s can only be freed then.  Returns out. */
+const char *sha256_end(struct sha256 *s, char out[SHA256_HEX_SIZE]);
+void sha256_free(struct sha256 *s);
+
 /* 2n hex digits and a NUL go into out. */
 void hex_encode(char *out, const void *data, size_t n);
 

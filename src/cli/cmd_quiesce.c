@@ -1,13 +1,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/local.h"
 #include "cli/output.h"
 #include "cli/wait.h"
 #include "deploy/quiesce.h"
 
 static int64_t wait_ns = WAIT_FOREVER;
 
+static bool local, all;
+
 static const struct opt opts[] = {
+	{ "local", 0, NULL, "only through this host's pool; needs no engine", .flag = &local },
+	{ "all", 0, NULL, "with --local: every slot of this host, of all stacks", .flag = &all },
 	{ "wait", 0, "TIME", "wait at most TIME for the answer", .duration = &wait_ns },
 	{ NULL },
 };
@@ -73,28 +78,52 @@ static int ask_each(struct context *ctx, order_fn *order, int argc, char **argv,
 	return rc;
 }
 
+/* --all is about this host alone: `stop` is for a whole stack. */
+static int check_args(struct context *ctx, int argc, struct err *e)
+{
+	if (all && !local)
+		return command_usage(ctx, e, "--all needs --local");
+	if (all && argc)
+		return command_usage(ctx, e, "--all takes no slots");
+	if (!all && !argc)
+		return command_usage(ctx, e, "name slots, or give --local --all");
+	return 0;
+}
+
 static int run_quiesce(struct context *ctx, int argc, char **argv, struct err *e)
 {
+	if (check_args(ctx, argc, e) < 0)
+		return -1;
+	if (local)
+		return local_quiesce(ctx, argv, wait_ns, e);
 	return ask_each(ctx, deploy_quiesce, argc, argv, e);
 }
 
 static int run_resume(struct context *ctx, int argc, char **argv, struct err *e)
 {
+	if (check_args(ctx, argc, e) < 0)
+		return -1;
+	if (local)
+		return local_resume(ctx, argv, wait_ns, e);
 	return ask_each(ctx, deploy_resume, argc, argv, e);
 }
 
 const struct command cmd_quiesce = {
 	.name = "quiesce",
 	.group = "Host",
-	.args = "SERVICE.SLOT...",
+	.args = "[SERVICE.SLOT...]",
 	.summary = "stop a slot's chain node while its container stays",
 	.description = "Asks the supervisor of each slot, on whatever host, to stop nodeos and "
 	               "record how it was left. Returns when all have stopped, however long that "
 	               "takes, and exits 1 if one was not left clean. Who stops waiting stops "
-	               "nothing. 'nodeswarm resume' starts them again.",
+	               "nothing. 'nodeswarm resume' starts them again."
+	               "\n\n"
+	               "With --local only the control sockets in this host's pool are asked; with "
+	               "--local --all every slot of the host, whatever its stack: for a host that "
+	               "goes down, before docker, which gives containers 10 seconds.",
 	.examples = (const char *const[]){ "nodeswarm quiesce readers.3",
-	        "nodeswarm quiesce readers.1 readers.2 --wait 10m", NULL },
-	.min_args = 1,
+	        "nodeswarm quiesce readers.1 readers.2 --wait 10m",
+	        "nodeswarm quiesce --local --all", NULL },
 	.max_args = -1,
 	.flags = COMMAND_HAS_JSON,
 	.opts = opts,
@@ -104,13 +133,14 @@ const struct command cmd_quiesce = {
 const struct command cmd_resume = {
 	.name = "resume",
 	.group = "Host",
-	.args = "SERVICE.SLOT...",
+	.args = "[SERVICE.SLOT...]",
 	.summary = "start a slot's chain node again",
 	.description = "Starts what was quiesced, and tries again what could not start (state "
 	               "'held') after "
-	               "its cause was removed.",
-	.examples = (const char *const[]){ "nodeswarm resume readers.3", NULL },
-	.min_args = 1,
+	               "its cause was removed. With --local --all every slot of this host that is "
+	               "quiesced, by whomever; held ones must be named.",
+	.examples = (const char *const[]){ "nodeswarm resume readers.3",
+	        "nodeswarm resume --local --all", NULL },
 	.max_args = -1,
 	.flags = COMMAND_HAS_JSON,
 	.opts = opts,

@@ -144,9 +144,11 @@ struct engine *command_engine(struct context *ctx, struct err *e) NODISCARD;
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...) PRINTF(3, 4);
 
 extern const struct command cmd_agent;
+extern const struct command cmd_doctor;
 extern const struct command cmd_down;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
+extern const struct command cmd_images;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;
 extern const struct command cmd_quiesce;

@@ -8,7 +8,12 @@
  * a chain node that started there would fill the root disk with a second copy of its chain.
  *
  *	pool.json                          {"format":1,"id":"...","method":"copy","created":"..."}
+ *	host.json                          {"format":1,"address":"10.0.0.2","is_mount":true}
  *	services/<service>/<slot>/         see data/slot.h
+ *
+ * host.json is about the host and no part of the pool: swarm/prepare-host.sh writes it.  If the
+ * pool is a mount, the directory below has POOL_UNMOUNTED_MARK, which is seen only when it is not
+ * mounted, and keeps that directory from being made a pool.
  */
 
 #include <stdbool.h>
@@ -18,8 +23,10 @@
 #include "base/compiler.h"
 #include "base/err.h"
 
-#define POOL_PATH_DEFAULT "/var/lib/nodeswarm"
-#define POOL_FORMAT       1
+#define POOL_PATH_DEFAULT   "/var/lib/nodeswarm"
+#define POOL_FORMAT         1
+#define POOL_HOST_JSON      "host.json"
+#define POOL_UNMOUNTED_MARK ".nodeswarm-not-mounted"
 
 enum pool_method {
 	POOL_COPY,

@@ -60,10 +60,16 @@ int engine_nodes_parse(const json_t *list, struct engine_nodes *ret, struct err 
 	return 0;
 }
 
+json_t *engine_node_list_json(
+        struct engine *eng, const struct engine_filter *filters, struct err *e)
+{
+	return engine_list(eng, "nodes", "/nodes", NULL, filters, e);
+}
+
 int engine_node_list(struct engine *eng, const struct engine_filter *filters,
         struct engine_nodes *ret, struct err *e)
 {
-	AUTO(json) json_t *j = engine_list(eng, "nodes", "/nodes", NULL, filters, e);
+	AUTO(json) json_t *j = engine_node_list_json(eng, filters, e);
 
 	if (!j)
 		return -1;

@@ -37,6 +37,10 @@ static inline void auto_engine_nodes(struct engine_nodes *nodes)
 int engine_node_list(struct engine *eng, const struct engine_filter *filters,
         struct engine_nodes *ret, struct err *e) NODISCARD;
 
+/* The same list as the engine sent it, with what the struct leaves out. */
+json_t *engine_node_list_json(
+        struct engine *eng, const struct engine_filter *filters, struct err *e) NODISCARD;
+
 /* The host with that id, or NULL. */
 const struct engine_node *engine_nodes_find(const struct engine_nodes *nodes, const char *id);
 

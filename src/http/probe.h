@@ -31,7 +31,8 @@ struct http_probe;
 
 /*
  * status: HTTP status, 0 when there was no complete reply and failure says why.
- * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns: from the start to the last byte.
+ * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns:
+ * from the start to the last byte.
  */
 struct http_probe_result {
 	long status;

@@ -43,11 +43,29 @@ static void hex_both_ways(void **state)
 	assert_int_equal(hex_decode(back, 0, ""), 0);
 }
 
+static void in_pieces(void **state)
+{
+	char whole[SHA256_HEX_SIZE], pieces[SHA256_HEX_SIZE], data[1000];
+	struct sha256 *s = sha256_new();
+
+	(void)state;
+	memset(data, 'n', sizeof(data));
+	assert_non_null(s);
+	sha256_add(s, data, 1);
+	sha256_add(s, data + 1, 0);
+	sha256_add(s, data + 1, 700);
+	sha256_add(s, data + 701, 299);
+	assert_string_equal(sha256_end(s, pieces), sha256_hex(whole, data, sizeof(data)));
+	sha256_free(s);
+	sha256_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_vectors),
 		cmocka_unit_test(hex_both_ways),
+		cmocka_unit_test(in_pieces),
 	};
 
 	return cmocka_run_group_tests_name("base/digest", tests, NULL, NULL);

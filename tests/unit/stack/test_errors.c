@@ -418,7 +418,8 @@ static void values(void **state)
 		        "s.yml:5:47: config 'n': only an external secret can be generated", NULL },
 		{ "generate too little",
 		        SVC "secrets:\n  n: {external: true, x-nodeswarm: {generate: 8}}\n",
-		        "s.yml:5:47: x-nodeswarm.generate of secret 'n': '8' is not a whole number from 16 to 1024",
+		        "s.yml:5:47: x-nodeswarm.generate of secret 'n': '8' is not a whole number "
+		        "from 16 to 1024",
 		        NULL },
 		{ "another key of ours",
 		        SVC "secrets:\n  n: {external: true, x-nodeswarm: {make: 32}}\n",

@@ -1,0 +1,353 @@
+#include "cli/local.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/slots.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "control/client.h"
+#include "data/pool.h"
+#include "data/slot.h"
+
+#define STATUS_NS (2 * NS_PER_SEC)
+#define POLL_MS   250
+
+/* Slots come while we look: a container that has just begun.  Each look asks only new ones. */
+#define LOOKS_MAX 5
+
+struct local {
+	struct context *ctx;
+	char *const *wanted; /* NULL-terminated; empty: all */
+	struct pool pool;
+	struct slots names;
+	struct slot *slots;
+	struct control_ask *asks;
+	bool *is_done; /* nothing more to do for this slot */
+	int64_t deadline_ns;
+	json_t *list;
+	char bad[300]; /* names of those that are not as they should be */
+};
+
+static void forget_slots(struct local *l)
+{
+	for (size_t i = 0; l->slots && i < l->names.n; i++)
+		slot_release(&l->slots[i]);
+	for (size_t i = 0; l->asks && i < l->names.n; i++)
+		json_decref(l->asks[i].reply);
+	free(l->slots);
+	free(l->asks);
+	free(l->is_done);
+	slots_release(&l->names);
+	l->slots = NULL;
+	l->asks = NULL;
+	l->is_done = NULL;
+}
+
+static void local_release(struct local *l)
+{
+	forget_slots(l);
+	pool_release(&l->pool);
+	json_decref(l->list);
+}
+
+/* 0, 1 when there is no pool. */
+static int local_init(
+        struct local *l, struct context *ctx, char *const *wanted, int64_t wait_ns, struct err *e)
+{
+	*l = (struct local){
+		.ctx = ctx,
+		.wanted = wanted,
+		.pool = POOL_INIT,
+		.list = json_array(),
+		.deadline_ns = wait_ns < 0 ? -1 : clock_mono_ns() + wait_ns,
+	};
+	if (!l->list)
+		return err_nomem(e);
+	if (pool_open(&l->pool, ctx->pool, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	output_note(ctx, "nothing to do: %s", e->msg);
+	err_clear(e);
+	return 1;
+}
+
+static int64_t time_left(const struct local *l)
+{
+	int64_t left = l->deadline_ns - clock_mono_ns();
+
+	return l->deadline_ns < 0 ? -1 : left > 0 ? left : 0;
+}
+
+static void remember_bad(struct local *l, const char *name)
+{
+	size_t n = strlen(l->bad);
+
+	if (n + strlen(name) + 8 < sizeof(l->bad))
+		snprintf(l->bad + n, sizeof(l->bad) - n, "%s%s", n ? ", " : "", name);
+}
+
+static int report(struct local *l, size_t i, const char *state, const char *verdict,
+        const char *why, bool is_bad, struct err *e)
+{
+	const struct slots_entry *s = &l->names.v[i];
+	AUTO(free)
+	char *name = str_fmt("%s.%llu", s->service, (unsigned long long)s->number);
+
+	if (!name)
+		return err_nomem(e);
+	output_line(l->ctx, "%s is %s%s%s%s%s", name, state, *verdict ? ", " : "", verdict,
+	        *why ? ": " : "", why);
+	if (is_bad)
+		remember_bad(l, name);
+	l->is_done[i] = true;
+	return json_array_append_new(l->list,
+	               json_pack("{s:s, s:I, s:s, s:s?, s:s?}", "service", s->service, "slot",
+	                       (json_int_t)s->number, "state", state, "verdict",
+	                       *verdict ? verdict : NULL, "reason", *why ? why : NULL)) < 0
+	        ? err_nomem(e)
+	        : 0;
+}
+
+/* Whether a slot goes by that name: "readers.3" of our stack, or with the stack's name in front. */
+static bool is_name_of(const struct local *l, const char *name, const struct slots_entry *s)
+{
+	AUTO(free) char *full = str_fmt("%s.%llu", s->service, (unsigned long long)s->number);
+	const char *rest = NULL;
+
+	return str_eq(full, name) ||
+	        (full && str_starts(full, l->ctx->stack, &rest) && *rest == '_' &&
+	                strcmp(rest + 1, name) == 0);
+}
+
+static bool is_wanted(const struct local *l, size_t i)
+{
+	if (!*l->wanted)
+		return true;
+	for (char *const *w = l->wanted; *w; w++)
+		if (is_name_of(l, *w, &l->names.v[i]))
+			return true;
+	return false;
+}
+
+/* Every name must be some slot's. */
+static int check_wanted(const struct local *l, struct err *e)
+{
+	for (char *const *w = l->wanted; *w; w++) {
+		bool is_found = false;
+
+		for (size_t i = 0; !is_found && i < l->names.n; i++)
+			is_found = is_name_of(l, *w, &l->names.v[i]);
+		if (!is_found)
+			return err_set(e, ERR_NOT_FOUND, "no slot '%s' in the pool '%s'", *w,
+			        l->pool.path);
+	}
+	return 0;
+}
+
+/* Open all slots of the pool and ask each of them the same. */
+static int look(struct local *l, struct err *e)
+{
+	size_t n;
+
+	forget_slots(l);
+	if (slots_list(&l->names, &l->pool, e) < 0 || check_wanted(l, e) < 0)
+		return -1;
+	if (l->names.left_out)
+		output_warn(l->ctx, "%zu slots beyond the first %zu of the pool are left out",
+		        l->names.left_out, l->names.n);
+	n = l->names.n ? l->names.n : 1;
+	l->slots = calloc(n, sizeof(*l->slots));
+	l->asks = calloc(n, sizeof(*l->asks));
+	l->is_done = calloc(n, sizeof(*l->is_done));
+	if (!l->slots || !l->asks || !l->is_done)
+		return err_nomem(e);
+	for (size_t i = 0; i < l->names.n; i++) {
+		const struct slots_entry *s = &l->names.v[i];
+		struct err ignored = ERR_INIT;
+
+		/* Its directory was removed meanwhile. */
+		l->is_done[i] = !is_wanted(l, i) ||
+		        slot_open(&l->slots[i], &l->pool, s->service, s->number, false, &ignored) <
+		                0;
+		l->asks[i].dirfd = l->slots[i].fd;
+	}
+	return 0;
+}
+
+/* Ask those slots that are not done; the answers are in l->asks. */
+static int ask(struct local *l, const char *request, int64_t timeout_ns, struct err *e)
+{
+	AUTO(free) struct control_ask *asks = calloc(l->names.n + 1, sizeof(*asks));
+	size_t n = 0;
+
+	if (!asks)
+		return err_nomem(e);
+	for (size_t i = 0; i < l->names.n; i++)
+		if (!l->is_done[i])
+			asks[n++].dirfd = l->slots[i].fd;
+	control_ask_all(asks, n, request, timeout_ns, &l->ctx->interrupted);
+	n = 0;
+	for (size_t i = 0; i < l->names.n; i++)
+		if (!l->is_done[i]) {
+			json_decref(l->asks[i].reply);
+			l->asks[i] = asks[n++];
+		}
+	if (l->ctx->interrupted)
+		return err_set(e, ERR_INTERRUPTED, "interrupted; what was asked to stop, stops");
+	return 0;
+}
+
+static bool is_state(const json_t *reply, const char *state)
+{
+	return str_eq(json_str(reply, "state", NULL), state);
+}
+
+/* Takes what needs no asking out: no supervisor, or (for quiesce) one that has stopped already. */
+static size_t leave_out(struct local *l, const char *state_done)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < l->names.n; i++) {
+		if (l->is_done[i])
+			continue;
+		l->is_done[i] = (!l->asks[i].reply && l->asks[i].err.kind == ERR_UNAVAILABLE) ||
+		        is_state(l->asks[i].reply, state_done);
+		left += !l->is_done[i];
+	}
+	return left;
+}
+
+/* --- quiesce -------------------------------------------------------------------------- */
+
+static int take_quiesced(struct local *l, size_t i, struct err *e)
+{
+	const struct control_ask *a = &l->asks[i];
+	const char *verdict = json_str(a->reply, "verdict", "");
+	bool is_clean = strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
+
+	if (a->reply)
+		return report(l, i, json_str(a->reply, "state", "?"), verdict,
+		        is_clean ? "" : json_str(a->reply, "verdict_why", ""), !is_clean, e);
+	/* It ended while it was asked, or is being stopped for good, which is as well. */
+	if (a->err.kind == ERR_UNAVAILABLE || a->err.kind == ERR_CONFLICT)
+		return 0;
+	return report(l, i, "not answering", "", a->err.msg, true, e);
+}
+
+/* Wait for those that somebody else is stopping: their sockets go away when they have ended. */
+static int await_others(struct local *l, struct err *e)
+{
+	while (leave_out(l, "quiesced")) {
+		if (time_left(l) == 0)
+			return 0;
+		(void)poll(NULL, 0, POLL_MS);
+		if (ask(l, "status", STATUS_NS, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Of those that were named something must be said, also when there is nothing to stop. */
+static int report_named(struct local *l, struct err *e)
+{
+	for (size_t i = 0; *l->wanted && i < l->names.n; i++) {
+		const struct control_ask *a = &l->asks[i];
+
+		if (l->is_done[i])
+			continue;
+		if (is_state(a->reply, "quiesced") ? take_quiesced(l, i, e) < 0
+		                                   : !a->reply &&
+		                        report(l, i, "not answering", "", a->err.msg, true, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int quiesce_once(struct local *l, size_t *ret_asked, struct err *e)
+{
+	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0 || report_named(l, e) < 0)
+		return -1;
+	*ret_asked = leave_out(l, "quiesced");
+	if (!*ret_asked)
+		return 0;
+	progress_set(l->ctx, "%zu slots stop", *ret_asked);
+	if (ask(l, "quiesce", time_left(l), e) < 0)
+		return -1;
+	for (size_t i = 0; i < l->names.n; i++)
+		if (!l->is_done[i] && take_quiesced(l, i, e) < 0)
+			return -1;
+	if (await_others(l, e) < 0)
+		return -1;
+	for (size_t i = 0; i < l->names.n; i++)
+		if (!l->is_done[i] &&
+		        report(l, i, json_str(l->asks[i].reply, "state", "?"), "", "still stopping",
+		                true, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int finish(struct local *l, const char *what, struct err *e)
+{
+	if (output_value(l->ctx, "slots", TAKE(l->list), e) < 0)
+		return -1;
+	if (*l->bad)
+		return err_set(e, ERR_UNHEALTHY, "%s: %s", what, l->bad);
+	return 0;
+}
+
+int local_quiesce(struct context *ctx, char *const *names, int64_t wait_ns, struct err *e)
+{
+	struct local l;
+	size_t asked = 1;
+	int rc = local_init(&l, ctx, names, wait_ns, e);
+
+	for (int i = 0; rc == 0 && asked && !*l.bad && i < (*names ? 1 : LOOKS_MAX); i++)
+		rc = quiesce_once(&l, &asked, e);
+	if (rc >= 0)
+		rc = finish(&l, "not left clean, or not stopped", e);
+	local_release(&l);
+	return rc;
+}
+
+/* --- resume --------------------------------------------------------------------------- */
+
+static int resume_quiesced(struct local *l, struct err *e)
+{
+	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0)
+		return -1;
+	for (size_t i = 0; i < l->names.n; i++)
+		l->is_done[i] =
+		        l->is_done[i] || (!*l->wanted && !is_state(l->asks[i].reply, "quiesced"));
+	if (ask(l, "resume", time_left(l), e) < 0)
+		return -1;
+	for (size_t i = 0; i < l->names.n; i++) {
+		const struct control_ask *a = &l->asks[i];
+		bool is_gone = !*l->wanted && !a->reply && a->err.kind == ERR_UNAVAILABLE;
+
+		if (l->is_done[i] || is_gone)
+			continue;
+		if (report(l, i, a->reply ? json_str(a->reply, "state", "?") : "not answering", "",
+		            a->reply ? json_str(a->reply, "reason", "") : a->err.msg, !a->reply,
+		            e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int local_resume(struct context *ctx, char *const *names, int64_t wait_ns, struct err *e)
+{
+	struct local l;
+	int rc = local_init(&l, ctx, names, wait_ns, e);
+
+	if (rc == 0)
+		rc = resume_quiesced(&l, e);
+	if (rc >= 0)
+		rc = finish(&l, "not resumed", e);
+	local_release(&l);
+	return rc;
+}

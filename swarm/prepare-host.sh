@@ -1,0 +1,282 @@
+#!/usr/bin/env bash
+# prepare-host.sh - prepare this host for nodeswarm: pool, systemd units, kernel settings
+#
+# usage: swarm/prepare-host.sh [OPTION...]
+#        swarm/prepare-host.sh --undo [--dry-run]
+#
+#   --pool DIR          the pool (default $NODESWARM_POOL or /var/lib/nodeswarm)
+#   --mount SOURCE      a block device, or a file with a file system in it, to be mounted there;
+#                       without it the pool is a directory
+#   --make-fs TYPE      make that file system first (xfs, ext4), only if SOURCE holds none
+#   --address ADDRESS   this host's swarm address (default: what docker says, if it is in a swarm)
+#   --stop-timeout TIME how long a shutdown waits for chain nodes (default 2h, as in the stack files)
+#   --dry-run           only say what would be done
+#   --undo              take back what it did; the pool's data stays
+#
+# Run again it changes nothing. It writes
+#
+#   POOL/pool.json, POOL/host.json
+#   /etc/fstab                                          with --mount: a block of its own
+#   /etc/systemd/system/docker.service.d/60-nodeswarm.conf    docker needs the pool's mount
+#   /etc/systemd/system/nodeswarm-quiesce.service       chain nodes stop before docker does
+#   /etc/systemd/system/TARGET.d/60-nodeswarm.conf      no forced reboot after 30 minutes
+#   /etc/sysctl.d/60-nodeswarm.conf, /etc/modules-load.d/60-nodeswarm.conf
+#
+# and nothing else. An XFS with reflink makes clones of data-dirs free; ext4 copies.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=swarm/common.sh
+. "$here/common.sh"
+PATH=$PATH:$here/../build
+
+pool=${NODESWARM_POOL:-/var/lib/nodeswarm}
+source='' make_fs='' address='' timeout=2h undo=''
+MARK=.nodeswarm-not-mounted # POOL_UNMOUNTED_MARK of src/data/pool.h
+UNITS=/etc/systemd/system
+# Those that have a JobTimeoutSec of 30 minutes and then force it: systemd 240 and later.
+TARGETS='reboot poweroff halt kexec ctrl-alt-del'
+CONNTRACK=524288
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	-h | --help) usage && exit 0 ;;
+	--pool) value "$@" && pool=$2 && shift ;;
+	--mount) value "$@" && source=$2 && shift ;;
+	--make-fs) value "$@" && make_fs=$2 && shift ;;
+	--address) value "$@" && address=$2 && shift ;;
+	--stop-timeout) value "$@" && timeout=$2 && shift ;;
+	--dry-run) dry=1 ;;
+	--undo) undo=1 ;;
+	*) usage_error "unknown option '$1'" ;;
+	esac
+	shift
+done
+# The path goes into fstab and units as it is.
+[[ $pool =~ ^/[A-Za-z0-9._/-]+$ ]] || usage_error "the pool '$pool' is not an absolute path of letters, digits and ._-/"
+[[ $timeout =~ ^[0-9]+(s|min|h)$ ]] || usage_error "'$timeout' is no time like 90min or 2h"
+[[ -z $address || $address =~ ^[0-9a-fA-F.:]+$ ]] || usage_error "'$address' is not an address"
+case $make_fs in
+'' | xfs | ext4) ;;
+*) usage_error "--make-fs knows xfs and ext4" ;;
+esac
+[ -z "$make_fs" ] || [ -n "$source" ] || usage_error '--make-fs needs --mount'
+need_root
+
+is_systemd()
+{
+	[ -d /run/systemd/system ]
+}
+
+is_mounted()
+{
+	mountpoint -q "$pool"
+}
+
+# --- pool --------------------------------------------------------------------------------------
+
+# What stands between our marks in /etc/fstab; the rest of the file is not ours.
+fstab_without()
+{
+	awk '/^# nodeswarm: begin/ { skip = 1 } !skip { print } /^# nodeswarm: end/ { skip = 0 }' /etc/fstab 2>/dev/null
+}
+
+# What to mount as fstab names it: devices by UUID, because their names change.
+fstab_source()
+{
+	local uuid
+	if [ -b "$source" ]; then
+		uuid=$(blkid -o value -s UUID "$source") || die "'$source' has no file system: --make-fs xfs"
+		echo "UUID=$uuid"
+	else
+		realpath "$source"
+	fi
+}
+
+fstab_block()
+{
+	local type options=defaults,nofail check=2
+	type=$(blkid -o value -s TYPE "$source") || die "'$source' has no file system: --make-fs xfs"
+	# systemd checks the file systems of devices only.
+	[ -b "$source" ] || options=loop,nofail check=0
+	# nofail: a host whose disk is missing still boots; docker does not start then.
+	printf '# nodeswarm: begin, written by prepare-host.sh\n%s %s %s %s 0 %s\n# nodeswarm: end\n' \
+		"$(fstab_source)" "$pool" "$type" "$options" "$check"
+}
+
+make_file_system()
+{
+	[ -n "$make_fs" ] || return 0
+	# -p looks for signatures at all places; 2 says that there are none.
+	local rc=0
+	blkid -p "$source" >/dev/null 2>&1 || rc=$?
+	[ "$rc" = 2 ] || { say "'$source' is in use: no file system is made" && return; }
+	need "mkfs.$make_fs"
+	if [ "$make_fs" = xfs ]; then
+		run mkfs.xfs -q -m reflink=1 "$source"
+	else
+		run mkfs.ext4 -q "$source"
+	fi
+}
+
+prepare_mount()
+{
+	local other
+	need blkid findmnt mountpoint
+	[ -b "$source" ] || [ -f "$source" ] || die "'$source' is neither a block device nor a file"
+	make_file_system
+	if [ -n "$dry" ] && ! blkid -p "$source" >/dev/null 2>&1; then
+		say "would write the block of $pool in /etc/fstab, and mount it"
+		return
+	fi
+	other=$(awk -v p="$pool" '$2 == p && !/^#/' <(fstab_without))
+	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
+	{ fstab_without && fstab_block; } | put /etc/fstab 644
+	! is_mounted || return 0
+	# Below a mount lies the mark; other things there would be hidden.
+	if [ -d "$pool" ] && [ -n "$(find "$pool" -mindepth 1 ! -name "$MARK" -print -quit)" ]; then
+		die "'$pool' is not empty, and a mount would hide what is in it: move it away first"
+	fi
+	run mkdir -p -m 755 "$pool"
+	put "$pool/$MARK" 644 <<<'This directory is seen only while the pool is not mounted on it.'
+	! is_systemd || run systemctl daemon-reload
+	if [ -b "$source" ]; then
+		run mount -t "$(blkid -o value -s TYPE "$source")" "$source" "$pool"
+	else
+		run mount -o loop "$source" "$pool"
+	fi
+}
+
+prepare_pool()
+{
+	if [ -n "$source" ]; then
+		prepare_mount
+	elif [ -e "$pool/$MARK" ]; then
+		die "'$pool' was prepared as a mount and is not mounted: mount it, or --undo first"
+	fi
+	if [ -n "$dry" ]; then
+		[ -e "$pool/pool.json" ] || say "would make '$pool' a pool"
+	else
+		[ -e "$pool/pool.json" ] || nodeswarm pool init "$pool"
+		# nodeos, which is not root, must get to its data-dir.
+		[ "$(stat -c %a "$pool")" = 755 ] || chmod 755 "$pool"
+	fi
+	write_host_json
+}
+
+write_host_json()
+{
+	local is_mount=false known
+	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
+		known=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
+		address=$known
+	fi
+	if [ -z "$address" ] && command -v docker >/dev/null && [ "$(swarm_state)" = active ]; then
+		address=$(docker info -f '{{.Swarm.NodeAddr}}')
+	fi
+	if [ -n "$source" ] || grep -qs '^# nodeswarm: begin' /etc/fstab; then
+		is_mount=true
+	fi
+	[ -z "$dry" ] || [ -d "$pool" ] || { say "would write $pool/host.json" && return; }
+	printf '{"format":1%s,"is_mount":%s}\n' "${address:+,\"address\":\"$address\"}" "$is_mount" | put "$pool/host.json" 644
+}
+
+# --- systemd -----------------------------------------------------------------------------------
+
+fill_in()
+{
+	sed -e "s|@POOL@|$pool|g" -e "s|@NODESWARM@|$1|g" -e "s|@TIMEOUT@|$timeout|g" "$here/systemd/$2"
+}
+
+installed_nodeswarm()
+{
+	local path
+	path=$(command -v nodeswarm) || die "no 'nodeswarm' here: make install"
+	realpath "$path"
+}
+
+prepare_units()
+{
+	local target nodeswarm unit=nodeswarm-quiesce.service
+	nodeswarm=$(installed_nodeswarm)
+	fill_in "$nodeswarm" docker.service.conf | put "$UNITS/docker.service.d/60-nodeswarm.conf" 644
+	fill_in "$nodeswarm" $unit | put "$UNITS/$unit" 644
+	for target in $TARGETS; do
+		fill_in "$nodeswarm" shutdown.target.conf | put "$UNITS/$target.target.d/60-nodeswarm.conf" 644
+	done
+	# What "systemctl enable" does, which also works where systemd does not run.
+	if [ ! -L "$UNITS/docker.service.wants/$unit" ]; then
+		run mkdir -p "$UNITS/docker.service.wants"
+		run ln -s "../$unit" "$UNITS/docker.service.wants/$unit"
+	fi
+	if ! is_systemd; then
+		note 'systemd does not run here: its files are written, and that is all'
+	elif [ -n "$dry" ]; then
+		say "would run: systemctl daemon-reload; systemctl start $unit, if docker runs"
+	else
+		systemctl daemon-reload
+		! systemctl -q is-active docker.service || systemctl start $unit
+	fi
+}
+
+# --- kernel ------------------------------------------------------------------------------------
+
+# Only what a default of the kernel is known to be too small for. Not here, on purpose:
+#   ip_forward         dockerd turns it on, and only if it was off sets the policy of FORWARD to DROP
+#   vm.swappiness      less of it costs page cache, which is where nodeos has its state
+#   vm.max_map_count   nodeos needs some thousand; the default is 65530
+#   somaxconn, rmem    defaults since Linux 5.4 are enough; containers have their own somaxconn
+prepare_kernel()
+{
+	local current file=/etc/sysctl.d/60-nodeswarm.conf
+	current=$(cat /proc/sys/net/netfilter/nf_conntrack_max 2>/dev/null || echo 0)
+	if [ ! -e $file ] && [ "$current" -ge $CONNTRACK ]; then
+		return
+	fi
+	put $file 644 <<-END
+		# Written by nodeswarm's prepare-host.sh.
+		#
+		# Each connection of a client to the front's published port is tracked, and stays so for
+		# 120 s after its end. The default, at most 262144, is full at 2200 new ones a second, and
+		# then new clients are dropped. An entry takes 320 bytes, when it is used.
+		# (Documentation/networking/nf_conntrack-sysctl.rst of the kernel)
+		net.netfilter.nf_conntrack_max = $CONNTRACK
+	END
+	# The setting exists only once the module is loaded, see sysctl.d(5).
+	put /etc/modules-load.d/60-nodeswarm.conf 644 <<<'nf_conntrack'
+	if [ -z "$dry" ] && [ "$current" -lt $CONNTRACK ] && ! sysctl -q -p $file 2>/dev/null; then
+		note "net.netfilter.nf_conntrack_max could not be set now; it will be at the next boot"
+	fi
+}
+
+# --- undo --------------------------------------------------------------------------------------
+
+undo_all()
+{
+	local target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
+		"$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
+		/etc/modules-load.d/60-nodeswarm.conf)
+	for target in $TARGETS; do
+		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
+	done
+	take_away "${files[@]}"
+	take_away "$pool/host.json"
+	if grep -qs '^# nodeswarm: begin' /etc/fstab; then
+		fstab_without | put /etc/fstab 644
+		if is_mounted; then
+			run umount "$pool" || die "'$pool' is in use and stays mounted: stop docker, run this again"
+		fi
+		take_away "$pool/$MARK"
+	fi
+	# Its ExecStop would stop the chain nodes, so the unit is forgotten while it counts as started.
+	! is_systemd || run systemctl daemon-reload
+	say "the data in '$pool' stays; kernel settings stay until the next boot"
+}
+
+if [ -n "$undo" ]; then
+	undo_all
+	exit 0
+fi
+prepare_pool
+prepare_units
+prepare_kernel
+[ -n "$dry" ] || say "this host is prepared; the pool is '$pool'"

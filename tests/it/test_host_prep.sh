@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# swarm/: preparing a host, its undo, and stopping its slots before docker. /etc is this test's own.
+# time-limit: 150
+# shellcheck source=tests/it/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq mkfs.ext4 blkid mountpoint
+
+POOL=$IT_DIR/pool
+SWARM=$ROOT/swarm
+prepare()
+{
+	"$SWARM/prepare-host.sh" --pool "$POOL" "$@"
+}
+
+# Everything that prepare-host.sh may touch, as one text: names, modes, contents. The pool's id is
+# random, so it is left out where two different pools are compared.
+snapshot()
+{
+	local f
+	find /etc/fstab /etc/sysctl.d /etc/modules-load.d /etc/systemd "$POOL" 2>/dev/null | sort | while read -r f; do
+		if [ -L "$f" ]; then
+			echo "$f -> $(readlink "$f")"
+		elif [ -f "$f" ]; then
+			echo "$f $(stat -c '%a %Y' "$f") $(cksum <"$f")"
+		else
+			echo "$f $(stat -c %a "$f")"
+		fi
+	done
+}
+
+# same NAME COMMAND...: COMMAND changes nothing
+same()
+{
+	local before
+	before=$(snapshot)
+	"$@" || return
+	diff <(echo "$before") <(snapshot)
+}
+
+# --- options -----------------------------------------------------------------------------------
+
+for script in prepare-host init-swarm join-swarm label-node save-images; do
+	check "$script.sh -h" expect 'usage: swarm/' "$SWARM/$script.sh" -h
+	check "$script.sh refuses what it does not know" expect_fail 2 "unknown option '--nonsense'" \
+		"$SWARM/$script.sh" --nonsense
+done
+check 'a pool with a blank is refused' expect_fail 2 'not an absolute path' "$SWARM/prepare-host.sh" --pool '/a b'
+check 'an address with a quote is refused' expect_fail 2 'not an address' "$SWARM/prepare-host.sh" --address '1"'
+
+# --- a directory as pool -----------------------------------------------------------------------
+
+echo '# a line of the host' >/etc/fstab
+clean=$(snapshot)
+check 'dry-run changes nothing' same prepare --dry-run
+check 'dry-run says what it would do' expect 'would write .*/docker.service.d/60-nodeswarm.conf' prepare --dry-run
+check 'prepare' prepare --address 10.9.8.7
+check 'there is a pool' expect "$POOL" nodeswarm pool status "$POOL"
+check 'host.json' test "$(jq -c . "$POOL/host.json")" = '{"format":1,"address":"10.9.8.7","is_mount":false}'
+check 'again: the same' same prepare
+check 'again with another address: only that' expect 'wrote .*/host.json' prepare --address 10.9.8.8
+
+verify()
+{
+	systemd-analyze verify nodeswarm-quiesce.service docker.service reboot.target poweroff.target 2>&1 |
+		tee "$IT_DIR/verify" | grep -E 'nodeswarm|JobTimeout' && return 1
+	return 0
+}
+if command -v systemd-analyze >/dev/null; then
+	check 'systemd accepts the units' verify
+else
+	skip 'systemd accepts the units' 'no systemd-analyze here'
+fi
+check 'the unit is wanted by docker' test "$(readlink -f /etc/systemd/system/docker.service.wants/nodeswarm-quiesce.service)" = \
+	/etc/systemd/system/nodeswarm-quiesce.service
+
+check 'undo, dry-run: nothing' same prepare --undo --dry-run
+check 'undo' prepare --undo
+rm -rf "$POOL"
+check 'all but the pool is as before' diff <(echo "$clean") <(snapshot)
+
+# --- a mount as pool ---------------------------------------------------------------------------
+
+IMAGE=$IT_DIR/pool.img
+truncate -s 64M "$IMAGE"
+check 'a file without file system is refused' expect_fail 1 'has no file system' prepare --mount "$IMAGE"
+check 'dry-run of a mount changes nothing' same prepare --dry-run --mount "$IMAGE" --make-fs ext4
+mkdir -p "$POOL" && touch "$POOL/precious"
+check 'a mount does not hide files' expect_fail 1 'not empty' prepare --mount "$IMAGE" --make-fs ext4
+rm "$POOL/precious"
+check 'prepare a mount' prepare --mount "$IMAGE" --make-fs ext4
+check 'it is mounted' mountpoint -q "$POOL"
+check 'fstab has it' expect "^$IMAGE $POOL ext4 loop,nofail 0 0" cat /etc/fstab
+check 'fstab keeps the line of the host' grep -qx '# a line of the host' /etc/fstab
+check 'findmnt accepts fstab' findmnt --verify --tab-file /etc/fstab
+check 'host.json says mount' test "$(jq .is_mount "$POOL/host.json")" = true
+check 'again: the same' same prepare --mount "$IMAGE" --make-fs ext4
+check 'a directory later: still a mount' same prepare
+id=$(jq -r .id "$POOL/pool.json")
+doctor_line()
+{
+	nodeswarm --pool "$POOL" --json doctor | jq -r --arg c "$1" '.checks[] | select(.check == $c) | "\(.level) \(.found)"'
+}
+check 'doctor: the pool is fine' expect '^ok ' doctor_line pool
+umount "$POOL"
+check 'doctor: not mounted' expect '^problem .*not mounted' doctor_line pool
+check 'not mounted: no pool is made there' expect_fail 1 'not mounted' prepare
+check 'not mounted: nodeswarm makes none either' expect_fail 1 'other files' nodeswarm pool init "$POOL"
+check 'prepare mounts it again' prepare --mount "$IMAGE"
+check 'the same pool' test "$(jq -r .id "$POOL/pool.json")" = "$id"
+check 'undo of the mount' prepare --undo
+check 'it is not mounted any more' expect_fail any '' mountpoint -q "$POOL"
+check 'fstab is as before' test "$(cat /etc/fstab)" = '# a line of the host'
+rmdir "$POOL"
+
+# --- what the unit runs ------------------------------------------------------------------------
+
+# As systemd would: the commands of the unit that was installed.
+exec_of()
+{
+	sed -n "s/^$1=-\{0,1\}//p" /etc/systemd/system/nodeswarm-quiesce.service
+}
+
+state()
+{
+	jq -r .state "$POOL/services/$1/run.json"
+}
+
+state_is()
+{
+	[ "$(state "$1")" = "$2" ]
+}
+
+# supervise SERVICE SLOT: a reader without peers, in the background
+supervise()
+{
+	printf 'http-server-address = 127.0.0.1:1888%d\np2p-listen-endpoint = 127.0.0.1:1887%d\nchain-state-db-size-mb = 256\n' \
+		"$2" "$2" >"$IT_DIR/config.$2.ini"
+	nodeswarm --pool "$POOL" supervise --service "$1" --slot "$2" --task "task$2" --node here \
+		--config "$IT_DIR/config.$2.ini" --genesis "$ROOT/genesis.json" --peers /nonexistent \
+		--address 127.0.0.1 --port "1880$2" --lame-duck 0s -- nodesim >>"$IT_DIR/log.$2" 2>&1 &
+}
+
+export NODESIM_FLUSH=2s
+check 'prepare once more' prepare
+check 'ExecStop with no slot: done' bash -c "$(exec_of ExecStop)"
+supervise a_readers 1
+supervise b_other 2
+check 'two slots of two stacks run' wait_for 20 eval 'state_is a_readers/1 running && state_is b_other/2 running'
+sleep 1
+check 'ExecStop stops them, as root of no engine' expect 'a_readers.1 is quiesced, clean' bash -c "$(exec_of ExecStop)"
+check 'both are quiesced' eval 'state_is a_readers/1 quiesced && state_is b_other/2 quiesced'
+check 'ExecStop again: nothing to do' bash -c "$(exec_of ExecStop)"
+check 'ExecStart resumes them' expect 'b_other.2 is' bash -c "$(exec_of ExecStart)"
+check 'both run' wait_for 20 eval 'state_is a_readers/1 running && state_is b_other/2 running'
+sleep 1
+check 'a limit: says who still stops' expect_fail 1 'a_readers.1' nodeswarm --pool "$POOL" quiesce --local --all --wait 300ms
+check 'and once more, without: waits' nodeswarm --pool "$POOL" quiesce --local --all
+check 'json' expect '"slots": *\[' nodeswarm --pool "$POOL" --json resume --local --all
+check 'both run again' wait_for 20 eval 'state_is a_readers/1 running && state_is b_other/2 running'
+sleep 1
+check 'one by name' expect 'a_readers.1 is quiesced, clean' nodeswarm --pool "$POOL" --stack a quiesce --local readers.1
+check 'only that one' state_is b_other/2 running
+check 'again: says that it is' expect 'a_readers.1 is quiesced' nodeswarm --pool "$POOL" quiesce --local a_readers.1
+check 'one that is not there' expect_fail 1 "no slot 'a_readers.9'" nodeswarm --pool "$POOL" quiesce --local a_readers.9
+check 'resumed by name' nodeswarm --pool "$POOL" resume --local a_readers.1
+check 'it runs' wait_for 20 state_is a_readers/1 running
+sleep 1
+# shellcheck disable=SC2046
+kill -TERM $(jobs -p)
+sleep 0.3
+check 'a slot that docker stops meanwhile is waited for' nodeswarm --pool "$POOL" quiesce --local --all
+check 'it had ended by then' eval 'state_is a_readers/1 stopped && state_is b_other/2 stopped'
+check 'by name: nobody answers' expect_fail 1 'not answering' nodeswarm --pool "$POOL" quiesce --local a_readers.1
+check 'clean' test "$(jq -r '.ends[0].clean' "$POOL/services/a_readers/1/run.json")" = true
+wait

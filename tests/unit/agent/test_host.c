@@ -1,0 +1,115 @@
+#include "unit/test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/host.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/str.h"
+#include "data/pool.h"
+
+/* The facts of the machine that runs the test, on a pool of its own. */
+
+static char dir[] = "/tmp/test_host.XXXXXX";
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	return fs_remove_tree_at(AT_FDCWD, dir, &e);
+}
+
+static void put(const char *name, const char *text)
+{
+	AUTO(free) char *path = str_fmt("%s/%s", dir, name);
+	struct err e = ERR_INIT;
+
+	assert_int_equal(fs_write_at(AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
+}
+
+static void no_directory(void **state)
+{
+	json_t *j = host_facts("/no/such/pool");
+
+	(void)state;
+	assert_non_null(j);
+	assert_false(json_bool(j, "pool.exists", true));
+	assert_false(json_bool(j, "pool.is_pool", true));
+	assert_non_null(strstr(json_str(j, "pool.error", ""), "/no/such/pool"));
+	assert_null(json_at(j, "pool.total_bytes"));
+	json_decref(j);
+}
+
+static void directory_and_pool(void **state)
+{
+	AUTO(pool) struct pool p = POOL_INIT;
+	struct err e = ERR_INIT;
+	json_t *j = host_facts(dir);
+
+	(void)state;
+	assert_true(json_bool(j, "pool.exists", false));
+	assert_false(json_bool(j, "pool.is_pool", true));
+	assert_false(json_bool(j, "pool.is_mount_expected", true));
+	assert_true(json_is_false(json_at(j, "pool.is_own_mount")));
+	assert_true(json_is_null(json_at(j, "swarm_address")));
+	json_decref(j);
+
+	assert_int_equal(pool_create(&p, dir, &e), 0);
+	put("host.json", "{\"format\":1,\"address\":\"10.0.0.2\",\"is_mount\":true}");
+	j = host_facts(dir);
+	assert_string_equal(json_str(j, "pool.id", ""), p.id);
+	assert_true(json_bool(j, "pool.is_pool", false));
+	assert_true(json_bool(j, "pool.is_mount_expected", false));
+	assert_false(json_bool(j, "pool.is_unmounted", true));
+	assert_string_equal(json_str(j, "swarm_address", ""), "10.0.0.2");
+	assert_true(json_int(j, "pool.total_bytes", 0) > 0);
+	json_decref(j);
+
+	put(POOL_UNMOUNTED_MARK, "");
+	put("host.json", "not JSON");
+	j = host_facts(dir);
+	assert_true(json_bool(j, "pool.is_unmounted", false));
+	assert_true(json_bool(j, "pool.is_mount_expected", false));
+	assert_true(json_is_null(json_at(j, "swarm_address")));
+	json_decref(j);
+}
+
+static void machine(void **state)
+{
+	int64_t before = clock_real_ns();
+	json_t *j = host_facts(dir);
+
+	(void)state;
+	assert_in_range(json_int(j, "time_unix_ns", 0), before, clock_real_ns());
+	assert_true(json_int(j, "memory_bytes", 0) > 1024 * 1024);
+	assert_true(json_int(j, "cpus", 0) >= 1);
+	assert_true(json_int(j, "open_files_soft", 0) > 0);
+	assert_int_equal(strlen(json_str(j, "boot_id", "")), 36);
+	assert_true(json_is_integer(
+	        json_object_get(json_object_get(j, "sysctls"), "vm.max_map_count")));
+	assert_true(json_is_array(json_object_get(j, "ports")));
+	assert_true(json_is_array(json_object_get(j, "programs")));
+	json_decref(j);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_directory),
+		cmocka_unit_test(directory_and_pool),
+		cmocka_unit_test(machine),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
