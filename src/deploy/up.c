@@ -135,6 +135,28 @@ static int create_generated(
 	return rc;
 }
 
+/* The one thing of a config or secret that can change. */
+static int relabel_file(struct deploy *d, const struct stack *st, const struct plan_op *op,
+        bool secret, struct err *e)
+{
+	const struct stack_file *f = op->item.file;
+	AUTO(json) json_t *body = secret ? spec_secret(st, f, e) : spec_config(st, f, e);
+	AUTO(json) json_t *have = NULL;
+	json_t *labels;
+
+	if (!body)
+		return -1;
+	have = secret ? engine_secret_inspect(d->engine, op->name, e)
+	              : engine_config_inspect(d->engine, op->name, e);
+	if (!have)
+		return -1;
+	labels = json_object_get(body, "Labels");
+	if (!json_object_get(json_at(have, "Spec.Labels"), SPEC_LABEL_CONTENT))
+		(void)json_object_del(labels, SPEC_LABEL_CONTENT);
+	return secret ? engine_secret_relabel(d->engine, have, labels, e)
+	              : engine_config_relabel(d->engine, have, labels, e);
+}
+
 static int create_network(
         struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
 {
@@ -167,6 +189,17 @@ static int put_service(struct deploy *d, const struct stack *st, const struct pl
 	return err_set(e, ERR_CONFLICT, "service '%s' was removed meanwhile", op->name);
 }
 
+static int put_file(
+        struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
+{
+	bool secret = op->object == PLAN_SECRET;
+
+	if (op->action == PLAN_UPDATE)
+		return relabel_file(d, st, op, secret, e);
+	return op->item.file->generate ? create_generated(d, st, op, e)
+	                               : create_file(d, st, op, secret, e);
+}
+
 static int carry_out(struct deploy *d, const struct stack *st, const struct plan_op *op,
         struct plan_actual *a, struct err *e)
 {
@@ -181,11 +214,8 @@ static int carry_out(struct deploy *d, const struct stack *st, const struct plan
 		rc = create_network(d, st, op, e);
 		break;
 	case PLAN_CONFIG:
-		rc = create_file(d, st, op, false, e);
-		break;
 	case PLAN_SECRET:
-		rc = op->item.file->generate ? create_generated(d, st, op, e)
-		                             : create_file(d, st, op, true, e);
+		rc = put_file(d, st, op, e);
 		break;
 	case PLAN_SERVICE:
 		rc = put_service(d, st, op, a, e);

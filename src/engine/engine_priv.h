@@ -53,6 +53,10 @@ json_t *engine_inspect(struct engine *eng, const char *kind, char *path_take, co
 int engine_create(struct engine *eng, const char *kind, const char *path, const char *name,
         const char *body, const char *id_key, char ret_id[ENGINE_ID_SIZE], struct err *e) NODISCARD;
 
+/* POST base/id/update with the whole new spec. */
+int engine_update(struct engine *eng, const char *kind, const char *base, const char *id,
+        uint64_t version, const char *name, const char *body, struct err *e) NODISCARD;
+
 /* DELETE base/id.  0 removed, 1 there was none. */
 int engine_remove(struct engine *eng, const char *kind, const char *base, const char *id,
         struct err *e) NODISCARD;
@@ -61,6 +65,10 @@ int engine_remove(struct engine *eng, const char *kind, const char *base, const 
 int engine_create_payload(struct engine *eng, const char *kind, const char *base, size_t limit,
         const char *name, const void *data, size_t n, const json_t *labels,
         char ret_id[ENGINE_ID_SIZE], struct err *e) NODISCARD;
+
+/* POST base/{id}/update of one, with other labels and all else as it is. */
+int engine_relabel_payload(struct engine *eng, const char *kind, const char *base, const json_t *it,
+        const json_t *labels, struct err *e) NODISCARD;
 
 /* The pure half of the errors: what a reply that is not 2xx means.  Always returns -1. */
 int engine_status_error(long status, const char *body, size_t n, struct err *e);

@@ -291,7 +291,7 @@ static char *on_object(struct fake_swarm *s, enum kind kind, const struct fake_r
 	id = json_string_value(json_object_get(object, kind == NETWORKS ? "Id" : "ID"));
 	if (strcmp(q->method, "DELETE") == 0)
 		return remove_one(s, kind, id, status);
-	if (kind == SERVICES && strcmp(rest + 1 + strlen(name), "/update") == 0)
+	if (strcmp(rest + 1 + strlen(name), "/update") == 0)
 		return update(object, q->query, q->body, status);
 	return json_dumps(object, 0);
 }

@@ -54,8 +54,10 @@ static void write_stack(const char *name, const char *text, const char *config)
 {
 	AUTO(free) char *path = str_fmt("%s/%s", dir, name);
 	AUTO(free) char *c = str_fmt("%s/c", dir);
+	AUTO(free) char *f = str_fmt("%s/f", dir);
 	struct err e = ERR_INIT;
 
+	assert_int_equal(fs_write_at(AT_FDCWD, f, "fixed", 5, 0644, &e), 0);
 	assert_int_equal(fs_write_at(AT_FDCWD, path, text, strlen(text), 0644, &e), 0);
 	assert_int_equal(fs_write_at(AT_FDCWD, c, config, strlen(config), 0644, &e), 0);
 }
@@ -72,20 +74,20 @@ static struct stack *load(const char *name)
 	return st;
 }
 
-#define STACK(command)                                      \
-	"services:\n"                                       \
-	"  web:\n"                                          \
-	"    image: i:1\n"                                  \
-	"    command: [" command "]\n"                      \
-	"    networks: [n]\n"                               \
-	"    configs: [c]\n"                                \
-	"    secrets: [k]\n"                                \
-	"    deploy: {replicas: 2, endpoint_mode: dnsrr}\n" \
-	"  db:\n"                                           \
-	"    image: i:1\n"                                  \
-	"    networks: [n]\n"                               \
-	"networks: {n: {driver: overlay}}\n"                \
-	"configs: {c: {file: ./c}}\n"                       \
+#define STACK(command)                                                                       \
+	"services:\n"                                                                        \
+	"  web:\n"                                                                           \
+	"    image: i:1\n"                                                                   \
+	"    command: [" command "]\n"                                                       \
+	"    networks: [n]\n"                                                                \
+	"    configs: [c, f]\n"                                                              \
+	"    secrets: [k]\n"                                                                 \
+	"    deploy: {replicas: 2, endpoint_mode: dnsrr}\n"                                  \
+	"  db:\n"                                                                            \
+	"    image: i:1\n"                                                                   \
+	"    networks: [n]\n"                                                                \
+	"networks: {n: {driver: overlay}}\n"                                                 \
+	"configs: {c: {file: ./c}, f: {file: ./f, name: fixed, labels: {l: " command "}}}\n" \
 	"secrets: {k: {file: ./c}}\n"
 
 static int setup_all(void **state)
