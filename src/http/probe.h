@@ -69,3 +69,8 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
         void *arg, struct err *e) NODISCARD;
 bool http_probe_is_running(const struct http_probe *q);
 void http_probe_cancel(struct http_probe *q);
+
+/* Before a start: another method for a request without a body ("PUT"), and one more line of the
+ * head ("Name: value", without a line break), which is sent with every request from then on. */
+int http_probe_set_method(struct http_probe *q, const char *method, struct err *e) NODISCARD;
+int http_probe_set_header(struct http_probe *q, const char *line, struct err *e) NODISCARD;
