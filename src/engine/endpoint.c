@@ -178,14 +178,14 @@ bool engine_endpoint_is_local(const struct engine_endpoint *ep)
 static char *config_dir(void)
 {
 	const char *dir = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+	struct passwd entry, *pw = NULL;
+	char text[4096];
 
 	if (dir && *dir)
 		return strdup(dir);
-	if (!home || !*home) {
-		const struct passwd *pw = getpwuid(getuid());
-
-		home = pw ? pw->pw_dir : "/";
-	}
+	if (!home || !*home)
+		home = getpwuid_r(getuid(), &entry, text, sizeof(text), &pw) == 0 && pw ? pw->pw_dir
+		                                                                        : "/";
 	return str_fmt("%s/.docker", home);
 }
 
