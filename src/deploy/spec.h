@@ -38,6 +38,7 @@ struct stack_file;
 #define SPEC_LABEL_IMAGE      "com.docker.stack.image"
 #define SPEC_LABEL_DIGEST     "nodeswarm.spec"     /* spec_digest() of the wanted spec */
 #define SPEC_LABEL_REPLICAS   "nodeswarm.replicas" /* replicas the file asked for at the last up */
+#define SPEC_LABEL_CONTENT    "nodeswarm.content"  /* of a secret that is not named after it */
 #define SPEC_LABEL_STOPPED    "nodeswarm.stopped"  /* former replicas while stopped */
 #define SPEC_LABEL_STOPPED_AT "nodeswarm.stopped-at" /* when it was stopped, RFC 3339 */
 
@@ -71,7 +72,8 @@ bool spec_is_predefined_network(const char *name);
 json_t *spec_service(const struct stack *st, const struct stack_service *svc,
         const struct spec_refs *refs, struct err *e) NODISCARD;
 
-/* POST /networks/create, /configs/create, /secrets/create; not for external ones. */
+/* POST /networks/create, /configs/create, /secrets/create; not for external ones.  A secret with an
+ * own name has the digits that its name would have as a label: its content cannot be asked for. */
 json_t *spec_network(
         const struct stack *st, const struct stack_network *net, struct err *e) NODISCARD;
 json_t *spec_config(const struct stack *st, const struct stack_file *f, struct err *e) NODISCARD;
