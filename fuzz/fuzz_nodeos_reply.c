@@ -8,6 +8,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool take_peer(void *arg, const struct nodeos_peer *p)
+{
+	size_t *total = arg;
+
+	*total += strlen(p->text);
+	return p->is_handshaken;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char chain[] =
@@ -16,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nodeos_db_size d;
 	struct nodeos_info i;
 	struct err e = ERR_INIT;
+	size_t total = 0;
 	char *text;
 	int rc;
 
@@ -29,8 +38,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rc = nodeos_info_parse(&i, text, size - 1, &e);
 	else if (data[0] == 'd')
 		rc = nodeos_db_size_parse(&d, text, size - 1, &e);
+	else if (data[0] == 'r')
+		rc = nodeos_net_reply_parse(text, size - 1) > NODEOS_NET_UNKNOWN ? abort(), -1 : 0;
 	else
-		rc = nodeos_peers_info_parse(&p, text, size - 1, data[0] == 'p' ? chain : NULL, &e);
+		rc = nodeos_peers_info_parse(
+		        &p, text, size - 1, data[0] == 'p' ? chain : NULL, take_peer, &total, &e);
 	if (rc < 0 && e.kind != ERR_PROTOCOL && e.kind != ERR_SYSTEM)
 		abort();
 	free(text);

@@ -367,12 +367,13 @@ note_settings()
 	[ ! -e "$dir/settings" ] || return 0
 	name=${NODESWARM_QUICKSTART_CGROUP:-}
 	name=${name#/}
-	cat >"$dir/settings" <<-END
+	cat >"$dir/settings.new" <<-END
 		cgroup=$([ -z "$name" ] || echo "$name-")$(unique_name)
 		pool=$pool
 		keep=${NODESWARM_SWARM_KEEP:-}
 		dockerd=${NODESWARM_SWARM_DOCKERD:-}
 	END
+	mv "$dir/settings.new" "$dir/settings"
 }
 
 up()
@@ -448,15 +449,16 @@ end_clients()
 down()
 {
 	local k
-	[ -e "$dir/settings" ] || return 0
-	end_clients
-	end "$dir/switch.pid"
-	for k in $(nodes); do
-		end "$dir/n$k/node.pid"
-	done
-	remove_cgroups "$(setting cgroup)"
-	rm -rf --one-file-system "${dir:?}"/n[1-9] "${dir:?}"/switch.*
-	rm "$dir/settings"
+	if [ -e "$dir/settings" ]; then
+		end_clients
+		end "$dir/switch.pid"
+		for k in $(nodes); do
+			end "$dir/n$k/node.pid"
+		done
+		remove_cgroups "$(setting cgroup)"
+		rm -rf --one-file-system "${dir:?}"/n[1-9] "${dir:?}"/switch.*
+	fi
+	rm -f "$dir"/settings{,.new}
 	rmdir "$dir" 2>/dev/null || true
 }
 

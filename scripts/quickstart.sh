@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
-# quickstart.sh - a development chain and four readers on this machine
+# quickstart.sh - a development chain, four readers and a front before them, on this machine
 #
-# usage: scripts/quickstart.sh           set all of it up; harmless when it is there already
-#        scripts/quickstart.sh --down    remove all that it made, and nothing else
+# usage: scripts/quickstart.sh               set all of it up; harmless when it is there already
+#        scripts/quickstart.sh --nodes N     the same on a swarm of N hosts (1 to 5), which are
+#                                            namespaces of this machine
+#        scripts/quickstart.sh --down        remove all that it made, and nothing else
 #
 # For Debian 12 and Ubuntu, as root or with sudo. Installs what is missing, builds, uses the Docker
 # Engine that answers here, or starts a private one below NODESWARM_QUICKSTART_DIR (default
-# /var/lib/nodeswarm-quickstart), makes it a swarm of one node, builds the simulator's image, and
-# waits until four readers serve. The chain is SIMULATED and signs with a key that everybody knows.
+# /var/lib/nodeswarm-quickstart), makes it a swarm of one node, builds the images, and waits until
+# four readers serve. The chain is SIMULATED and signs with a key that everybody knows. With --nodes
+# it touches no engine but those that it starts (scripts/private-swarm.sh), and adds nothing to this
+# machine's network.
 #
 #	NODESWARM_QUICKSTART_DIR    directory of the notes and of the private engine
 #	NODESWARM_POOL              directory of the data-dirs (default /var/lib/nodeswarm)
+#	NODESWARM_FRONT_PORT        the front's port, on all addresses of a host (8888)
+#	NODESWARM_FRONT_P2P_PORT    and that for peers (9876)
 #	DOCKER_HOST                 engine to use: a unix:// socket of this machine
 #	READERS                     how many (4)
 #
@@ -22,7 +28,13 @@ dir=$(realpath -m "${NODESWARM_QUICKSTART_DIR:-/var/lib/nodeswarm-quickstart}")
 state=$dir/state
 stack=nodeswarm
 image=nodeswarm/nodesim:latest
-files=(-f "$root/stacks/devchain.yml" -f "$root/stacks/readers.yml")
+front_image=nodeswarm/front:latest
+token=nodeswarm_agent-token
+files=()
+for name in agent devchain readers front; do
+	files+=(-f "$root/stacks/$name.yml")
+done
+nodes='' # of --nodes
 
 say()
 {
@@ -91,6 +103,60 @@ answers()
 	timeout 10 docker -H "$1" version >/dev/null 2>&1
 }
 
+# swarm VERB ARG...: of the hosts in namespaces.
+swarm()
+{
+	NODESWARM_POOL=${NODESWARM_POOL:-/var/lib/nodeswarm} "$root/scripts/private-swarm.sh" "$1" "$dir/swarm" "${@:2}" 9>&-
+}
+
+is_swarm()
+{
+	[ "$(get engine)" = swarm ]
+}
+
+# nodeswarm ARG...: on the first host.
+nodeswarm()
+{
+	if is_swarm; then
+		swarm exec 1 "$root/build/nodeswarm" "$@"
+	else
+		"$root/build/nodeswarm" "$@"
+	fi
+}
+
+need_hosts()
+{
+	local k
+	if [ -n "$(get engine)" ] && ! is_swarm; then
+		die "an earlier quickstart uses one engine: run 'scripts/quickstart.sh --down' first"
+	fi
+	: "${nodes:=$(get nodes)}"
+	[ -z "$(get nodes)" ] || [ "$(get nodes)" = "$nodes" ] ||
+		die "an earlier quickstart has $(get nodes) hosts: run 'scripts/quickstart.sh --down' first"
+	put nodes "$nodes"
+	put host "unix://$dir/swarm/n1/docker.sock"
+	put engine swarm
+	unset NODESWARM_POOL
+	swarm up "$nodes"
+	DOCKER_HOST=$(get host)
+	export DOCKER_HOST
+	swarm exec 1 test -x "$root/build/nodeswarm" || die "the hosts do not see '$root', because they have a /run and a /var/lib of their own: put it elsewhere"
+	for ((k = 1; k <= nodes; k++)); do
+		quietly swarm exec "$k" "$root/build/nodeswarm" pool init
+	done
+	say "hosts: $(docker node ls --format '{{.Hostname}}' | sort | tr '\n' ' ')in namespaces of this machine, each with engine and pool"
+}
+
+# An archive that all hosts load; the same input gives the same image on each.
+load_images()
+{
+	local k file=$dir/image.tar
+	for ((k = 1; k <= nodes; k++)); do
+		quietly docker -H "unix://$dir/swarm/n$k/docker.sock" load --quiet --input "$file"
+	done
+	rm -f "$file"
+}
+
 find_engine()
 {
 	local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
@@ -148,15 +214,27 @@ need_stack()
 	[ -z "$(get stack)" ] || return 0
 	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
 		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
+	put token "$(made_unless docker secret inspect "$token")"
 	put stack made
 }
 
 need_image()
 {
+	if is_swarm; then
+		say "image: $("$root/docker/build-image.sh" --sim --output "$dir/image.tar" "$root/build/nodeswarm")"
+		load_images
+		say "image: $("$root/docker/build-image.sh" --front --output "$dir/image.tar")"
+		load_images
+		return
+	fi
 	if [ -z "$(get image)" ]; then
 		put image "$(made_unless docker image inspect "$image")"
 	fi
+	if [ -z "$(get front_image)" ]; then
+		put front_image "$(made_unless docker image inspect "$front_image")"
+	fi
 	say "image: $("$root/docker/build-image.sh" --sim --tag "$image" "$root/build/nodeswarm")"
+	say "image: $("$root/docker/build-image.sh" --front --tag "$front_image")"
 }
 
 need_pool()
@@ -190,32 +268,45 @@ up()
 	quietly build
 	say 'build: done'
 
-	find_engine
-	need_swarm
-	need_stack
-	need_image
-	need_pool
+	if [ -n "$nodes" ] || is_swarm; then
+		need_hosts
+		need_stack
+		need_image
+	else
+		find_engine
+		need_swarm
+		need_stack
+		need_image
+		need_pool
+	fi
 	say "readers: starting, which takes half a minute"
-	READERS=${READERS:-4} NODESWARM_PEERS=devchain:9876 NODESWARM_IMAGE=$image NODESWARM_NODEOS=nodesim \
-		"$root/build/nodeswarm" up "${files[@]}"
+	READERS=${READERS:-4} NODESWARM_PEERS=devchain:9876 NODESWARM_IMAGE=$image NODESWARM_FRONT_IMAGE=$front_image NODESWARM_NODEOS=nodesim \
+		nodeswarm up "${files[@]}"
 	say 'readers: they serve'
 	echo
-	"$root/build/nodeswarm" status
+	nodeswarm status
 	tips
 }
 
 tips()
 {
-	local sudo=${SUDO_USER:+sudo }
+	local sudo=${SUDO_USER:+sudo } url=http://127.0.0.1:${NODESWARM_FRONT_PORT:-8888}
+	is_swarm && url="http://$(swarm ip 1):${NODESWARM_FRONT_PORT:-8888}"
 	cat <<-END
 
 		The chain is a simulation for development. To try:
 
+		  ${sudo}$(is_swarm && echo "$root/scripts/private-swarm.sh client $dir/swarm ")curl -i $url/v1/chain/get_info
 		  export DOCKER_HOST=$DOCKER_HOST
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm status --watch
 		  ${sudo}docker -H $DOCKER_HOST service update --replicas 6 ${stack}_readers
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm scale readers=2
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm logs readers.1
+	END
+	! is_swarm || cat <<-END
+		  ${sudo}$root/scripts/private-swarm.sh poweroff $dir/swarm $nodes   # a host loses power; start ends it
+	END
+	cat <<-END
 		  ${sudo}$root/scripts/quickstart.sh --down      # removes all of this
 	END
 }
@@ -232,13 +323,18 @@ remove_services()
 	local end=$((SECONDS + 90))
 	[ "$(get stack)" = made ] || return 0
 	if [ -x "$root/build/nodeswarm" ]; then
-		NODESWARM_POOL=$(get pool_dir) "$root/build/nodeswarm" down || true
+		if is_swarm; then
+			nodeswarm down || true
+		else
+			NODESWARM_POOL=$(get pool_dir) nodeswarm down || true
+		fi
 	fi
 	docker stack rm "$stack" >/dev/null 2>&1 || true
 	until no_containers; do
 		[ "$SECONDS" -lt "$end" ] || die "containers of '$stack' still run: wait for them and try again"
 		sleep 0.5
 	done
+	[ "$(get token)" != made ] || docker secret rm "$token" >/dev/null 2>&1 || true
 	say 'services: gone'
 }
 
@@ -287,7 +383,8 @@ down()
 	if [ -n "$DOCKER_HOST" ] && answers "$DOCKER_HOST"; then
 		remove_services
 		[ "$(get image)" != made ] || quietly docker image rm "$image" || true
-		[ "$(get engine)" = private ] || leave_swarm
+		[ "$(get front_image)" != made ] || quietly docker image rm "$front_image" || true
+		[ "$(get engine)" != found ] || leave_swarm
 	elif [ "$(get engine)" = found ]; then
 		die "the engine at '$DOCKER_HOST' does not answer, and services of quickstart are in it: start it and try again"
 	fi
@@ -295,20 +392,29 @@ down()
 		"$root/scripts/private-engine.sh" stop "$dir"
 		say 'engine: stopped, its data is gone'
 	fi
-	remove_pool
+	if is_swarm; then
+		swarm down
+		say 'hosts: gone, with their data'
+	else
+		remove_pool
+	fi
 	rm -f "$state"
 	say 'done'
 }
 
 case "${1-} $#" in
 ' 0') action=up ;;
+'--nodes 2')
+	action=up nodes=$2
+	[[ $nodes =~ ^[1-5]$ ]] || { echo "quickstart.sh: --nodes takes 1 to 5, not '$nodes'" >&2 && exit 2; }
+	;;
 '--down 1') action=down ;;
 '-h 1' | '--help 1') sed -n '2,/^set -/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//' && exit 0 ;;
 *) echo "quickstart.sh: unknown arguments '$*', see -h" >&2 && exit 2 ;;
 esac
 if [ "$(id -u)" != 0 ]; then
 	type -P sudo >/dev/null || die 'needs root, and there is no sudo'
-	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_QUICKSTART_CGROUP,NODESWARM_POOL,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
+	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_QUICKSTART_CGROUP,NODESWARM_POOL,NODESWARM_FRONT_PORT,NODESWARM_FRONT_P2P_PORT,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
 fi
 PATH=$PATH:/usr/sbin:/sbin
 if [ "$action" = up ]; then

@@ -8,7 +8,7 @@ static const char *node_id = "", *node = "", *address = "", *token_file;
 static int64_t port;
 
 static const struct opt opts[] = {
-	{ "node-id", 0, "ID", "Swarm's id of this node", .env = "NODESWARM_NODE_ID",
+	{ "node-id", 0, "ID", "the id of this node in the swarm", .env = "NODESWARM_NODE_ID",
 	        .string = &node_id },
 	{ "node", 0, "NAME", "the host's name", .env = "NODESWARM_NODE", .string = &node },
 	{ "address", 0, "IP",

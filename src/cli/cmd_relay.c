@@ -26,9 +26,24 @@ static const struct opt opts[] = {
 	{ NULL },
 };
 
+static int no_agent(const struct context *ctx, struct err *e)
+{
+	int why = e->sys_errno;
+
+	if (e->kind != ERR_UNAVAILABLE || !why)
+		return err_wrap(e, "ask the agent of this host");
+	err_clear(e);
+	err_set(e, why == EACCES || why == EPERM ? ERR_DENIED : ERR_UNAVAILABLE,
+	        "no agent answers on '%s/%s': %s", ctx->pool, AGENT_SOCKET, strerror(why));
+	if (e->kind == ERR_DENIED)
+		return err_hint(e, "the socket is root's: run this as root");
+	return err_hint(e, "run one on this host: see stacks/agent.yml");
+}
+
 static int ask(struct context *ctx, int argc, char **argv, struct http_reply *reply, struct err *e)
 {
 	AUTO(close_fd) int dir = open(ctx->pool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A path in sun_path has at most 107 bytes; the pool may lie deeper. */
 	AUTO(free) char *path = str_fmt("/proc/self/fd/%d/" AGENT_SOCKET, dir);
 	AUTO(http_client_free) struct http_client *c = NULL;
 	const struct http_request q = {
@@ -39,21 +54,21 @@ static int ask(struct context *ctx, int argc, char **argv, struct http_reply *re
 		.max_reply = REPLY_MAX,
 	};
 
-	if (dir < 0)
-		return err_sys(e, errno, "open pool '%s'", ctx->pool);
+	if (dir < 0) {
+		bool absent = errno == ENOENT;
+
+		err_sys(e, errno, "open pool '%s'", ctx->pool);
+		if (absent)
+			e->kind = ERR_NOT_FOUND;
+		return -1;
+	}
 	if (!path)
 		return err_nomem(e);
 	c = http_client_new("http://agent", path, e);
 	if (!c)
 		return -1;
 	http_client_interrupt_on(c, &ctx->interrupted);
-	if (http_call(c, &q, reply, e) == 0)
-		return 0;
-	err_wrap(e, "ask the agent of this host");
-	if (e->sys_errno == EACCES || e->sys_errno == EPERM)
-		return err_hint(e, "its socket is root's: run this as root");
-	return err_hint(
-	        e, "does an agent run here? its socket is '%s/%s'", ctx->pool, AGENT_SOCKET);
+	return http_call(c, &q, reply, e) == 0 ? 0 : no_agent(ctx, e);
 }
 
 /* The agent's own error stays as it is; anything else that is no success becomes one. */

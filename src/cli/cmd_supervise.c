@@ -9,7 +9,7 @@
 #include "supervise/supervise.h"
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
-static const char *extra_peers = "", *check_interval;
+static const char *extra_peers = "", *follow = "", *advertise = "", *check_interval;
 static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait;
 
 static const struct opt opts[] = {
@@ -32,6 +32,10 @@ static const struct opt opts[] = {
 	        .string = &peers },
 	{ "extra-peers", 0, "LIST", "more peers, separated by blanks", .env = "NODESWARM_PEERS",
 	        .string = &extra_peers },
+	{ "follow", 0, "LIST", "names of tasks to connect to as they come and go, HOST:PORT",
+	        .env = "NODESWARM_FOLLOW", .string = &follow },
+	{ "advertise", 0, "ADDRESS", "what peers are told to be our address; or host, or auto",
+	        .env = "NODESWARM_ADVERTISE", .string = &advertise },
 	{ "address", 0, "IP", "where health and metrics are served", .value = "0.0.0.0",
 	        .string = &address },
 	{ "port", 0, "PORT", "their port", .value = "8880", .min = 1, .max = 65535,
@@ -62,6 +66,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.genesis_path = genesis,
 		.peers_path = peers,
 		.extra_peers = extra_peers,
+		.follow = follow,
+		.advertise = advertise,
 		.address = address,
 		.port = (uint16_t)port,
 		.lame_duck_ns = lame_duck,

@@ -393,6 +393,10 @@ bool view_task_is_known(const struct view_task *t)
 
 bool view_task_serves(const struct view_task *t)
 {
+	/* An agent that has answered needs no health check to tell. */
+	if (t->t.state == ENGINE_TASK_STARTING && t->on && t->on->state == VIEW_HOST_OK &&
+	        strcmp(t->service->name, VIEW_AGENT) == 0)
+		return true;
 	if (!t->service->is_supervised || !view_task_is_known(t))
 		return t->t.state == ENGINE_TASK_RUNNING;
 	return !engine_task_has_ended(&t->t) && json_bool(t->status, "ready", false);

@@ -50,8 +50,9 @@ bool view_host_is_known(const struct view_host *h)
 static void cannot(struct view_host *h, const struct err *why)
 {
 	h->state = h->is_agent_wanted ? VIEW_HOST_UNREACHABLE : VIEW_HOST_NO_AGENT;
-	snprintf(h->why, sizeof(h->why), "%s", why->msg);
-	snprintf(h->hint, sizeof(h->hint), "%s", why->hint);
+	snprintf(h->why, sizeof(h->why), "%s",
+	        h->is_agent_wanted ? why->msg : "no agent runs there");
+	snprintf(h->hint, sizeof(h->hint), "%s", h->is_agent_wanted ? why->hint : AGENT_HINT);
 }
 
 static void take_status(struct view_host *h, struct agent_ask *ask)
@@ -60,15 +61,10 @@ static void take_status(struct view_host *h, struct agent_ask *ask)
 
 	if (e->kind == ERR_NONE && !ask->body)
 		err_set(e, ERR_PROTOCOL, "its agent's reply is no JSON");
-	if (e->kind == ERR_NONE && agent_slots_parse(&h->slots, ask->body, h->node->id, e) == 0) {
+	if (e->kind == ERR_NONE && agent_slots_parse(&h->slots, ask->body, h->node->id, e) == 0)
 		h->state = VIEW_HOST_OK;
-		return;
-	}
-	cannot(h, e);
-	if (h->state != VIEW_HOST_NO_AGENT)
-		return;
-	snprintf(h->why, sizeof(h->why), "no agent runs there");
-	snprintf(h->hint, sizeof(h->hint), AGENT_HINT);
+	else
+		cannot(h, e);
 }
 
 static int ask_agents(struct view *v, struct agents *agents, struct err *e)
@@ -196,6 +192,8 @@ int view_ask_hosts(struct view *v, struct engine *eng, const struct view_query *
 	} else if (why.kind == ERR_INTERRUPTED) {
 		*e = why;
 		return -1;
+	} else {
+		err_wrap(&why, "it is asked through another agent");
 	}
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		struct view_host *h = &v->hosts[i];

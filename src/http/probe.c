@@ -35,7 +35,8 @@ struct http_probe {
 	struct http_prober *p;
 	CURL *curl;
 	char *url;
-	struct curl_slist *headers;
+	struct curl_slist *headers;     /* of a request with a body */
+	struct curl_slist *own_headers; /* of every request */
 	struct buf body;
 	bool running, posts, head_done, too_long;
 	int64_t started_ns;
@@ -242,6 +243,7 @@ void http_probe_free(struct http_probe *q)
 	if (q->curl)
 		curl_easy_cleanup(q->curl);
 	curl_slist_free_all(q->headers);
+	curl_slist_free_all(q->own_headers);
 	buf_release(&q->body);
 	free(q->url);
 	free(q);
@@ -278,7 +280,7 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
 	q->arg = arg;
 	q->started_ns = clock_mono_ns();
 	q->posts = body != NULL;
-	curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, body ? q->headers : NULL);
+	curl_easy_setopt(q->curl, CURLOPT_HTTPHEADER, body ? q->headers : q->own_headers);
 	if (body)
 		curl_easy_setopt(q->curl, CURLOPT_COPYPOSTFIELDS, body);
 	else
@@ -308,4 +310,25 @@ void http_probe_cancel(struct http_probe *q)
 		return;
 	(void)curl_multi_remove_handle(q->p->multi, q->curl);
 	q->running = false;
+}
+
+int http_probe_set_method(struct http_probe *q, const char *method, struct err *e)
+{
+	return curl_easy_setopt(q->curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK ? 0
+	                                                                            : err_nomem(e);
+}
+
+static int add_line(struct curl_slist **list, const char *line, struct err *e)
+{
+	struct curl_slist *more = curl_slist_append(*list, line);
+
+	if (!more)
+		return err_nomem(e);
+	*list = more;
+	return 0;
+}
+
+int http_probe_set_header(struct http_probe *q, const char *line, struct err *e)
+{
+	return add_line(&q->headers, line, e) < 0 ? -1 : add_line(&q->own_headers, line, e);
 }

@@ -31,7 +31,8 @@ struct http_probe;
 
 /*
  * status: HTTP status, 0 when there was no complete reply and failure says why.
- * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns: from the start to the last byte.
+ * body, content_type ("" without one): valid during the call; body ends with a NUL.  elapsed_ns:
+ * from the start to the last byte.
  */
 struct http_probe_result {
 	long status;
@@ -68,3 +69,8 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
         void *arg, struct err *e) NODISCARD;
 bool http_probe_is_running(const struct http_probe *q);
 void http_probe_cancel(struct http_probe *q);
+
+/* Before a start: another method for a request without a body ("PUT"), and one more line of the
+ * head ("Name: value", without a line break), which is sent with every request from then on. */
+int http_probe_set_method(struct http_probe *q, const char *method, struct err *e) NODISCARD;
+int http_probe_set_header(struct http_probe *q, const char *line, struct err *e) NODISCARD;

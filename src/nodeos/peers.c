@@ -97,6 +97,18 @@ int nodeos_peer_check(char out[NODEOS_PEER_SIZE], const char *peer, struct err *
 	return 0;
 }
 
+bool nodeos_peer_is_service(const char *peer)
+{
+	size_t host = strcspn(peer, ":");
+	const char *name = peer;
+
+	if (*peer == '[' || (host == 9 && memcmp(peer, "localhost", 9) == 0))
+		return false;
+	if (str_starts(peer, "tasks.", &name))
+		host -= (size_t)(name - peer);
+	return !memchr(name, '.', host);
+}
+
 static int add(struct nodeos_peers *p, const char *peer, struct err *e)
 {
 	char text[NODEOS_PEER_SIZE];

@@ -10,6 +10,7 @@
  * nodeos only logs a peer it cannot parse and runs on without it, so errors are found here.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,10 @@ int nodeos_peers_add_words(
  */
 #define NODEOS_PEER_SIZE 288
 int nodeos_peer_check(char out[NODEOS_PEER_SIZE], const char *peer, struct err *e) NODISCARD;
+
+/* Whether the host of a canonical peer is a name of the container network: one without a dot, or
+ * "tasks.NAME"; "localhost" is none. */
+bool nodeos_peer_is_service(const char *peer);
 
 /* n peers from the one with index first on, wrapping round at the end of the list. */
 struct nodeos_peers_share {

@@ -235,6 +235,13 @@ static bool has_plugin(const struct render *r, const char *name)
 	return false;
 }
 
+/* The first one of the first row of listeners. */
+static void note_p2p_port(struct render *r, size_t row, uint16_t port)
+{
+	if (row == 0 && !r->info.p2p_port)
+		r->info.p2p_port = port;
+}
+
 /* Two listeners on one port: nodeos ends with 0, runs without one, or fills the log. */
 static int check_ports(struct render *r, struct err *e)
 {
@@ -259,15 +266,18 @@ static int check_ports(struct render *r, struct err *e)
 
 		if (listeners[i].plugin && !has_plugin(r, listeners[i].plugin))
 			continue;
-		if (!config_ini_get(&r->ini, key) &&
-		        take_port(r, NULL, key, listeners[i].otherwise, e) < 0)
-			return -1;
+		if (!config_ini_get(&r->ini, key)) {
+			if (take_port(r, NULL, key, listeners[i].otherwise, e) < 0)
+				return -1;
+			note_p2p_port(r, i, listeners[i].otherwise);
+		}
 		while ((x = config_ini_each(&r->ini, key, x))) {
 			if (!*x->value)
 				continue;
 			if (parse_address(r, x, host, sizeof(host), &port, e) < 0 ||
 			        take_port(r, x, key, port, e) < 0)
 				return -1;
+			note_p2p_port(r, i, port);
 		}
 	}
 	return 0;
@@ -459,9 +469,14 @@ static int add_defaults(struct render *r, struct err *e)
 		{ "connection-cleanup-period", "5" },
 		/* nodeos's 1 refuses, silently, the second slot behind one address. */
 		{ "p2p-max-nodes-per-host", "100" },
+		/* Its 25 are used up, as silently, by the slots of a cluster that just syncs. */
+		{ "max-clients", "100" },
 	};
 	const struct config_entry *agent;
 
+	if (r->in->advertise && *r->in->advertise &&
+	        config_ini_set_default(&r->ini, "p2p-server-address", r->in->advertise, e) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
 		if (config_ini_set_default(&r->ini, defaults[i].key, defaults[i].value, e) < 0)
 			return -1;

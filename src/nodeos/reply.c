@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
@@ -140,42 +141,48 @@ static json_t *parse_connections(const char *text, size_t n, const char *what, s
 	return j;
 }
 
-static int add_connection(struct nodeos_peers_info *p, const json_t *c, const char *what,
+static int read_connection(struct nodeos_peer *p, const json_t *c, const char *what,
         const char *chain_id, struct err *e)
 {
 	const json_t *hello = json_object_get(c, "last_handshake");
 	const json_t *peer = json_object_get(c, "peer");
-	bool configured = json_string_length(peer) > 0;
 	char id[NODEOS_ID_HEX_SIZE];
-	uint32_t head;
 	uint64_t version;
 
 	if (!json_is_object(c) || !json_is_string(peer) || !json_is_object(hello))
 		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
 	if (get_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
 	        get_id(id, hello, what, "chain_id", e) < 0 ||
-	        get_block_num(&head, hello, what, "head_num", e) < 0)
+	        get_block_num(&p->head_num, hello, what, "head_num", e) < 0)
 		return -1;
-	p->connections++;
-	p->configured += configured;
-	if (version == 0)
-		return 0;
-	p->handshaken++;
-	if (chain_id && strcmp(chain_id, id) != 0)
-		return 0;
-	if (head > p->best_head_num)
-		p->best_head_num = head;
-	if (configured && head > p->best_configured_head_num)
-		p->best_configured_head_num = head;
+	p->text = json_string_value(peer);
+	p->is_handshaken = version != 0;
+	if (!version || (chain_id && strcmp(chain_id, id) != 0))
+		p->head_num = 0;
 	return 0;
 }
 
+static void add_connection(
+        struct nodeos_peers_info *info, const struct nodeos_peer *p, nodeos_peer_fn *fn, void *arg)
+{
+	bool chosen = *p->text && (!fn || fn(arg, p));
+
+	info->connections++;
+	info->configured += *p->text != '\0';
+	info->handshaken += p->is_handshaken;
+	if (p->head_num > info->best_head_num)
+		info->best_head_num = p->head_num;
+	if (chosen && p->head_num > info->best_chosen_head_num)
+		info->best_chosen_head_num = p->head_num;
+}
+
 int nodeos_peers_info_parse(struct nodeos_peers_info *p, const char *text, size_t n,
-        const char *chain_id, struct err *e)
+        const char *chain_id, nodeos_peer_fn *fn, void *arg, struct err *e)
 {
 	static const char what[] = "connections";
 	AUTO(json) json_t *j = NULL;
 	struct nodeos_peers_info got = { 0 };
+	struct nodeos_peer peer;
 
 	if (too_large(n, what, e) < 0)
 		return -1;
@@ -185,10 +192,31 @@ int nodeos_peers_info_parse(struct nodeos_peers_info *p, const char *text, size_
 	if (!json_is_array(j))
 		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
 	for (size_t i = 0; i < json_array_size(j); i++)
-		if (add_connection(&got, json_array_get(j, i), what, chain_id, e) < 0)
+		if (read_connection(&peer, json_array_get(j, i), what, chain_id, e) < 0)
 			return -1;
+	for (size_t i = 0; i < json_array_size(j); i++)
+		if (read_connection(&peer, json_array_get(j, i), what, chain_id, e) == 0)
+			add_connection(&got, &peer, fn, arg);
 	*p = got;
 	return 0;
+}
+
+enum nodeos_net_reply nodeos_net_reply_parse(const char *text, size_t n)
+{
+	static const struct {
+		const char *text;
+		enum nodeos_net_reply reply;
+	} known[] = {
+		{ "\"added connection\"", NODEOS_NET_ADDED },
+		{ "\"already connected\"", NODEOS_NET_ALREADY },
+		{ "\"connection removed\"", NODEOS_NET_REMOVED },
+		{ "\"no known connection for host\"", NODEOS_NET_UNKNOWN },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (n == strlen(known[i].text) && memcmp(text, known[i].text, n) == 0)
+			return known[i].reply;
+	return NODEOS_NET_OTHER;
 }
 
 int nodeos_db_size_parse(struct nodeos_db_size *d, const char *text, size_t n, struct err *e)

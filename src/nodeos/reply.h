@@ -9,6 +9,7 @@
  * Sources: recordings of nodeos v4.0.6; AntelopeIO/leap, libraries/libfc/src/io/json.cpp.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,16 +37,37 @@ int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct 
 struct nodeos_peers_info {
 	unsigned configured;    /* connections that this node was told to make */
 	unsigned connections;   /* all of them, inbound ones included */
-	unsigned handshaken;    /* those that ever said hello; nodeos has no word "connected" */
+	unsigned handshaken;    /* those that said hello and are open: there is no "connected" */
 	uint32_t best_head_num; /* of the handshakes on the expected chain; 0 if there is none */
-	/* The same of configured peers only: anybody who connects can claim any head. */
-	uint32_t best_configured_head_num;
+	/* The same of chosen peers only: anybody who connects can claim any head. */
+	uint32_t best_chosen_head_num;
 };
 
+/* A connection that nodeos was told to make, by config.ini or net/connect. */
+struct nodeos_peer {
+	const char *text;   /* as it was told; valid during the call */
+	bool is_handshaken; /* nodeos clears a handshake when the connection closes */
+	uint32_t head_num;  /* of a handshake on the expected chain, else 0 */
+};
+
+/* Called for each of them, only when the whole reply is good; true: it is a chosen one. */
+typedef bool nodeos_peer_fn(void *arg, const struct nodeos_peer *p);
+
 /* chain_id: the expected chain, or NULL for any.  A handshake's head is as old as the handshake,
- * so best_head_num is a lower bound. */
+ * so the best heads are lower bounds.  fn NULL: all that nodeos was told are chosen. */
 int nodeos_peers_info_parse(struct nodeos_peers_info *p, const char *text, size_t n,
-        const char *chain_id, struct err *e) NODISCARD;
+        const char *chain_id, nodeos_peer_fn *fn, void *arg, struct err *e) NODISCARD;
+
+/* The text that /v1/net/connect and disconnect answer with. */
+enum nodeos_net_reply {
+	NODEOS_NET_OTHER,
+	NODEOS_NET_ADDED,   /* also for a text that nodeos does not even try */
+	NODEOS_NET_ALREADY, /* "already connected": it has such an entry, connected or not */
+	NODEOS_NET_REMOVED,
+	NODEOS_NET_UNKNOWN,
+};
+
+enum nodeos_net_reply nodeos_net_reply_parse(const char *text, size_t n);
 
 /* GET /v1/db_size/get */
 struct nodeos_db_size {

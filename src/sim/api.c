@@ -221,12 +221,16 @@ static int take_body(const struct route *r, const struct http_server_request *q,
 	if (empty)
 		return 0;
 	*ret = json_parse(q->body, q->body_len, "body", &e);
-	if (!*ret || json_is_object(*ret) == (r->body == BODY_TEXT) ||
-	        json_is_string(*ret) != (r->body == BODY_TEXT))
-		return api_bad_request(c, PARSE, "Unable to parse valid input from POST body");
-	if (r->body == BODY_OBJECT && json_object_size(*ret) == 0)
+	/* "{}" is as good as nothing, wherever something is wanted. */
+	if (json_is_object(*ret) && json_object_size(*ret) == 0 &&
+	        (r->body == BODY_OBJECT || r->body == BODY_TEXT))
 		return api_bad_request(
 		        c, "http_plugin.hpp:241 parse_params", "A Request body is required");
+	/* Numbers and booleans are taken for texts. */
+	if (!*ret ||
+	        (r->body == BODY_TEXT ? json_is_object(*ret) || json_is_array(*ret)
+	                              : !json_is_object(*ret)))
+		return api_bad_request(c, PARSE, "Unable to parse valid input from POST body");
 	if (r->body == BODY_NONE && json_object_size(*ret) > 0)
 		return api_bad_request(c, PARSE, "Unable to parse valid input from POST body");
 	return 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/str.h"
 #include "sim/api_priv.h"
@@ -62,7 +63,10 @@ int api_get_integrity_hash(struct api_call *c)
 /* The body is one JSON text. */
 static void peer_name(const struct api_call *c, char out[PEER_MAX])
 {
-	snprintf(out, PEER_MAX, "%s", json_string_value(c->params));
+	const char *text = json_string_value(c->params);
+	AUTO(free) char *other = text ? NULL : json_dumps(c->params, JSON_ENCODE_ANY);
+
+	snprintf(out, PEER_MAX, "%s", text ? text : other ? other : "");
 	str_printable(out);
 }
 

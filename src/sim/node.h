@@ -10,7 +10,7 @@
  *	  ... runs until node_quit() ...
  *	  plugins shut down, state flushed         plugins.c, node.c
  *
- * One thread (plus one that resolves a peer's name, resolve.c), one loop.  node_quit() may be
+ * One thread (plus one that resolves a peer's name, loop/resolve.h), one loop.  node_quit() may be
  * called at any time, from a signal or from any part; it never blocks.
  */
 

@@ -215,7 +215,8 @@ static void forget(struct p2p *p, struct conn *c)
 struct conn *p2p_find(struct p2p *p, const char *peer)
 {
 	for (struct conn *c = p->conns; c; c = c->next)
-		if (strcmp(c->peer, peer) == 0)
+		/* Those that came in and are gone wait only to be swept away. */
+		if (strcmp(c->peer, peer) == 0 && !(c->incoming && c->state == CONN_CLOSED))
 			return c;
 	return NULL;
 }
@@ -251,31 +252,43 @@ static void connect_failed(struct conn *c, const char *why)
 	conn_close(c, false);
 }
 
-static void on_resolved(void *arg, const struct sockaddr_in *a, const char *why)
+/* In boost's words. */
+static const char *resolve_text(int rc)
+{
+	if (rc == EAI_NONAME || rc == EAI_NODATA)
+		return "Host not found (authoritative)";
+	if (rc == EAI_AGAIN)
+		return "Host not found (non-authoritative), try again later";
+	return gai_strerror(rc);
+}
+
+static void on_resolved(void *arg, const struct resolve_answer *answer)
 {
 	struct conn *c = arg;
+	const char *port = strchr(c->peer, ':') + 1;
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)strtoul(port, NULL, 10)) };
 	struct err e = ERR_INIT;
 	int fd;
 
 	c->resolve = NULL;
-	if (!a) {
-		const char *port = strchr(c->peer, ':') + 1;
-
+	if (answer->n == 0) {
 		nlog_from(NLOG_ERROR, "net-0", "net_plugin.cpp:2350", "operator()",
 		        "Unable to resolve %.*s:%.*s %s", (int)(port - 1 - c->peer), c->peer,
-		        (int)strcspn(port, ":"), port, why);
+		        (int)strcspn(port, ":"), port, resolve_text(answer->rc));
+		/* Not the time: so nodeos gives up a name for good that it never could resolve. */
 		c->state = CONN_CLOSED;
 		c->connecting = false;
 		c->immediate_closes++;
-		c->closed_ns = clock_mono_ns();
 		return;
 	}
+	a.sin_addr = answer->addresses[0];
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		connect_failed(c, strerror(errno));
 		return;
 	}
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno != EINPROGRESS) {
+	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 && errno != EINPROGRESS) {
 		connect_failed(c, strerror(errno));
 		(void)close(fd);
 		return;
@@ -311,8 +324,7 @@ bool p2p_connect(struct conn *c)
 	snprintf(c->name, sizeof(c->name), "%s", c->peer);
 	c->state = CONN_RESOLVING;
 	c->connecting = true;
-	c->resolve = resolve_start(
-	        &p->n->loop, host, (uint16_t)strtoul(colon + 1, NULL, 10), on_resolved, c, &e);
+	c->resolve = resolve_start(&p->n->loop, host, on_resolved, c, &e);
 	if (!c->resolve)
 		connect_failed(c, e.msg);
 	return true;

@@ -20,11 +20,12 @@ const char *p2p_api_connect(struct p2p *p, const char *peer)
 
 const char *p2p_api_disconnect(struct p2p *p, const char *peer)
 {
-	struct conn *c = *peer ? p2p_find(p, peer) : NULL;
+	/* "" is the first one that came in, as in nodeos. */
+	struct conn *c = p2p_find(p, peer);
 
 	if (!c)
 		return "no known connection for host";
-	conn_close(c, false);
+	conn_close(c, true);
 	for (struct conn **at = &p->conns; *at; at = &(*at)->next)
 		if (*at == c) {
 			*at = c->next;

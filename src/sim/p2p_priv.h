@@ -15,10 +15,10 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "loop/loop.h"
+#include "loop/resolve.h"
 #include "sim/nlog.h"
 #include "sim/node.h"
 #include "sim/p2p.h"
-#include "sim/resolve.h"
 #include "sim/wire.h"
 
 #define CONN_IN_MAX     65536

@@ -48,9 +48,8 @@ static uint32_t best_head(const struct supervisor *s)
 	const struct health *h = &s->health;
 	uint32_t own = h->info.head_block_num;
 
-	return h->has_peers && h->peers.best_configured_head_num > own
-	        ? h->peers.best_configured_head_num
-	        : own;
+	return h->has_peers && h->peers.best_chosen_head_num > own ? h->peers.best_chosen_head_num
+	                                                           : own;
 }
 
 json_t *answer_status(const struct supervisor *s)
@@ -59,13 +58,15 @@ json_t *answer_status(const struct supervisor *s)
 	const struct health *h = &s->health;
 	const struct nodeos_info *i = &h->info;
 	int64_t age = clock_real_ns() - i->head_time_ns;
+	struct follow_counts follow = follow_counts(s->follow);
 	double db_used = h->has_db && h->db.size_bytes
 	        ? 100.0 - 100.0 * (double)h->db.free_bytes / (double)h->db.size_bytes
 	        : -1;
 
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
 	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:f, s:o, s:o, s:b, s:I}",
+	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
+	                 " s:f, s:o, s:o, s:b, s:I}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
@@ -84,8 +85,10 @@ json_t *answer_status(const struct supervisor *s)
 	        text_or_null(record_last_stop(&s->record)), "nodeos_pid",
 	        (json_int_t)s->record.nodeos_pid, "peers_connected",
 	        info_json(s, h->has_peers, h->peers.handshaken), "peers_configured",
-	        info_json(s, h->has_peers, h->peers.configured), "disk_used_percent",
-	        s->disk_used_percent, "state_db_used_percent",
+	        info_json(s, h->has_peers, h->peers.configured), "peers_followed",
+	        (int)follow.wanted, "peers_followed_connected", (int)follow.connected, "follow",
+	        follow_json(s->follow), "advertise", text_or_null(s->advertised),
+	        "disk_used_percent", s->disk_used_percent, "state_db_used_percent",
 	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
 	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
 	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC));
@@ -121,6 +124,7 @@ static void metric(
 static void metrics_text(struct http_server_reply *r, const struct supervisor *s)
 {
 	struct metrics m = { .text = BUF_INIT(64U * 1024), .s = s };
+	struct follow_counts follow = follow_counts(s->follow);
 	const struct health *h = &s->health;
 
 	metric(&m, "ready", "gauge", "1 while the chain node is fit to be asked.",
@@ -150,6 +154,12 @@ static void metrics_text(struct http_server_reply *r, const struct supervisor *s
 	if (h->has_peers)
 		metric(&m, "peers_connected", "gauge", "Peers with a finished handshake.",
 		        h->peers.handshaken);
+	metric(&m, "followed_peers", "gauge", "Tasks of the cluster chosen as peers.",
+	        follow.wanted);
+	metric(&m, "followed_peers_connected", "gauge", "Of those, with a finished handshake.",
+	        follow.connected);
+	metric(&m, "followed_names_failing", "gauge", "Followed names that cannot be looked up.",
+	        follow.failing);
 	if (h->has_db) {
 		metric(&m, "state_db_size_bytes", "gauge", "Size of the state database.",
 		        (double)h->db.size_bytes);

@@ -13,8 +13,10 @@
  * get_info is answered by nodeos's main thread, so its silence is the sign of a busy one.
  *
  * A peer's last_handshake is not live: its head is a lower bound, which is all that the
- * decision (ready.h) takes it for.  Only peers that we were told to connect to count: anybody
- * may connect to us and claim any head.
+ * decision (ready.h) takes it for.  Only peers that we chose count: anybody may connect to us and
+ * claim any head, and whoever reaches nodeos's API can make it connect to any address.  Chosen are
+ * those of config.ini and the followed addresses that DNS has now (follow_plan.h); who answers
+ * there after nodeos has connected again by itself is judged by the same rule.
  */
 
 #define ASK_SOON_NS   (250 * NS_PER_MS) /* until it is ready for the first time */
@@ -50,8 +52,9 @@ static void decide(struct supervisor *s)
 		.chain_id = h->info.chain_id,
 		.head_block_num = h->info.head_block_num,
 		.head_time_ns = h->info.head_time_ns,
-		.best_head = h->has_peers ? h->peers.best_configured_head_num : 0,
-		.has_peers = s->peers > 0 || (h->has_peers && h->peers.configured > 0),
+		.best_head = h->has_peers ? h->peers.best_chosen_head_num : 0,
+		.has_peers = s->peers.n > 0 || follow_counts(s->follow).sources > 0 ||
+		        (h->has_peers && h->peers.configured > 0),
 		.was_ready = h->was_ready,
 		.started_empty = h->started_empty,
 		.pace_percent = ready_pace_percent(&h->pace),
@@ -85,6 +88,16 @@ static void on_info(struct http_probe *q UNUSED, const struct http_probe_result 
 	decide(s);
 }
 
+static bool is_chosen(void *arg, const struct nodeos_peer *p)
+{
+	struct supervisor *s = arg;
+	bool in_config = false;
+
+	for (size_t i = 0; i < s->peers.n && !in_config; i++)
+		in_config = strcmp(s->peers.v[i], p->text) == 0;
+	return follow_sees(s->follow, p, in_config) || in_config;
+}
+
 static void on_peers(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
 {
 	struct supervisor *s = arg;
@@ -93,12 +106,13 @@ static void on_peers(struct http_probe *q UNUSED, const struct http_probe_result
 
 	if (r->status < 200 || r->status > 299)
 		return;
-	if (nodeos_peers_info_parse(
-	            &h->peers, r->body, r->len, *s->chain_id ? s->chain_id : NULL, &e) < 0) {
+	if (nodeos_peers_info_parse(&h->peers, r->body, r->len, *s->chain_id ? s->chain_id : NULL,
+	            is_chosen, s, &e) < 0) {
 		log_warn("net/connections not understood", "why=\"%s\"", e.msg);
 		return;
 	}
 	h->has_peers = true;
+	follow_saw(s->follow, h->peers_asked_ns);
 	decide(s);
 }
 
@@ -145,7 +159,8 @@ static void on_timer(struct loop_timer *t, void *arg)
 	ask(s, h->info_probe, NULL, on_info);
 	if (!h->has_info)
 		return;
-	if (now - h->peers_asked_ns >= (h->ready.ready ? PEERS_NS : PEERS_SOON_NS)) {
+	if (now - h->peers_asked_ns >=
+	        (h->ready.ready && !follow_is_waiting(s->follow) ? PEERS_NS : PEERS_SOON_NS)) {
 		h->peers_asked_ns = now;
 		ask(s, h->peers_probe, "", on_peers);
 	}

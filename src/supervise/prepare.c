@@ -91,16 +91,57 @@ static int prepare_genesis(struct supervisor *s, int config_fd, struct err *e)
 	return fs_write_at(config_fd, "genesis.json", text.data, text.len, 0644, e);
 }
 
+/*
+ * all: the peers that are shared out over the slots and stand in config.ini.  A name of the
+ * container network in NODESWARM_PEERS is not one of these: its address changes with each task,
+ * so it is followed, by every slot, as those of NODESWARM_FOLLOW are.
+ */
 static int read_peers(struct supervisor *s, struct nodeos_peers *all, struct err *e)
 {
 	AUTO(buf) struct buf text = BUF_INIT(NODEOS_PEERS_TEXT_MAX);
+	AUTO(nodeos_peers) struct nodeos_peers extra = NODEOS_PEERS_INIT, names = NODEOS_PEERS_INIT;
 	int rc = fs_read_at(AT_FDCWD, s->cfg->peers_path, &text, e);
 
 	if (rc < 0 ||
 	        (rc == 0 &&
-	                nodeos_peers_parse(all, s->cfg->peers_path, text.data, text.len, e) < 0))
+	                nodeos_peers_parse(all, s->cfg->peers_path, text.data, text.len, e) < 0) ||
+	        nodeos_peers_add_words(&extra, "NODESWARM_PEERS", s->cfg->extra_peers, e) < 0 ||
+	        nodeos_peers_add_words(&names, "NODESWARM_FOLLOW", s->cfg->follow, e) < 0)
 		return -1;
-	return nodeos_peers_add_words(all, "NODESWARM_PEERS", s->cfg->extra_peers, e);
+	for (size_t i = 0; i < extra.text.n; i++) {
+		const char *peer = extra.text.v[i];
+
+		if (nodeos_peers_add_words(nodeos_peer_is_service(peer) ? &names : all,
+		            "NODESWARM_PEERS", peer, e) < 0)
+			return -1;
+	}
+	return follow_names(s->follow, &names.text, s->cfg->service, e);
+}
+
+/* What nodeos will be connected to because config.ini says so, in its own words, and what it will
+ * say of itself. */
+static int note_peers(struct supervisor *s, const struct buf *ini, struct err *e)
+{
+	AUTO(config_ini) struct config_ini c = CONFIG_INI_INIT;
+	const struct config_entry *x = NULL;
+
+	strvec_release(&s->peers);
+	if (config_ini_parse(&c, "config.ini", ini->data, ini->len, e) < 0)
+		return -1;
+	while ((x = config_ini_each(&c, "p2p-peer-address", x)))
+		if (strvec_add(&s->peers, x->value) < 0)
+			return err_nomem(e);
+	snprintf(s->advertised, sizeof(s->advertised), "%s",
+	        config_ini_get(&c, "p2p-server-address") ? config_ini_get(&c, "p2p-server-address")
+	                                                 : "");
+	/* ACCOUNT,HOST:PORT */
+	while ((x = config_ini_each(&c, "p2p-auto-bp-peer", x))) {
+		const char *comma = strchr(x->value, ',');
+
+		if (comma && strvec_add(&s->peers, comma + 1) < 0)
+			return err_nomem(e);
+	}
+	return 0;
 }
 
 static int render(struct supervisor *s, int config_fd, struct err *e)
@@ -110,20 +151,23 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 	AUTO(nodeos_peers) struct nodeos_peers all = NODEOS_PEERS_INIT;
 	AUTO(strvec) struct strvec mine = STRVEC_INIT;
 	char name[192];
-	struct render_input in = { .name = s->cfg->template_path, .slot = name, .peers = &mine };
+	struct render_input in = { .name = s->cfg->template_path,
+		.slot = name,
+		.peers = &mine,
+		.advertise = s->advertised };
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no config template '%s'",
 		        s->cfg->template_path);
 	if (rc < 0 || read_peers(s, &all, e) < 0 ||
+	        advertise_get(s->advertise, s->advertised, s->pool.fd, s->cfg->node, e) < 0 ||
 	        nodeos_peers_for_slot(&mine, &all, s->cfg->replicas, (unsigned)s->cfg->slot, e) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "%s.%llu", s->cfg->service, (unsigned long long)s->cfg->slot);
 	in.text = template.data;
 	in.len = template.len;
-	s->peers = (unsigned)mine.n;
-	if (nodeos_render(&out, &s->render, &in, e) < 0)
+	if (nodeos_render(&out, &s->render, &in, e) < 0 || note_peers(s, &out, e) < 0)
 		return -1;
 	/* It may hold a development key: not for every eye on the host. */
 	if (fs_write_at(config_fd, "config.ini", out.data, out.len, 0640, e) < 0)
@@ -220,7 +264,7 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		output_drain(&s->output);
 		return -1;
 	}
-	log_info("nodeos started", "pid=%ld uid=%u verdict=%s peers=%u", (long)*ret_pid,
-	        s->cfg->uid, s->record.verdict, s->peers);
+	log_info("nodeos started", "pid=%ld uid=%u verdict=%s peers=%zu", (long)*ret_pid,
+	        s->cfg->uid, s->record.verdict, s->peers.n);
 	return 0;
 }

@@ -270,6 +270,7 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 	free(tail);
 	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
 		s->failures = 0;
+	follow_stop(s->follow);
 	health_stop(s);
 	take_verdict(s);
 	record_the_end(s, status, asked, &x);
@@ -491,6 +492,11 @@ static int start_nodeos(struct supervisor *s, struct err *e)
 		log_error("nodeos is not asked for its health", "why=\"%s\"", e->msg);
 		err_clear(e);
 	}
+	if (follow_start(s->follow, s->render.http_host, s->render.http_port, s->render.p2p_port,
+	            e) < 0) {
+		log_error("tasks are not followed", "why=\"%s\"", e->msg);
+		err_clear(e);
+	}
 	return 0;
 }
 
@@ -516,6 +522,11 @@ static void attempt(struct supervisor *s)
 	}
 	if (rc < 0) {
 		hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	if (advertise_is_searching(s->advertise)) {
+		supervisor_set_state(s, SLOT_STARTING, "looking for the address to advertise");
+		set_timer(s, LOCK_POLL_NS, on_attempt);
 		return;
 	}
 	take_verdict(s);
@@ -586,6 +597,18 @@ static void on_signal(struct loop_signal *sig UNUSED, int signo, void *arg)
 	}
 }
 
+static int set_up_peers(struct supervisor *s, struct err *e)
+{
+	char key[192];
+
+	snprintf(key, sizeof(key), "%s.%llu", s->cfg->service, (unsigned long long)s->cfg->slot);
+	s->follow = follow_new(&s->loop, s->prober, key, e);
+	if (!s->follow)
+		return -1;
+	s->advertise = advertise_new(&s->loop, s->prober, s->cfg->advertise, ADVERTISE_METADATA, e);
+	return s->advertise ? 0 : -1;
+}
+
 static int set_up(struct supervisor *s, struct err *e)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -619,7 +642,7 @@ static int set_up(struct supervisor *s, struct err *e)
 	if (loop_signal_add(&s->loop, &s->signals, &set, on_signal, s, e) < 0)
 		return -1;
 	s->prober = http_prober_new(&s->loop, e);
-	if (!s->prober)
+	if (!s->prober || set_up_peers(s, e) < 0)
 		return -1;
 	s->http = http_server_new(&s->loop,
 	        &(struct http_server_config){ .address = s->cfg->address,
@@ -641,6 +664,8 @@ static void tear_down(struct supervisor *s)
 		supervisor_set_state(s, SLOT_STOPPED, "the supervisor failed");
 	}
 	health_stop(s);
+	follow_free(s->follow);
+	advertise_free(s->advertise);
 	http_server_free(s->http);
 	http_prober_free(s->prober);
 	/* Before the lock is let go: the next supervisor makes a socket of the same name. */
@@ -650,6 +675,7 @@ static void tear_down(struct supervisor *s)
 	loop_timer_remove(&s->loop, &s->disk_timer);
 	loop_signal_remove(&s->loop, &s->signals);
 	loop_release(&s->loop);
+	strvec_release(&s->peers);
 	auto_close_fd(&s->lock_fd);
 	slot_release(&s->slot);
 	pool_release(&s->pool);

@@ -39,6 +39,8 @@ struct supervise_config {
 	const char *genesis_path;  /* may not exist */
 	const char *peers_path;    /* may not exist */
 	const char *extra_peers;   /* blank separated, "" for none */
+	const char *follow;        /* names of tasks to follow, blank separated (follow_plan.h) */
+	const char *advertise;     /* our address for peers (advertise.h) */
 	const char *address;       /* where /readyz and so on listen */
 	uint16_t port;
 	int64_t lame_duck_ns;

@@ -14,6 +14,8 @@
 #include "loop/loop.h"
 #include "nodeos/render.h"
 #include "nodeos/reply.h"
+#include "supervise/advertise.h"
+#include "supervise/follow.h"
 #include "supervise/output.h"
 #include "supervise/ready.h"
 #include "supervise/supervise.h"
@@ -57,6 +59,8 @@ struct supervisor {
 	struct http_server *http;
 	struct http_prober *prober;
 	struct control_server *control;
+	struct follow *follow;
+	struct advertise *advertise;
 	struct pool pool;
 	struct slot slot;
 	int lock_fd;
@@ -70,9 +74,10 @@ struct supervisor {
 	bool is_unwritten; /* run.json says less than s->record */
 	bool once_ready;   /* since this supervisor started: the latch of HEALTHCHECK */
 	bool stop_asked, quiesce_asked, disk_asked;
-	int64_t state_since_ns; /* CLOCK_MONOTONIC */
-	unsigned peers;         /* that this slot was given */
-	unsigned failures;      /* exits in a row that nobody asked for */
+	int64_t state_since_ns;            /* CLOCK_MONOTONIC */
+	struct strvec peers;               /* of the config.ini that nodeos was given */
+	char advertised[NODEOS_PEER_SIZE]; /* p2p-server-address of ours; "" for none */
+	unsigned failures;                 /* exits in a row that nobody asked for */
 	double disk_used_percent;
 	struct control_call *quiesce_calls[QUIESCE_CALLS_MAX];
 	int exit_status;

@@ -93,8 +93,9 @@ records_clean()
 	files=$(records "$1")
 	[ -n "$files" ] || { echo "no record of $1" && return 1; }
 	# shellcheck disable=SC2086
-	jq -r 'select([.ends[] | select(.clean and .asked)] | length != (.ends | length))
-		| "\(.service).\(.slot): \(.state) \(.ends)"' $files | tee "$IT_DIR/unclean"
+	jq -r 'select(([.ends[] | select(.clean and .asked)] | length) != (.ends | length))
+		| "\(.service).\(.slot): \(.state) \(.ends)"' $files >"$IT_DIR/unclean" || return
+	cat "$IT_DIR/unclean"
 	[ ! -s "$IT_DIR/unclean" ]
 }
 

@@ -9,6 +9,7 @@
 #	swarm_up N [MANAGERS]     default: 1 manager of two nodes, else 3; 0: engines without a swarm
 #	swarm_down                kill and remove all of it
 #	swarm_images              build the simulator's image once, load it on each node
+#	swarm_front               the same with the image of the front
 #	swarm_image TAG PROGRAM...    the same with an image of programs of this machine
 #	swarm_load FILE...        load archives of images on each node
 #	swarm_pool                make the pool on each node
@@ -100,6 +101,11 @@ swarm_images()
 {
 	"$ROOT/docker/build-image.sh" --quiet --sim --output "$IT_DIR/nodesim.tar" "$BUILD/nodeswarm" &&
 		swarm_load "$IT_DIR/nodesim.tar"
+}
+
+swarm_front()
+{
+	"$ROOT/docker/build-image.sh" --quiet --front --output "$IT_DIR/front.tar" && swarm_load "$IT_DIR/front.tar"
 }
 
 swarm_image()

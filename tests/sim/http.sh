@@ -108,6 +108,11 @@ yes "logs of the pause" grep -q 'pause  .*] Producer paused.' "$a/log"
 yes "logs of the resume" grep -q 'resume .*] Producer resumed. Scheduling production.' "$a/log"
 
 # net/connect and disconnect
+for body in '' '{}' '["127.0.0.1:1"]' '{"a":1}'; do
+	is "connect '$body'" "$(get "$b_http" net/connect -o /dev/null -w '%{http_code}' -d "$body")" 400
+done
+is "connect a number" "$(get "$b_http" net/connect -d 5)" '"added connection"'
+is "disconnect what is not there" "$(get "$b_http" net/disconnect -d '"x"')" '"no known connection for host"'
 exact net-connect-bad "$b_http"
 is "a peer that is down is listed" "$(get "$b_http" net/connections | jq -c 'map([.peer, .last_handshake.network_version])[1]')" \
 	'["127.0.0.1:1",0]'

@@ -45,6 +45,8 @@ copy() {
 	cp -a --sparse=always "$clean/data" "$dir/data"
 }
 blocks() { echo "$dir/data/blocks/$1"; }
+# flip FILE OFFSET: all bits of one byte; a fixed one would be there already once in 256 runs
+flip() { perl -e 'open F, "+<", $ARGV[0] or die; seek F, $ARGV[1], 0; read F, $b, 1; seek F, $ARGV[1], 0; print F ~$b' "$1" "$2"; }
 shrink() { truncate -s "-$2" "$1"; }
 dirty() { printf '\1' | dd of="$dir/data/state/shared_memory.bin" bs=1 seek=8 conv=notrunc 2>/dev/null; }
 
@@ -66,7 +68,7 @@ copy; rm "$(blocks blocks.log)"; like_running blockslog-missing-only
 copy; rm -r "$dir/data/state"; like_running state-missing
 copy; : >"$dir/data/state/shared_memory.bin"; like state-zero
 copy; head -c 4096 /dev/urandom >"$dir/data/state/shared_memory.bin"; like state-garbage
-copy; printf '\377' | dd of="$(blocks blocks.log)" bs=1 seek=$((126 + 2 * 192 + 20)) conv=notrunc 2>/dev/null
+copy; flip "$(blocks blocks.log)" $((126 + 2 * 192 + 20))
 like blockslog-flip-replay --replay-blockchain
 copy; jq '.initial_timestamp = "2026-11-20T00:00:00.500"' "$genesis" >"$work/genesis2.json"
 like genesis-mismatch --genesis-json "$work/genesis2.json"

@@ -240,6 +240,76 @@ static void a_missing_external_network_is_an_error(void **state)
 	assert_int_equal(e.kind, ERR_NOT_FOUND);
 }
 
+static struct plan_op op_of(const struct plan *p, enum plan_object object)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->ops[i].object == object)
+			return p->ops[i];
+	return (struct plan_op){ .action = PLAN_EXTRA };
+}
+
+static void a_secret_is_generated_once(void **state)
+{
+	static const char file[] =
+	        "services: {a: {image: i, secrets: [t]}}\n"
+	        "secrets: {t: {external: true, name: s_t, x-nodeswarm: {generate: 32}}}\n";
+	struct plan *p;
+
+	(void)state;
+	load(file);
+	p = make();
+	assert_int_equal(op_of(p, PLAN_SECRET).action, PLAN_CREATE);
+	assert_string_equal(op_of(p, PLAN_SECRET).name, "s_t");
+	assert_non_null(strstr(op_of(p, PLAN_SECRET).why, "32 random bytes"));
+	plan_free(p);
+	/* From then on it is there, whoever made it. */
+	for (size_t i = 0; i < 2; i++) {
+		json_array_clear(actual.secrets);
+		json_array_append_new(actual.secrets,
+		        json_pack("{s:s, s:{s:s, s:{s:s}}}", "ID", "x", "Spec", "Name", "s_t",
+		                "Labels", SPEC_LABEL_STACK, i ? "other" : "s"));
+		p = make();
+		assert_int_equal(op_of(p, PLAN_SECRET).action, PLAN_EXTRA);
+		plan_free(p);
+	}
+}
+
+static void a_missing_external_secret_is_an_error(void **state)
+{
+	struct err e = ERR_INIT;
+	struct plan *p = NULL;
+
+	(void)state;
+	load("services: {a: {image: i, secrets: [t]}}\nsecrets: {t: {external: true}}\n");
+	assert_int_equal(plan_make(&p, st, &actual, &e), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+}
+
+/* The engine puts an id in its place that is in no list of networks. */
+static void the_hosts_network_is_kept(void **state)
+{
+	struct err e = ERR_INIT;
+	AUTO(json) json_t *made = NULL;
+	struct plan *p;
+
+	(void)state;
+	load("services: {readers: {image: i, networks: [host], deploy: {mode: global}}}\n"
+	     "networks: {host: {external: true, name: host}}\n");
+	json_array_clear(actual.services);
+	json_array_append_new(actual.networks,
+	        json_pack("{s:s, s:s, s:s}", "Id", "local1", "Name", "host", "Scope", "local"));
+	made = plan_service_spec(st, &st->services[0], &actual, NULL, &e);
+	assert_string_equal(
+	        json_str(json_array_get(json_at(made, "TaskTemplate.Networks"), 0), "Target", ""),
+	        "host");
+	json_object_set_new(json_array_get(json_at(made, "TaskTemplate.Networks"), 0), "Target",
+	        json_string("swarm1"));
+	json_array_append_new(actual.services, json_pack("{s:s, s:O}", "ID", "x", "Spec", made));
+	p = make();
+	assert_int_equal(op_of(p, PLAN_SERVICE).action, PLAN_KEEP);
+	plan_free(p);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -254,6 +324,9 @@ int main(void)
 		T(other_peoples_names_are_theirs),
 		T(what_the_files_do_not_name_is_said),
 		T(a_missing_external_network_is_an_error),
+		T(a_secret_is_generated_once),
+		T(a_missing_external_secret_is_an_error),
+		T(the_hosts_network_is_kept),
 	};
 
 	return cmocka_run_group_tests_name("deploy/plan", tests, NULL, NULL);

@@ -263,9 +263,33 @@ static void for_slot(void **state)
 	assert_string_equal(out.v[3], "b:1");
 }
 
+static void service_names(void **state)
+{
+	static const struct {
+		const char *peer;
+		bool wanted;
+	} t[] = {
+		{ "devchain:9876", true },
+		{ "tasks.readers:9876:blk", true },
+		{ "nodeswarm_readers:1", true },
+		{ "tasks.a.b:1", false },
+		{ "p2p.example.com:9876", false },
+		{ "10.0.0.1:9876", false },
+		{ "[2001:db8::1]:9876", false },
+		{ "localhost:9876", false },
+		{ "localhosts:9876", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		if (nodeos_peer_is_service(t[i].peer) != t[i].wanted)
+			fail_msg("%s", t[i].peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(service_names),
 		cmocka_unit_test(one_peer),
 		cmocka_unit_test(long_hosts),
 		cmocka_unit_test(a_list),

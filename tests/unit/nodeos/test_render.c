@@ -36,7 +36,7 @@ static int render(struct buf *out, struct render_info *info, const char *text, s
 	"plugin = eosio::db_size_api_plugin\n"
 #define HTTP   "http-server-address = 0.0.0.0:8888\n"
 #define HOST   "http-validate-host = false\n"
-#define NET    "connection-cleanup-period = 5\np2p-max-nodes-per-host = 100\n"
+#define NET    "connection-cleanup-period = 5\np2p-max-nodes-per-host = 100\nmax-clients = 100\n"
 #define AGENT  "agent-name = readers.3\n"
 #define PEER_A "p2p-peer-address = a.example:9876\n"
 #define PEER_B "p2p-peer-address = [2001:db8::1]:9876:blk\n"
@@ -48,9 +48,9 @@ static void whole_texts(void **state)
 	} t[] = {
 		{ "nothing", "", HEAD HTTP HOST NET AGENT PEER_A PEER_B },
 		{ "other things stay in order, comments go",
-		        "# mine\nmax-clients = 5 # five\nread-mode = head\n",
-		        HEAD
-		        "max-clients = 5\nread-mode = head\n" HTTP HOST NET AGENT PEER_A PEER_B },
+		        "# mine\nsync-fetch-span = 5 # five\nread-mode = head\n",
+		        HEAD "sync-fetch-span = 5\nread-mode = head\n" HTTP HOST NET AGENT PEER_A
+		                PEER_B },
 		{ "plugins once, in any form",
 		        "plugin = eosio::http_plugin,eosio::trace_api_plugin eosio::chain_plugin\n"
 		        "plugin = eosio::trace_api_plugin\n",
@@ -66,11 +66,12 @@ static void whole_texts(void **state)
 		                HOST NET AGENT PEER_B },
 		{ "the user's defaults win",
 		        "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
-		        "agent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
+		        "max-clients = 25\nagent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
 		        "http-validate-host = FALSE\n",
-		        HEAD "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
-		             "agent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
-		             "http-validate-host = FALSE\n" PEER_A PEER_B },
+		        HEAD
+		        "connection-cleanup-period = 30\np2p-max-nodes-per-host = 2\n"
+		        "max-clients = 25\nagent-name = mine\nhttp-server-address = 127.0.0.1:80\n"
+		        "http-validate-host = FALSE\n" PEER_A PEER_B },
 		{ "validation with aliases", "http-validate-host = true\nhttp-alias = node:8888\n",
 		        HEAD "http-validate-host = true\nhttp-alias = node:8888\n" HTTP NET AGENT
 		                PEER_A PEER_B },
@@ -98,21 +99,28 @@ static void infos(void **state)
 		struct render_info wanted;
 	} t[] = {
 		{ "defaults", "",
-		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false } },
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 9876 } },
 		{ "all",
 		        "http-server-address = 10.1.2.3:80\nproducer-name = a\n"
 		        "chain-state-db-size-mb = 16384\nchain-state-db-guard-size-mb = 0\n"
 		        "resource-monitor-space-threshold = 6\n",
-		        { 80, "10.1.2.3", 6, 0, 16384ULL << 20, 0, true } },
+		        { 80, "10.1.2.3", 6, 0, 16384ULL << 20, 0, true, 9876 } },
 		{ "localhost, by bytes",
 		        "http-server-address = localhost:65535\n"
 		        "resource-monitor-space-absolute-gb = 20\n",
-		        { 65535, "127.0.0.1", 0, 20ULL << 30, 1024ULL << 20, 128ULL << 20,
-		                false } },
+		        { 65535, "127.0.0.1", 0, 20ULL << 30, 1024ULL << 20, 128ULL << 20, false,
+		                9876 } },
 		{ "the smallest",
 		        "chain-state-db-size-mb = 8\nchain-state-db-guard-size-mb = 7\n"
 		        "resource-monitor-space-threshold = 99\n",
-		        { 8888, "127.0.0.1", 99, 0, 8ULL << 20, 7ULL << 20, false } },
+		        { 8888, "127.0.0.1", 99, 0, 8ULL << 20, 7ULL << 20, false, 9876 } },
+		{ "another p2p port", "p2p-listen-endpoint = 0.0.0.0:1234",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 1234 } },
+		{ "the first of two",
+		        "p2p-listen-endpoint = 0.0.0.0:1234\np2p-listen-endpoint = 0.0.0.0:1235",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 1234 } },
+		{ "none", "p2p-listen-endpoint =",
+		        { 8888, "127.0.0.1", 90, 0, 1024ULL << 20, 128ULL << 20, false, 0 } },
 	};
 
 	(void)state;
@@ -129,9 +137,43 @@ static void infos(void **state)
 		        g.disk_threshold_bytes != w->disk_threshold_bytes ||
 		        g.state_db_bytes != w->state_db_bytes ||
 		        g.state_db_guard_bytes != w->state_db_guard_bytes ||
-		        g.is_producer != w->is_producer)
-			fail_msg("%s: %u %s %u", t[i].name, (unsigned)g.http_port, g.http_host,
-			        g.disk_threshold_percent);
+		        g.is_producer != w->is_producer || g.p2p_port != w->p2p_port)
+			fail_msg("%s: %u %s %u %u", t[i].name, (unsigned)g.http_port, g.http_host,
+			        g.disk_threshold_percent, (unsigned)g.p2p_port);
+	}
+}
+
+/* What to tell peers about our address; the template's own word wins. */
+static void advertised(void **state)
+{
+	static const struct {
+		const char *text, *advertise, *wanted;
+	} t[] = {
+		{ "", NULL, NULL },
+		{ "", "", NULL },
+		{ "", "203.0.113.7:9876", "203.0.113.7:9876" },
+		{ "p2p-server-address = a:1", "203.0.113.7:9876", "a:1" },
+		{ "p2p-server-address =", "203.0.113.7:9876", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		AUTO(config_ini) struct config_ini got = CONFIG_INI_INIT;
+		struct render_info info;
+		struct render_input in = { .name = "config.ini",
+			.text = t[i].text,
+			.len = strlen(t[i].text),
+			.slot = "readers.3",
+			.advertise = t[i].advertise };
+		struct err e = ERR_INIT;
+		const char *value;
+
+		assert_int_equal(nodeos_render(&out, &info, &in, &e), 0);
+		assert_int_equal(config_ini_parse(&got, "out", out.data, out.len, &e), 0);
+		value = config_ini_get(&got, "p2p-server-address");
+		if (!value != !t[i].wanted || (value && strcmp(value, t[i].wanted) != 0))
+			fail_msg("row %zu: %s", i, value ? value : "none");
 	}
 }
 
@@ -383,6 +425,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_texts),
 		cmocka_unit_test(infos),
+		cmocka_unit_test(advertised),
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(long_agent_names),

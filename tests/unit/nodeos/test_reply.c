@@ -177,12 +177,78 @@ static void connections(void **state)
 		struct err e = ERR_INIT;
 
 		load_with(&b, t[i].file, t[i].from, t[i].to);
-		if (nodeos_peers_info_parse(&p, b.data, b.len, t[i].chain, &e) < 0)
+		if (nodeos_peers_info_parse(&p, b.data, b.len, t[i].chain, NULL, NULL, &e) < 0)
 			fail_msg("%s: %s", t[i].name, e.msg);
 		if (memcmp(&p, &t[i].wanted, sizeof(p)) != 0)
 			fail_msg("%s: %u %u %u %u %u", t[i].name, p.configured, p.connections,
-			        p.handshaken, p.best_head_num, p.best_configured_head_num);
+			        p.handshaken, p.best_head_num, p.best_chosen_head_num);
 	}
+}
+
+static bool note_peer(void *arg, const struct nodeos_peer *p)
+{
+	struct buf *b = arg;
+
+	assert_int_equal(buf_add_fmt(b, "%s %d %u;", p->text, p->is_handshaken, p->head_num), 0);
+	return strcmp(p->text, "127.0.0.1:1") == 0;
+}
+
+/* Whoever asks says which of those that nodeos was told count. */
+static void chosen_peers(void **state)
+{
+	static const struct {
+		const char *name, *from, *to, *chain, *seen;
+		uint32_t best, chosen;
+	} t[] = {
+		{ "not the chosen one", NULL, "", CHAIN, "127.0.0.1:19881 1 16;127.0.0.1:1 0 0;",
+		        16, 0 },
+		{ "the chosen one", "127.0.0.1:19881\",", "127.0.0.1:1\",", CHAIN,
+		        "127.0.0.1:1 1 16;127.0.0.1:1 0 0;", 16, 16 },
+		{ "on another chain", "b233", "b234", CHAIN, "127.0.0.1:19881 1 0;127.0.0.1:1 0 0;",
+		        0, 0 },
+		{ "one that came in", "\"peer\":\"127.0.0.1:19881\"", "\"peer\":\"\"", CHAIN,
+		        "127.0.0.1:1 0 0;", 16, 0 },
+		{ "a list that ends badly", "\"head_num\":0", "\"head_num\":-1", CHAIN, "", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(65536), seen = BUF_INIT(1024);
+		struct nodeos_peers_info p = { 0 };
+		struct err e = ERR_INIT;
+
+		load_with(&b, "connections-one-down.json", t[i].from, t[i].to);
+		assert_int_equal(buf_add_str(&seen, ""), 0);
+		if (nodeos_peers_info_parse(&p, b.data, b.len, t[i].chain, note_peer, &seen, &e) <
+		                0 &&
+		        *t[i].seen)
+			fail_msg("%s: %s", t[i].name, e.msg);
+		if (strcmp(seen.data, t[i].seen) != 0 || p.best_head_num != t[i].best ||
+		        p.best_chosen_head_num != t[i].chosen)
+			fail_msg("%s: '%s' %u %u", t[i].name, seen.data, p.best_head_num,
+			        p.best_chosen_head_num);
+	}
+}
+
+static void net_replies(void **state)
+{
+	static const struct {
+		const char *text;
+		enum nodeos_net_reply wanted;
+	} t[] = {
+		{ "\"added connection\"", NODEOS_NET_ADDED },
+		{ "\"already connected\"", NODEOS_NET_ALREADY },
+		{ "\"connection removed\"", NODEOS_NET_REMOVED },
+		{ "\"no known connection for host\"", NODEOS_NET_UNKNOWN },
+		{ "", NODEOS_NET_OTHER },
+		{ "added connection", NODEOS_NET_OTHER },
+		{ "{\"code\":400}", NODEOS_NET_OTHER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		if (nodeos_net_reply_parse(t[i].text, strlen(t[i].text)) != t[i].wanted)
+			fail_msg("'%s'", t[i].text);
 }
 
 static void bad_connections(void **state)
@@ -201,13 +267,13 @@ static void bad_connections(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		err_clear(&e);
-		if (nodeos_peers_info_parse(&p, t[i], strlen(t[i]), NULL, &e) != -1 ||
+		if (nodeos_peers_info_parse(&p, t[i], strlen(t[i]), NULL, NULL, NULL, &e) != -1 ||
 		        e.kind != ERR_PROTOCOL)
 			fail_msg("'%s': %s", t[i], e.msg);
 	}
 	assert_int_equal(p.configured, 42);
 	err_clear(&e);
-	assert_int_equal(nodeos_peers_info_parse(&p, "[]", 2, NULL, &e), 0);
+	assert_int_equal(nodeos_peers_info_parse(&p, "[]", 2, NULL, NULL, NULL, &e), 0);
 	assert_int_equal(p.connections, 0);
 }
 
@@ -269,8 +335,10 @@ static void a_reply_has_its_limit(void **state)
 	memset(big, ' ', NODEOS_REPLY_MAX + 1);
 	big[0] = '[';
 	big[1] = ']';
-	assert_int_equal(nodeos_peers_info_parse(&p, big, NODEOS_REPLY_MAX, NULL, &e), 0);
-	assert_int_equal(nodeos_peers_info_parse(&p, big, NODEOS_REPLY_MAX + 1, NULL, &e), -1);
+	assert_int_equal(
+	        nodeos_peers_info_parse(&p, big, NODEOS_REPLY_MAX, NULL, NULL, NULL, &e), 0);
+	assert_int_equal(
+	        nodeos_peers_info_parse(&p, big, NODEOS_REPLY_MAX + 1, NULL, NULL, NULL, &e), -1);
 	assert_string_equal(e.msg, "connections: reply of more than 4194304 bytes");
 	err_clear(&e);
 	assert_int_equal(nodeos_info_parse(&i, big, NODEOS_REPLY_MAX + 1, &e), -1);
@@ -288,6 +356,8 @@ int main(void)
 		cmocka_unit_test(a_version_is_cut_and_printable),
 		cmocka_unit_test(an_error_says_what_nodeos_said),
 		cmocka_unit_test(connections),
+		cmocka_unit_test(chosen_peers),
+		cmocka_unit_test(net_replies),
 		cmocka_unit_test(bad_connections),
 		cmocka_unit_test(db_size),
 		cmocka_unit_test(a_reply_has_its_limit),

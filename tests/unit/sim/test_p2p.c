@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,14 +53,18 @@ static void setup_chain(struct env *v)
 	c->state.size = 1 << 30;
 }
 
+/* On a loaded machine even a connection over loopback takes its time. */
 static void connect_peer(struct env *v)
 {
+	struct pollfd p = { .events = POLLOUT };
 	struct sockaddr_in a;
 	socklen_t len = sizeof(a);
 
 	assert_int_equal(getsockname(v->n.p2p->listen_fd, (struct sockaddr *)&a, &len), 0);
 	v->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(connect(v->fd, (struct sockaddr *)&a, len) == 0 || errno == EINPROGRESS);
+	p.fd = v->fd;
+	assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
 static int setup(void **state)
@@ -426,6 +431,43 @@ static void one_that_does_not_read_is_bounded(void **state)
 	}
 }
 
+/* As nodeos v4.0.6 does: after ten attempts, if it never was resolved. */
+static void a_name_that_is_none_is_given_up(void **state)
+{
+	struct env *v = *state;
+	struct p2p *p = v->n.p2p;
+	struct conn *c = p2p_add(p, "not a name:1");
+
+	assert_non_null(c);
+	for (unsigned i = 1; i <= 10; i++) {
+		assert_int_equal(c->state, CONN_RESOLVING);
+		for (int k = 0; k < 1000 && c->state == CONN_RESOLVING; k++)
+			work(v);
+		assert_int_equal(c->state, CONN_CLOSED);
+		assert_int_equal(c->immediate_closes, i);
+		assert_true(p2p_connect(c));
+	}
+	assert_int_equal(c->state, CONN_CLOSED);
+	assert_string_equal(p2p_api_connect(p, "not a name:1"), "already connected");
+	assert_string_equal(p2p_api_disconnect(p, "not a name:1"), "connection removed");
+	assert_string_equal(p2p_api_disconnect(p, "not a name:1"), "no known connection for host");
+	assert_string_equal(p2p_api_connect(p, "not a name:1"), "added connection");
+}
+
+/* The text of those that came in is empty. */
+static void one_that_came_in_can_be_let_go(void **state)
+{
+	struct env *v = *state;
+	struct wire_message m;
+
+	say_handshake(v);
+	expect(v, WIRE_HANDSHAKE, &m);
+	assert_string_equal(p2p_api_disconnect(v->n.p2p, ""), "connection removed");
+	assert_string_equal(p2p_api_disconnect(v->n.p2p, ""), "no known connection for host");
+	while (hear(v, &m))
+		;
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -444,6 +486,8 @@ int main(void)
 		CASE(an_unknown_range_is_refused),
 		CASE(whoever_speaks_out_of_turn_is_let_go),
 		CASE(one_that_does_not_read_is_bounded),
+		CASE(a_name_that_is_none_is_given_up),
+		CASE(one_that_came_in_can_be_let_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

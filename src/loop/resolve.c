@@ -1,11 +1,10 @@
-#include "sim/resolve.h"
+#include "loop/resolve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,8 +21,8 @@ struct job {
 	atomic_int users;
 	int event_fd;
 	int rc; /* of getaddrinfo() */
-	uint16_t port;
-	struct sockaddr_in address;
+	struct in_addr *addresses;
+	size_t n;
 	char host[HOST_MAX];
 };
 
@@ -40,7 +39,27 @@ static void job_release(struct job *j)
 	if (atomic_fetch_sub(&j->users, 1) > 1)
 		return;
 	(void)close(j->event_fd);
+	free(j->addresses);
 	free(j);
+}
+
+/* Returns 0 or an EAI_ code. */
+static int take_addresses(struct job *j, const struct addrinfo *found)
+{
+	size_t n = 0;
+
+	for (const struct addrinfo *a = found; a && n < RESOLVE_ADDRESSES_MAX; a = a->ai_next)
+		n++;
+	j->addresses = calloc(n ? n : 1, sizeof(*j->addresses));
+	if (!j->addresses)
+		return EAI_MEMORY;
+	for (const struct addrinfo *a = found; a && j->n < n; a = a->ai_next) {
+		struct sockaddr_in in;
+
+		memcpy(&in, a->ai_addr, sizeof(in));
+		j->addresses[j->n++] = in.sin_addr;
+	}
+	return 0;
 }
 
 static void *work(void *arg)
@@ -51,41 +70,35 @@ static void *work(void *arg)
 
 	j->rc = getaddrinfo(j->host, NULL, &hint, &found);
 	if (j->rc == 0) {
-		memcpy(&j->address, found->ai_addr, sizeof(j->address));
-		j->address.sin_port = htons(j->port);
+		j->rc = take_addresses(j, found);
 		freeaddrinfo(found);
 	}
-	if (write(j->event_fd, &one, sizeof(one)) < 0)
-		j->rc = EAI_SYSTEM;
+	/* It can fail only if the counter were full. */
+	(void)!write(j->event_fd, &one, sizeof(one));
 	job_release(j);
 	return NULL;
-}
-
-static const char *why(int rc)
-{
-	if (rc == EAI_NONAME || rc == EAI_NODATA)
-		return "Host not found (authoritative)";
-	if (rc == EAI_AGAIN)
-		return "Host not found (non-authoritative), try again later";
-	return gai_strerror(rc);
 }
 
 static void on_done(struct loop_io *io, unsigned events UNUSED, void *arg)
 {
 	struct resolve *r = arg;
+	struct job *j = r->job;
 	resolve_fn *fn = r->fn;
 	void *fn_arg = r->arg;
-	struct sockaddr_in address;
+	struct resolve_answer a;
 	uint64_t count;
-	int rc;
 
 	/* Reading it is what orders the thread's writes before ours. */
 	if (read(io->fd, &count, sizeof(count)) < 0)
 		return;
-	address = r->job->address;
-	rc = r->job->rc;
+	a = (struct resolve_answer){ .rc = j->rc,
+		.why = j->rc ? gai_strerror(j->rc) : NULL,
+		.addresses = j->addresses,
+		.n = j->rc ? 0 : j->n };
+	atomic_fetch_add(&j->users, 1);
 	resolve_cancel(r);
-	fn(fn_arg, rc ? NULL : &address, rc ? why(rc) : NULL);
+	fn(fn_arg, &a);
+	job_release(j);
 }
 
 static int start_thread(struct job *j, struct err *e)
@@ -107,12 +120,26 @@ static int start_thread(struct job *j, struct err *e)
 	return 0;
 }
 
+/* A host that is an address already; anything else is left to a thread. */
+static int start(struct job *j, struct err *e)
+{
+	uint64_t one = 1;
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, j->host, &a) != 1)
+		return start_thread(j, e);
+	j->addresses = malloc(sizeof(a));
+	if (!j->addresses)
+		return err_nomem(e);
+	j->addresses[j->n++] = a;
+	return write(j->event_fd, &one, sizeof(one)) < 0 ? err_sys(e, errno, "eventfd") : 0;
+}
+
 struct resolve *resolve_start(
-        struct loop *l, const char *host, uint16_t port, resolve_fn *fn, void *arg, struct err *e)
+        struct loop *l, const char *host, resolve_fn *fn, void *arg, struct err *e)
 {
 	struct resolve *r = calloc(1, sizeof(*r));
 	struct job *j = calloc(1, sizeof(*j));
-	uint64_t one = 1;
 
 	if (!r || !j || strlen(host) >= HOST_MAX) {
 		err_set(e, ERR_USAGE, "host name too long, or no memory");
@@ -125,28 +152,15 @@ struct resolve *resolve_start(
 	r->arg = arg;
 	r->job = j;
 	atomic_init(&j->users, 1);
-	j->port = port;
 	memcpy(j->host, host, strlen(host));
 	j->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (j->event_fd < 0 || loop_io_add(l, &r->io, j->event_fd, LOOP_READ, on_done, r, e) < 0) {
-		if (e->kind == ERR_NONE)
-			err_sys(e, errno, "eventfd");
-		resolve_cancel(r);
-		return NULL;
-	}
-	j->address.sin_family = AF_INET;
-	j->address.sin_port = htons(port);
-	if (inet_pton(AF_INET, host, &j->address.sin_addr) == 1) {
-		if (write(j->event_fd, &one, sizeof(one)) < 0)
-			err_sys(e, errno, "eventfd");
-	} else {
-		(void)start_thread(j, e);
-	}
-	if (e->kind != ERR_NONE) {
-		resolve_cancel(r);
-		return NULL;
-	}
-	return r;
+	if (j->event_fd < 0)
+		err_sys(e, errno, "eventfd");
+	else if (loop_io_add(l, &r->io, j->event_fd, LOOP_READ, on_done, r, e) == 0 &&
+	        start(j, e) == 0)
+		return r;
+	resolve_cancel(r);
+	return NULL;
 }
 
 void resolve_cancel(struct resolve *r)

@@ -1,0 +1,102 @@
+/*
+ * The first line METHOD TARGET of a request, its body as that of a gather, and the whole as the
+ * files in which the agent looks for its address: nothing that is let through may say more than a
+ * URL may, or be longer than its place.
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/address.h"
+#include "agent/gather_request.h"
+#include "agent/route.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What goes into the URL of a request to another agent. */
+static void check_target(const char *path)
+{
+	static const char allowed[] =
+	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-?=";
+
+	if (path[0] != '/' || path[strspn(path, allowed)] || strstr(path, "/../"))
+		abort();
+}
+
+static void check_route(const struct route *r)
+{
+	if (r->kind < ROUTE_QUIESCE)
+		return;
+	if (!str_is_name(r->service, SLOT_SERVICE_MAX) || r->slot < 1 ||
+	        r->slot > SLOT_NUMBER_MAX || r->tail > ROUTE_TAIL_MAX)
+		abort();
+}
+
+static void try_gather(const char *text, size_t n)
+{
+	struct gather_request q;
+	struct err e = ERR_INIT;
+
+	if (gather_request_parse(&q, text, n, &e) < 0)
+		return;
+	check_target(q.path);
+	check_route(&q.route);
+	if (q.n > AGENT_TARGETS_MAX || q.route.kind == ROUTE_GATHER)
+		abort();
+	for (size_t i = 0; i < q.n; i++)
+		if (!str_is_name(q.v[i].id, GATHER_ID_MAX) ||
+		        strspn(q.v[i].address, "0123456789abcdefABCDEF.:") !=
+		                strlen(q.v[i].address))
+			abort();
+	gather_request_release(&q);
+}
+
+static void try_address(const char *text)
+{
+	const struct address_facts each[] = {
+		{ .host_json = text },
+		{ .tcp = text },
+		{ .tcp6 = text, .interfaces = text },
+		{ .route = text, .interfaces = text },
+		{ text, text, text, text, text },
+	};
+	char out[ADDRESS_MAX];
+	bool is_v6;
+
+	for (size_t i = 0; i < ARRAY_LEN(each); i++)
+		if ((address_choose(out, &each[i]) != ADDRESS_NONE) != address_is_ip(out, &is_v6))
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	AUTO(free) char *text = malloc(size + 1), *line = NULL;
+	struct err e = ERR_INIT;
+	struct route r;
+	char *space;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	try_gather(text, size);
+	try_address(text);
+	line = strdup(text);
+	if (!line)
+		return 0;
+	line[strcspn(line, "\n")] = '\0';
+	space = strchr(line, ' ');
+	if (!space)
+		return 0;
+	*space = '\0';
+	if (route_parse_target(&r, line, space + 1, &e) == 0) {
+		check_target(space + 1);
+		check_route(&r);
+	} else if (r.status != 400 && r.status != 404 && r.status != 405) {
+		abort();
+	}
+	return 0;
+}
