@@ -2,11 +2,14 @@
 # build-image.sh - build an image from programs of this machine, without registry or "docker build"
 #
 # usage: docker/build-image.sh [--engine SOCKET] [--tag NAME] [--sim] [--output FILE] [PROGRAM...]
+#        docker/build-image.sh [--engine SOCKET] [--tag NAME] --front [--output FILE]
 #
 #   --engine SOCKET  engine to load into: a socket path or a DOCKER_HOST value (default $DOCKER_HOST)
 #   --tag NAME       name of the image (default nodeswarm/nodeswarm:latest; with --sim
-#                    nodeswarm/nodesim:latest)
+#                    nodeswarm/nodesim:latest, with --front nodeswarm/front:latest)
 #   --sim            add nodesim from beside the first PROGRAM, and label the image as simulator
+#   --front          haproxy, which scripts/install-deps.sh has unpacked or this machine has, for
+#                    stacks/front.yml
 #   --output FILE    write the archive for "docker load" to FILE and load nothing
 #   --quiet          print nothing but errors
 #
@@ -21,13 +24,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=docker/common.sh
 . "$root/docker/common.sh"
 
-engine='' tag='' sim='' output='' quiet=''
+engine='' tag='' sim='' front='' output='' quiet=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--engine) engine=${2:?--engine needs a socket} && shift 2 ;;
 	--tag) tag=${2:?--tag needs a name} && shift 2 ;;
 	--output) output=${2:?--output needs a file} && shift 2 ;;
 	--sim) sim=1 && shift ;;
+	--front) front=1 && shift ;;
 	--quiet) quiet=1 && shift ;;
 	-h | --help) print_help && exit 0 ;;
 	--) shift && break ;;
@@ -35,10 +39,22 @@ while [ $# -gt 0 ]; do
 	*) break ;;
 	esac
 done
+# An unpacked package: its files are where they would be installed, below $unpacked.
+unpacked=$root/build/packages/haproxy
+if [ -n "$front" ]; then
+	if [ $# -gt 0 ] || [ -n "$sim" ]; then
+		usage_error '--front takes no programs and no --sim'
+	fi
+	PATH=$unpacked/usr/sbin:$PATH:/usr/sbin:/sbin
+	type -P haproxy >/dev/null || die "no 'haproxy' here: run scripts/install-deps.sh run"
+	set -- haproxy
+fi
 [ $# -gt 0 ] || set -- "$root/build/nodeswarm"
 [ -z "$sim" ] || set -- "$@" "$(dirname "$1")/nodesim"
 if [ -z "$tag" ]; then
-	[ -n "$sim" ] && tag=nodeswarm/nodesim || tag=nodeswarm/nodeswarm
+	tag=nodeswarm/nodeswarm
+	[ -z "$sim" ] || tag=nodeswarm/nodesim
+	[ -z "$front" ] || tag=nodeswarm/front
 fi
 tag=$(check_tag "$tag")
 [ -n "$output" ] || use_engine "$engine"
@@ -71,9 +87,11 @@ for program in "$@"; do
 	[[ $file == */* ]] || file=$(type -P "$program") || die "no program '$program'"
 	file=$(realpath -e "$file") || die "no program '$program': run make first"
 	put "$file" "/usr/bin/$(basename "$program")"
-	libraries_of "$file" >"$work/libs"
+	libraries=''
+	[[ $file != "$unpacked"/* ]] || libraries=$(find "$unpacked/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
+	LD_LIBRARY_PATH=$libraries libraries_of "$file" >"$work/libs"
 	while read -r lib; do
-		put "$lib" "$lib"
+		put "$lib" "${lib#"$unpacked"}"
 		# glibc loads these by name, for DNS and user names; ldd cannot know.
 		if [[ $lib == */libc.so.* ]]; then
 			for nss in libnss_files.so.2 libnss_dns.so.2 libresolv.so.2; do

@@ -8,21 +8,26 @@
 #   test    build and run, and all that scripts/test.sh uses
 #   -n      only say what is missing; exit 1 if something is
 #
+# haproxy is only unpacked, below build/packages: its package would start a service on this machine,
+# and all that is wanted is the program, for the image of the front (docker/build-image.sh --front).
+#
 # Default: build run. For Debian 12 and later, Ubuntu 22.04 and later. Uses sudo when it is not
 # run by root, asks nothing, and does nothing when all is there.
 set -euo pipefail
 
 # One row a package. "a|b": the first that the system has is taken, any of them will do.
 # "name=program,...": not needed when these programs are here, from whatever source.
+# "name!": unpacked and not installed.
 # "name?": wanted only where the system has it; elsewhere another package includes it.
 # shellcheck disable=SC2034 # used by name
 {
 build_set='gcc make pkg-config libc6-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
 	libmicrohttpd-dev libsmartcols-dev libssl-dev'
 run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip iptables=iptables curl=curl
-	procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates'
+	procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates
+	haproxy!=haproxy dpkg=dpkg-deb'
 test_set="$build_set $run_set libcmocka-dev clang clang-format llvm libclang-rt-dev?
-	shellcheck cppcheck valgrind jq mmdebstrap xfsprogs=mkfs.xfs e2fsprogs=mkfs.ext4 git dpkg=dpkg-deb"
+	shellcheck cppcheck valgrind jq mmdebstrap xfsprogs=mkfs.xfs e2fsprogs=mkfs.ext4 git"
 }
 
 die()
@@ -42,8 +47,9 @@ satisfied()
 	local row=$1 package program
 	local names=${row%%=*}
 	for package in ${names//|/ }; do
-		! installed "${package%\?}" || return 0
+		! installed "${package%[?!]}" || return 0
 	done
+	[[ $names != *! || ! -d $unpacked/${names%!} ]] || return 0
 	[[ $row == *=* ]] || return 1
 	row=${row#*=}
 	for program in ${row//,/ }; do
@@ -79,6 +85,26 @@ pick()
 	die "no package '$1' in the package lists: is this Debian 12 or Ubuntu 22.04, with 'main' and 'universe'?"
 }
 
+# unpack PACKAGE: it and what it depends on and the system lacks, into $unpacked/PACKAGE. apt checks
+# the signatures; the locks are for the system's state, which is not touched.
+unpack()
+{
+	local dir=$unpacked/$1 deb
+	rm -rf "$dir.tmp"
+	mkdir -p "$dir.tmp/debs/partial"
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Debug::NoLocking=true -o APT::Sandbox::User= \
+		-o "Dir::Cache::archives=$dir.tmp/debs" --no-install-recommends --download-only install "$1" </dev/null
+	for deb in "$dir.tmp/debs"/*.deb; do
+		dpkg-deb -x "$deb" "$dir.tmp"
+	done
+	rm -rf "$dir.tmp/debs"
+	mv "$dir.tmp" "$dir"
+	# "make clean" of the tree's owner must be able to remove it.
+	chown -R --reference="$tree" "$unpacked"
+}
+
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+unpacked=$tree/build/packages
 dry=''
 if [ "${1-}" = -n ]; then
 	dry=1 && shift
@@ -100,7 +126,7 @@ find_missing()
 find_missing "$@"
 [ "${#rows[@]}" -gt 0 ] || exit 0
 if [ -n "$dry" ]; then
-	printf '%s\n' "${rows[@]}"
+	printf '%s\n' "${rows[@]%!}"
 	exit 1
 fi
 
@@ -118,9 +144,12 @@ apt()
 # The lists may be absent or too old to fetch from; a source that fails need not be one of ours.
 apt update || echo 'install-deps.sh: the package lists were not all updated, going on' >&2
 find_missing "$@"
-packages=()
+packages=() unpack=()
 for row in "${rows[@]}"; do
-	package=$(pick "$row")
-	packages+=("$package")
+	package=$(pick "${row%!}")
+	[[ $row == *! ]] && unpack+=("$package") || packages+=("$package")
 done
-apt install -y --no-install-recommends "${packages[@]}"
+[ "${#packages[@]}" = 0 ] || apt install -y --no-install-recommends "${packages[@]}"
+for package in "${unpack[@]}"; do
+	unpack "$package"
+done

@@ -9,8 +9,8 @@
 #include "supervise/supervise.h"
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
-static const char *extra_peers = "", *follow = "", *advertise = "";
-static int64_t slot, replicas, port, lame_duck, max_lag, peer_wait;
+static const char *extra_peers = "", *follow = "", *advertise = "", *check_interval;
+static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait;
 
 static const struct opt opts[] = {
 	{ "service", 0, "NAME", "the service's full name", .env = "NODESWARM_SERVICE",
@@ -40,8 +40,11 @@ static const struct opt opts[] = {
 	        .string = &address },
 	{ "port", 0, "PORT", "their port", .value = "8880", .min = 1, .max = 65535,
 	        .number = &port },
-	{ "lame-duck", 0, "TIME", "how long to be not ready before nodeos is stopped",
-	        .value = "3s", .env = "NODESWARM_LAME_DUCK", .duration = &lame_duck },
+	{ "check-interval", 0, "TIME", "how often fronts ask whether it is ready", .value = "1s",
+	        .env = "NODESWARM_CHECK_INTERVAL", .string = &check_interval },
+	{ "lame-duck", 0, "TIME",
+	        "how long to be not ready before nodeos is stopped; default: 3 check intervals",
+	        .env = "NODESWARM_LAME_DUCK", .duration = &lame_duck },
 	{ "max-lag", 0, "BLOCKS", "how far behind the best known head is still ready",
 	        .value = "30", .env = "NODESWARM_MAX_LAG", .min = 1, .max = 1000000,
 	        .number = &max_lag },
@@ -79,6 +82,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 	if (!service || !slot)
 		return command_usage(ctx, e,
 		        "a service and a slot are needed (NODESWARM_SERVICE, NODESWARM_SLOT)");
+	if (lame_duck < 0 && supervise_lame_duck(&cfg.lame_duck_ns, check_interval, e) < 0)
+		return -1;
 	rc = supervise_run(&cfg, e);
 	if (rc > 0)
 		return err_set(e, ERR_UNHEALTHY, "the slot was not left clean");

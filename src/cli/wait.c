@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/host.h"
 #include "base/table.h"
 #include "cli/output.h"
 
@@ -24,6 +25,7 @@ int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err
 		.pool = ctx->pool,
 		.wait_ns = wait_ns,
 		.interrupted = &ctx->interrupted,
+		.local_facts = host_facts,
 		.progress = on_progress,
 		.note = on_note,
 		.arg = ctx,

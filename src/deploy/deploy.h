@@ -37,6 +37,8 @@ struct deploy {
 	const char *pool;      /* for services that do not name theirs */
 	int64_t wait_ns;       /* < 0: no limit; 0: do not wait at all */
 	const volatile int *interrupted;
+	/* Facts of the machine we are on (agent/host.h), a new reference; may be NULL. */
+	json_t *(*local_facts)(const char *pool);
 	void (*progress)(void *arg, const char *text); /* a state that replaces the one before */
 	void (*note)(void *arg, const char *text);     /* an event */
 	void *arg;

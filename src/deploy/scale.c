@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/front.h"
 #include "deploy/spec.h"
 #include "engine/config.h"
 #include "engine/image.h"
@@ -82,6 +83,7 @@ int deploy_scale(
 		if (change_service(d, &dl, names[i], set_scale, &replicas, e) < 0)
 			goto out;
 	}
+	front_note_limit(d);
 	if (d->wait_ns == 0)
 		rc = 0;
 	else

@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "data/pool.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/front.h"
 #include "deploy/spec.h"
 #include "deploy/plan.h"
 #include "engine/config.h"
@@ -321,7 +322,8 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 	for (size_t i = 0; i < st->n_services; i++)
 		names[i] = st->services[i].name;
 	deadline_start(&dl, d);
-	if (load_actual(d, &dl, &a, e) < 0 || plan_make(&p, st, &a, e) < 0)
+	if (load_actual(d, &dl, &a, e) < 0 || plan_make(&p, st, &a, e) < 0 ||
+	        front_check_ingress(d, st, e) < 0)
 		goto out;
 	if (plan_only) {
 		rc = 0;
@@ -333,6 +335,8 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 	if (!before || leaving_note(&leaving, before, &set, e) < 0)
 		goto out;
 	rc = converge(d, &dl, st, &a, p, &template_changed, e);
+	if (rc == 0)
+		front_note_limit(d);
 	if (rc == 0 && d->wait_ns != 0)
 		rc = wait_for_all(d, &dl, &set, template_changed, &leaving, e);
 out:

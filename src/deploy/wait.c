@@ -134,11 +134,23 @@ static bool is_lost(const struct view_task *t)
 	return !t->status && t->failures >= FAILURES_MAX;
 }
 
+/* Until its health check has passed once, the name does not lead to the task, nor does a front. */
+static bool is_unlisted(const struct view_task *t)
+{
+	return t->service->is_fronted && t->t.state < ENGINE_TASK_RUNNING;
+}
+
 static void survey_task(struct survey *sv, const struct view_task *t)
 {
 	char buf[ERR_MSG_MAX];
 	const char *why;
 
+	if (view_task_serves(t) && is_unlisted(t)) {
+		if (!*sv->still)
+			snprintf(sv->still, sizeof(sv->still),
+			        "%.60s serves, and Swarm has not looked yet", t->name);
+		return;
+	}
 	if (view_task_serves(t)) {
 		sv->serving++;
 		if (view_task_is_known(t) || !t->on || t->on->state != VIEW_HOST_UNREACHABLE)

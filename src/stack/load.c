@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "stack/arena_priv.h"
+#include "stack/front_priv.h"
 #include "stack/interp_priv.h"
 #include "stack/node_priv.h"
 #include "stack/section_priv.h"
@@ -41,6 +42,7 @@ struct loader {
 	size_t n_configs, n_secrets;
 	struct stack_volume *volumes;
 	size_t n_volumes;
+	struct stack_front front;
 };
 
 /* --- sections ------------------------------------------------------------------------------- */
@@ -170,6 +172,7 @@ static const struct field top_fields[] = {
 	{ "configs", read_configs, 0, NULL },
 	{ "secrets", read_secrets, 0, NULL },
 	{ "volumes", read_volumes, 0, NULL },
+	{ "x-nodeswarm", read_file_own, offsetof(struct loader, front), NULL },
 	REFUSED("name", "Docker refuses it; the stack's name is given on the command line"),
 	REFUSED("include", "Docker refuses it; give several files"),
 	FIELDS_END,
@@ -351,6 +354,36 @@ static int check_references(struct loader *l, const struct stack_service *svc)
 	return 0;
 }
 
+/* --- fronts --------------------------------------------------------------------------------- */
+
+static int publish_fronts(struct loader *l)
+{
+	bool is_there = l->front.mode == STACK_FRONT_DEFAULT;
+	int rc;
+
+	for (size_t i = 0; i < l->n_services; i++) {
+		struct stack_service *svc = &l->services[i];
+
+		if (strcmp(svc->name, STACK_FRONT_SERVICE) == 0) {
+			is_there = true;
+			if (svc->front.mode == STACK_FRONT_DEFAULT)
+				svc->front = l->front;
+		}
+		rc = front_apply(l->arena, svc, l->e);
+		if (rc > 0)
+			return fail_pos(l, &svc->front.at,
+			        "service '%s' publishes no port, so it cannot be a front",
+			        svc->name);
+		if (rc < 0)
+			return -1;
+	}
+	if (is_there)
+		return 0;
+	return fail_pos(l, &l->front.at,
+	        "there is no service '" STACK_FRONT_SERVICE "' for this to be about; "
+	        "write it below a service");
+}
+
 /* --- the end -------------------------------------------------------------------------------- */
 
 static bool names_default(const struct stack_service *svc)
@@ -435,6 +468,8 @@ static int finish(struct loader *l, struct stack *st)
 	for (size_t i = 0; i < l->n_services; i++)
 		if (check_references(l, &l->services[i]) < 0)
 			return -1;
+	if (publish_fronts(l) < 0)
+		return -1;
 	for (size_t i = 0; i < l->n_sources; i++)
 		files[i] = l->sources[i].file;
 	sort(l->services, l->n_services, sizeof(*l->services), service_by_name);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "stack/front_priv.h"
 #include "stack/service_priv.h"
 
 /* What is read, and what is only needed while reading. */
@@ -525,6 +526,7 @@ static const struct field service_fields[] = {
 	SVC(dns_search, read_text_or_list),
 	SVC(extra_hosts, read_extra_hosts),
 	SVC(deploy, read_deploy),
+	{ "x-nodeswarm", read_service_own, offsetof(struct draft, svc.front), NULL },
 	REFUSED("build", REFUSED_IGNORED "; build the image first and name it with 'image'"),
 	REFUSED("cgroup_parent", NOT_IN_SWARM),
 	REFUSED("cgroupns_mode", NOT_IN_SWARM),

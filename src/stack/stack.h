@@ -48,7 +48,8 @@
 #define STACK_GENERATE_MAX    1024
 #define STACK_ITEMS_MAX       1000 /* services, networks, mounts, ports ... in one list */
 
-#define STACK_DEFAULT_NAME "nodeswarm"
+#define STACK_DEFAULT_NAME  "nodeswarm"
+#define STACK_FRONT_SERVICE "front" /* whom a file's own x-nodeswarm.front is about */
 
 /* Where a thing was written.  Lines and columns count from 1. */
 struct stack_pos {
@@ -199,6 +200,18 @@ struct stack_deploy {
 	struct stack_update update_config, rollback_config;
 };
 
+/*
+ * `x-nodeswarm: {front: ...}`: how a front is published.  ingress: through Swarm's mesh, which
+ * needs IPVS in the kernel of every host; `ports` and `deploy.endpoint_mode` of the model say so
+ * already.
+ */
+enum stack_front_mode { STACK_FRONT_DEFAULT, STACK_FRONT_HOST, STACK_FRONT_INGRESS };
+
+struct stack_front {
+	struct stack_pos at;
+	enum stack_front_mode mode;
+};
+
 struct stack_service {
 	struct stack_pos at;
 	const char *name;
@@ -229,6 +242,7 @@ struct stack_service {
 	struct stack_strs dns, dns_search;
 	struct stack_strs extra_hosts; /* "NAME:ADDRESS" */
 	struct stack_deploy deploy;
+	struct stack_front front;
 };
 
 /* --- top level ------------------------------------------------------------------------------ */

@@ -25,7 +25,11 @@
 #include "base/err.h"
 
 #define SUPERVISE_PORT 8880
-#define SUPERVISE_UID  7077 /* nodeos runs as this, and owns the data */
+/* Checks in a row that a front must see fail before it takes a reader out: `fall` in haproxy.cfg.
+ */
+#define SUPERVISE_CHECK_FALL 2
+
+#define SUPERVISE_UID 7077 /* nodeos runs as this, and owns the data */
 
 struct supervise_config {
 	const char *pool, *service, *task, *node;
@@ -46,6 +50,12 @@ struct supervise_config {
 	gid_t gid;
 	char *const *argv; /* nodeos and its arguments, NULL-terminated */
 };
+
+/*
+ * The lame duck that a front with this check interval needs, (fall + 1) times that.  The interval
+ * is written as HAProxy reads it too: a whole number of ms or s, 250 ms to 60 s.  ERR_USAGE.
+ */
+int supervise_lame_duck(int64_t *ret_ns, const char *check_interval, struct err *e) NODISCARD;
 
 /*
  * Run until asked to stop.  Returns 0 when the slot was left clean (or was never ours), 1 when

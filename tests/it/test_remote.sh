@@ -12,7 +12,7 @@ export NODESWARM_IMAGE=nodeswarm/nodesim:latest
 export NODESIM_FLUSH=3s
 export NODESWARM_CHECK_INTERVAL=1s
 # Where there is no agent the health check is all that tells.
-sed -i 's/interval: 10s/interval: 2s/' "$READERS_YML"
+sed -i 's/interval: 5s/interval: 2s/' "$READERS_YML"
 
 check 'a swarm of three nodes' swarm_up 3 1 || exit 1
 check 'images' swarm_images || exit 1
