@@ -29,7 +29,7 @@ machine()
 	ip6tables-save | grep -v -e '^[#*]' -e ' ACCEPT ' -e COMMIT
 	awk '{ print $2 }' /proc/mounts | sort
 	docker secret ls 2>/dev/null
-	ps -e -o comm= | grep -E 'dockerd|containerd|unshare|node|haproxy' | sort
+	ps -e -o comm= | awk '/dockerd|containerd|unshare|node|haproxy/' | sort
 	ls -d "$NODESWARM_QUICKSTART_DIR" "${NODESWARM_POOL-/var/lib/nodeswarm}" 2>&1
 }
 socket=unix://$NODESWARM_QUICKSTART_DIR/docker.sock
