@@ -304,7 +304,7 @@ tips()
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm logs readers.1
 	END
 	! is_swarm || cat <<-END
-		  ${sudo}$root/scripts/private-swarm.sh poweroff $dir/swarm $nodes   # a host loses power; start ends it
+		  ${sudo}$root/scripts/private-swarm.sh poweroff $dir/swarm $nodes   # a host loses power: its readers go elsewhere
 	END
 	cat <<-END
 		  ${sudo}$root/scripts/quickstart.sh --down      # removes all of this
@@ -323,11 +323,7 @@ remove_services()
 	local end=$((SECONDS + 90))
 	[ "$(get stack)" = made ] || return 0
 	if [ -x "$root/build/nodeswarm" ]; then
-		if is_swarm; then
-			nodeswarm down || true
-		else
-			NODESWARM_POOL=$(get pool_dir) nodeswarm down || true
-		fi
+		NODESWARM_POOL=$(get pool_dir) nodeswarm down || true
 	fi
 	docker stack rm "$stack" >/dev/null 2>&1 || true
 	until no_containers; do
@@ -378,6 +374,14 @@ down()
 		say "there is nothing that quickstart made: no '$state'"
 		return
 	fi
+	# All that it made is in there, and a swarm without a quorum could not be asked to end anything.
+	if is_swarm; then
+		swarm down
+		say 'hosts: gone, with their data'
+		rm -f "$state"
+		say 'done'
+		return
+	fi
 	DOCKER_HOST=$(get host)
 	export DOCKER_HOST
 	if [ -n "$DOCKER_HOST" ] && answers "$DOCKER_HOST"; then
@@ -392,12 +396,7 @@ down()
 		"$root/scripts/private-engine.sh" stop "$dir"
 		say 'engine: stopped, its data is gone'
 	fi
-	if is_swarm; then
-		swarm down
-		say 'hosts: gone, with their data'
-	else
-		remove_pool
-	fi
+	remove_pool
 	rm -f "$state"
 	say 'done'
 }

@@ -32,7 +32,7 @@ says()
 	timeout -s TERM 1.5 "$ROOT/tests/it/ask_forever" --close --rate 5 --timeout 0.3 127.0.0.1 "$1" >"$IT_DIR/out" || rc=$?
 	cat "$IT_DIR/out"
 	[ "$rc" = 1 ] || [ "$rc" = 124 ] || return
-	jq -e --arg k "$2" '.failed > 2 and .failed == .requests and all(.failures[]; .kind == $k)' "$IT_DIR/out" >/dev/null
+	jq -e --arg k "$2" '.failed > 2 and .failed == .requests and .longest_gap_ms > 700 and all(.failures[]; .kind == $k)' "$IT_DIR/out" >/dev/null
 }
 
 chain=$(printf '%064d' 1)
@@ -60,6 +60,6 @@ answered()
 {
 	"$ROOT/tests/it/ask_forever" --close --start "$IT_DIR/began" 127.0.0.1 "$port" >"$IT_DIR/out" &
 	wait_for 5 test -e "$IT_DIR/began" && sleep 0.5 && kill $! && wait $! &&
-		jq -e '.failed == 0 and .requests > 10 and .backends["10.0.0.1:8888"] == .requests' "$IT_DIR/out"
+		jq -e '.failed == 0 and .requests > 10 and .longest_gap_ms > 15 and .longest_gap_ms < 500 and .backends["10.0.0.1:8888"] == .requests' "$IT_DIR/out"
 }
 check 'good answers are good, and counted by backend' answered

@@ -180,6 +180,13 @@ setsid sleep 2000 &
 touch "$IT_DIR/ready"
 sleep 1000
 END
+sample swarm <<'END'
+. "$ROOT/tests/it/swarm.sh"
+swarm_up 2 && swarm_image it/tools sleep
+D 2 run -d it/tools 1000
+touch "$IT_DIR/ready"
+sleep 1000
+END
 
 echo "$pidns" >"$T/samples/id"
 
@@ -233,7 +240,7 @@ ready()
 }
 is_ready()
 {
-	ls "$T"/nsit-*-"$1"-*/test_long/ready
+	ls "$T"/nsit-*-"$1"-*/test_*/ready
 }
 
 ctrl_c()
@@ -253,13 +260,14 @@ check 'and leaves nothing' nothing_left
 
 kill_main()
 {
-	start long
+	start "$1"
 	ready "$started" || return
 	kill -KILL "$started"
 	wait "$started" 2>/dev/null
 	wait_for 5 nothing_left
 }
-check 'SIGKILL to a run leaves nothing' kill_main
+check 'SIGKILL to a run leaves nothing' kill_main long
+check 'nor of a swarm of several nodes' kill_main swarm
 
 kill_all_shells()
 {
