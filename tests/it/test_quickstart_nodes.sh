@@ -22,7 +22,7 @@ machine()
 	ip -o link | cut -d: -f2
 	iptables-save | grep -v '^#'
 	awk '{ print $2 }' /proc/mounts | sort
-	pgrep -la 'dockerd|containerd|unshare|nsenter|perl|sleep' | cut -d' ' -f2- | sort
+	ps -e -o comm= | awk '/dockerd|containerd|unshare|nsenter|perl|sleep/' | sort
 	find /sys/fs/cgroup -path "*$NODESWARM_QUICKSTART_CGROUP*"
 	ls -d "$NODESWARM_QUICKSTART_DIR" /var/lib/nodeswarm /var/lib/docker 2>&1
 }
