@@ -57,7 +57,7 @@ static int print_report(struct context *ctx, const struct doctor_report *r, stru
 
 static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
 	AUTO(agents_free) struct agents *agents = NULL;
 	AUTO(doctor_report) struct doctor_report r = DOCTOR_REPORT_INIT;
 	AUTO(json) json_t *facts = NULL;
@@ -66,7 +66,6 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 	(void)argv;
 	if (!eng)
 		return -1;
-	engine_interrupt_on(eng, &ctx->interrupted);
 	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
 	if (!agents)
 		return -1;

@@ -218,11 +218,10 @@ static int print_logs(struct context *ctx, struct engine *eng, const char *name,
 
 static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
 
 	if (!eng)
 		return -1;
-	engine_interrupt_on(eng, &ctx->interrupted);
 	if (!from_file)
 		return print_logs(ctx, eng, argv[0], e);
 	if (follow || timestamps || since_ns)

@@ -235,12 +235,11 @@ static int show_again(struct context *ctx, struct engine *eng, struct agents *ag
 
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = engine_new(ctx->host, e);
+	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
 	AUTO(agents_free) struct agents *agents = NULL;
 
 	if (!eng)
 		return -1;
-	engine_interrupt_on(eng, &ctx->interrupted);
 	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
 	if (!agents)
 		return -1;

@@ -55,6 +55,8 @@
 #include "base/strvec.h"
 #include "cli/progress.h"
 
+struct engine;
+
 enum command_flags {
 	COMMAND_HAS_JSON = 1 << 0, /* prints a result; without it --json is a usage error */
 	/* The options end at the first argument: for commands that run another program. */
@@ -90,7 +92,7 @@ struct context {
 	bool out_tty, err_tty; /* whether a person looks at it */
 	bool json;             /* --json */
 	int level;             /* -1 with -q, 1 with -v, else 0 */
-	const char *host;      /* --host, or NULL: DOCKER_HOST or the default socket */
+	const char *host;      /* for command_engine(), which knows --host and --context */
 	const char *stack;     /* --stack; a valid name */
 	const char *pool;      /* --pool; an absolute path */
 	const struct command *command;
@@ -128,6 +130,12 @@ const struct command *command_find(const char *name);
 
 /* ERR_USAGE for a name that is no command, with the nearest one.  Always returns -1. */
 int command_unknown(const char *name, struct err *e);
+
+/*
+ * The engine that the global options name.  Ctrl-C ends its calls; a connection that others could
+ * read and use is warned of, once a process.  The caller frees it.
+ */
+struct engine *command_engine(struct context *ctx, struct err *e) NODISCARD;
 
 /*
  * ERR_USAGE for what the command itself finds wrong with its options and arguments, with the

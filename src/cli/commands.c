@@ -6,6 +6,8 @@
 
 #include "base/suggest.h"
 #include "cli/opts.h"
+#include "cli/output.h"
+#include "engine/engine.h"
 
 /* The groups stand in the overview in the order of their first command here. */
 const struct command *const commands[] = {
@@ -62,4 +64,22 @@ int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...
 	va_end(ap);
 	err_set(e, ERR_USAGE, "%s", text);
 	return err_hint(e, "see 'nodeswarm help %s'", ctx->command->name);
+}
+
+struct engine *command_engine(struct context *ctx, struct err *e)
+{
+	static bool warned;
+	struct engine *eng = engine_new(ctx->host, e);
+
+	if (!eng)
+		return NULL;
+	engine_interrupt_on(eng, &ctx->interrupted);
+	if (engine_is_exposed(eng) && !warned) {
+		output_warn(ctx,
+		        "'%s' is spoken to without TLS: whoever can reach it is root on its host, "
+		        "and secrets are sent in the clear",
+		        engine_host(eng));
+		warned = true;
+	}
+	return eng;
 }

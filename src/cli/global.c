@@ -1,20 +1,25 @@
 #include "cli/global.h"
 
+#include <stdlib.h>
+
 #include "base/str.h"
+#include "engine/engine.h"
 
 /* A stack's name is the front part of service names, which DNS limits to 63 bytes. */
 #define STACK_NAME_MAX 40
 
 static struct {
 	bool json, quiet, verbose, help, version;
-	const char *host, *stack, *pool;
+	const char *host, *context, *stack, *pool;
 } g;
 
 const struct opt global_opts[] = {
 	{ "host", 'H', "URL",
-	        "talk to the Docker Engine at URL (unix://, tcp://); without it DOCKER_HOST or the "
-	        "local socket",
-	        .string = &g.host },
+	        "talk to the Docker Engine at URL (unix://, tcp://, https://); without it the one "
+	        "that the docker command would take",
+	        .exclusive = 'h', .string = &g.host },
+	{ "context", 0, "NAME", "talk to the Docker Engine of that docker context",
+	        .exclusive = 'h', .string = &g.context },
 	{ "stack", 0, "NAME", "the stack to work on", .value = "nodeswarm",
 	        .env = "NODESWARM_STACK", .string = &g.stack },
 	{ "pool", 0, "DIR", "the directory that holds the data of a host's chain nodes",
@@ -29,6 +34,20 @@ const struct opt global_opts[] = {
 	{ NULL },
 };
 
+/* A context is one more way to name an engine. */
+static int apply_engine(struct context *ctx, struct err *e)
+{
+	static char *named;
+
+	ctx->host = g.host;
+	if (!g.context)
+		return 0;
+	free(named);
+	named = str_fmt(ENGINE_CONTEXT_PREFIX "%s", g.context);
+	ctx->host = named;
+	return named ? 0 : err_nomem(e);
+}
+
 int global_apply(struct context *ctx, struct global_wants *ret, struct err *e)
 {
 	if (!str_is_name(g.stack, STACK_NAME_MAX))
@@ -39,7 +58,8 @@ int global_apply(struct context *ctx, struct global_wants *ret, struct err *e)
 		return err_set(e, ERR_USAGE, "the pool '%s' is not an absolute path", g.pool);
 	ctx->json = g.json;
 	ctx->level = g.quiet ? -1 : g.verbose ? 1 : 0;
-	ctx->host = g.host;
+	if (apply_engine(ctx, e) < 0)
+		return -1;
 	ctx->stack = g.stack;
 	ctx->pool = g.pool;
 	ret->help = g.help;

@@ -20,7 +20,7 @@ static void on_note(void *arg, const char *text)
 int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e)
 {
 	*d = (struct deploy){
-		.engine = engine_new(ctx->host, e),
+		.engine = command_engine(ctx, e),
 		.stack = ctx->stack,
 		.pool = ctx->pool,
 		.wait_ns = wait_ns,
@@ -32,7 +32,6 @@ int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err
 	};
 	if (!d->engine)
 		return -1;
-	engine_interrupt_on(d->engine, &ctx->interrupted);
 	d->agents = agents_new(d->engine, ctx->stack, ctx->pool, &ctx->interrupted, e);
 	if (!d->agents) {
 		engine_free(d->engine);

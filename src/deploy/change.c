@@ -10,14 +10,18 @@
 #define CONFLICTS_MAX 50
 #define CONFLICT_MS   40
 
-int change_service(struct deploy *d, const char *id, change_fn *fn, void *arg, struct err *e)
+int change_service(struct deploy *d, struct deadline *dl, const char *id, change_fn *fn, void *arg,
+        struct err *e)
 {
 	for (unsigned tries = 0;; tries++) {
-		AUTO(json) json_t *j = engine_service_inspect(d->engine, id, e);
+		AUTO(json) json_t *j = NULL;
 		AUTO(json) json_t *spec = NULL;
 		struct engine_service s;
 		int rc;
 
+		do
+			j = engine_service_inspect(d->engine, id, e);
+		while (!j && away_wait(d, dl, e) == 0);
 		if (!j || engine_service_view(j, &s, e) < 0)
 			return -1;
 		spec = json_deep_copy(s.spec);
@@ -28,13 +32,13 @@ int change_service(struct deploy *d, const char *id, change_fn *fn, void *arg, s
 			return rc;
 		if (engine_service_update(d->engine, s.id, s.version, spec, e) == 0)
 			return 0;
-		if (e->kind != ERR_CONFLICT || tries >= CONFLICTS_MAX)
+		if (tries >= CONFLICTS_MAX || (e->kind != ERR_CONFLICT && away_wait(d, dl, e) < 0))
 			return -1;
 		err_clear(e);
 		(void)poll(NULL, 0, CONFLICT_MS);
 		if (d->interrupted && *d->interrupted)
 			return err_set(
-			        e, ERR_INTERRUPTED, "interrupted before '%s' was changed", s.name);
+			        e, ERR_INTERRUPTED, "interrupted while '%s' was changed", s.name);
 	}
 }
 

@@ -10,13 +10,17 @@
 PRINTF(2, 3) void deploy_progress(struct deploy *d, const char *fmt, ...);
 PRINTF(2, 3) void deploy_note(struct deploy *d, const char *fmt, ...);
 
+#define MANAGERS_MAX 16
+
 /* The clock of one wait: started at the command's begin. */
 struct deadline {
 	int64_t at_ns;      /* CLOCK_MONOTONIC, or -1: none */
 	int64_t started_ns; /* real time: failures of slots count from here */
-	int64_t away_ns;    /* since when the engine does not answer; 0: it does */
 	int64_t mute_ns;    /* since when an agent that should run does not answer; 0: all do */
-	bool seen;          /* the engine has answered once */
+	struct manager {
+		char name[64], addr[80];
+	} managers[MANAGERS_MAX]; /* of the last look */
+	size_t n_managers;
 };
 
 void deadline_start(struct deadline *dl, const struct deploy *d);
@@ -28,8 +32,7 @@ void deadline_start(struct deadline *dl, const struct deploy *d);
 int deadline_turn(
         const struct deploy *d, struct deadline *dl, const char *still, struct err *e) NODISCARD;
 
-/* view_load(), but an engine that has answered before and is away now is waited for.  NULL and
- * *e otherwise. */
+/* view_load(), with away_wait().  NULL and *e otherwise. */
 struct view *deadline_view(
         struct deploy *d, struct deadline *dl, bool no_status, struct err *e) NODISCARD;
 
@@ -85,15 +88,36 @@ int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *s
 int wait_both(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
         const struct leaving *l, struct slot_ends *ret, struct err *e) NODISCARD;
 
+/* --- away.c --- */
+
+/*
+ * A call of the engine has failed with *e.  If that is because the swarm has no leader at present,
+ * or the engine is away that has answered before: wait a little, saying so, and return 0 with *e
+ * clear: call again.  Otherwise, or when that has taken too long, -1 with what to do about it.
+ *
+ * A write that failed so may have been done: read again before it is repeated.
+ *
+ *	do
+ *		j = engine_service_inspect(d->engine, id, e);
+ *	while (!j && away_wait(d, dl, e) == 0);
+ */
+int away_wait(struct deploy *d, struct deadline *dl, struct err *e) NODISCARD;
+
+/* Remember who the managers are, for the day when nobody can tell. */
+void away_note_managers(struct deadline *dl, const struct engine_nodes *nodes);
+
 /* --- change.c --- */
 
 /* Change a service's spec (a copy, to be changed in place).  Returns 0, 1 for "nothing to
  * change", -1. */
 typedef int change_fn(json_t *spec, void *arg, struct err *e);
 
-/* Read, change, write, again and again on conflicts.  Returns as fn, or -1. */
-int change_service(
-        struct deploy *d, const char *id, change_fn *fn, void *arg, struct err *e) NODISCARD;
+/*
+ * Read, change, write, again and again on conflicts and while the engine is away; so fn may see
+ * what an earlier try of its own has made.  Returns as fn, or -1.
+ */
+int change_service(struct deploy *d, struct deadline *dl, const char *id, change_fn *fn, void *arg,
+        struct err *e) NODISCARD;
 
 /* Set a replicated service's number; -1 with ERR_USAGE for other modes. */
 int spec_set_replicas(json_t *spec, int64_t n, struct err *e) NODISCARD;

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "deploy/plan_priv.h"
 #include "deploy/spec.h"
 #include "stack/stack.h"
 
@@ -153,6 +154,28 @@ static int missing_external(struct builder *b, const char *what, const char *nam
 	return err_hint(b->e, "make it first, or leave out 'external' so that 'up' makes it");
 }
 
+static int cannot_change(struct builder *b, const char *what, const char *name, const char *how)
+{
+	return err_hint(b->e,
+	        "the engine cannot change a %s: %s, or 'nodeswarm down' removes '%.60s' with the "
+	        "stack, and 'nodeswarm up' makes it anew (data-dirs stay)",
+	        what, how, name);
+}
+
+static int check_network(
+        struct builder *b, const struct stack_network *n, const json_t *have, const char *name)
+{
+	char where[64];
+	int rc = plan_same_network(b->st, n, have, where, sizeof(where), b->e);
+
+	if (rc <= 0)
+		return rc;
+	err_set(b->e, ERR_CONFLICT,
+	        "the network '%s' is there, but is not what the file says now: %s differs", name,
+	        where);
+	return cannot_change(b, "network", name, "give it another name in the file");
+}
+
 static int plan_network(struct builder *b, const struct stack_network *n)
 {
 	AUTO(free) char *name = spec_network_name(b->st, n);
@@ -168,12 +191,34 @@ static int plan_network(struct builder *b, const struct stack_network *n)
 		        ? 0
 		        : missing_external(b, "network", name);
 	rc = is_ours(b, "network", have, name);
-	if (rc < 0)
+	if (rc < 0 || (rc > 0 && check_network(b, n, have, name) < 0))
 		return -1;
 	op = add_op(b, rc ? PLAN_KEEP : PLAN_CREATE, PLAN_NETWORK, name);
 	if (!op)
 		return -1;
 	op->item.network = n;
+	return 0;
+}
+
+static int check_file(
+        struct builder *b, const struct stack_file *f, struct plan_op *op, const json_t *have)
+{
+	const char *what = plan_object_name(op->object);
+	int rc = plan_same_file(b->st, f, op->object == PLAN_SECRET, have, b->e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == PLAN_OTHER_CONTENT) {
+		err_set(b->e, ERR_CONFLICT,
+		        "the %s '%s' is there, but with another content than '%s' has now", what,
+		        op->name, f->path);
+		return cannot_change(b, what, op->name,
+		        "leave out its 'name:' and 'up' names it after its content");
+	}
+	if (rc == PLAN_OTHER_LABELS) {
+		op->action = PLAN_UPDATE;
+		because(op, "its labels have changed");
+	}
 	return 0;
 }
 
@@ -201,7 +246,7 @@ static int plan_file(
 	op->item.file = f;
 	if (f->generate)
 		because(op, "%zu random bytes, made once", f->generate);
-	return 0;
+	return rc && !f->generate ? check_file(b, f, op, have) : 0;
 }
 
 /* --- services ------------------------------------------------------------------------- */

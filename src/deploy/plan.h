@@ -13,6 +13,9 @@
  * An external secret that is to be generated (stack/stack.h) is made once, by its plain name, and
  * from then on is somebody's: it is neither compared nor changed.
  *
+ * What has a name of its own and is there with another content, or a network that is there with
+ * another definition, is an error: the engine could not change it.
+ *
  * Replicas: the file's number counts when a service is made, and when that number has changed
  * since the last `up`.  Otherwise a service keeps the size that somebody gave it, with our
  * scale or docker's; one that was stopped gets its former size back.
@@ -73,8 +76,8 @@ void plan_actual_release(struct plan_actual *a);
 
 /*
  * Returns 0 and the plan, which borrows from st; -1: ERR_CONFLICT when a name is taken by
- * something that is not this stack's, ERR_NOT_FOUND for an external network, config or secret
- * that is not there.
+ * something that is not this stack's, or by what would have to change and cannot, ERR_NOT_FOUND for
+ * an external network, config or secret that is not there.
  */
 int plan_make(struct plan **ret, const struct stack *st, const struct plan_actual *a,
         struct err *e) NODISCARD;

@@ -80,7 +80,7 @@ int deploy_scale(
 	for (size_t i = 0; i < n; i++) {
 		int64_t replicas = v[i].replicas;
 
-		if (change_service(d, names[i], set_scale, &replicas, e) < 0)
+		if (change_service(d, &dl, names[i], set_scale, &replicas, e) < 0)
 			goto out;
 	}
 	front_note_limit(d);
@@ -95,8 +95,9 @@ out:
 
 /* --- stop ---------------------------------------------------------------------------- */
 
-static int set_stopped(json_t *spec, void *arg UNUSED, struct err *e)
+static int set_stopped(json_t *spec, void *arg, struct err *e)
 {
+	const struct view_service *s = arg;
 	int64_t now = json_int(spec, "Mode.Replicated.Replicas", -1);
 	char text[32], at[CLOCK_TEXT_MAX];
 
@@ -104,10 +105,20 @@ static int set_stopped(json_t *spec, void *arg UNUSED, struct err *e)
 	if (now == 0)
 		return 1;
 	snprintf(text, sizeof(text), "%" PRId64, now);
-	if (spec_set_label(spec, SPEC_LABEL_STOPPED, text, e) < 0 ||
+	if (spec_set_label(spec, SPEC_LABEL_STOPPED, text, e) < 0)
+		return -1;
+	if (s->is_supervised &&
 	        spec_set_label(spec, SPEC_LABEL_STOPPED_AT, clock_text(at, clock_real_ns()), e) < 0)
 		return -1;
 	return spec_set_replicas(spec, 0, e);
+}
+
+/* How its slots were left is known and told: the next stop need not name them again. */
+static int set_told(json_t *spec, void *arg UNUSED, struct err *e)
+{
+	if (!json_object_get(json_at(spec, "Labels"), SPEC_LABEL_STOPPED_AT))
+		return 1;
+	return spec_set_label(spec, SPEC_LABEL_STOPPED_AT, NULL, e);
 }
 
 /* In this order: what tells how a slot was left goes last. */
@@ -120,16 +131,24 @@ static enum turn turn_of(const struct view_service *s)
 	                                           : TURN_OTHER;
 }
 
+static int change_all(struct deploy *d, struct deadline *dl, const struct view *v,
+        const struct service_set *set, change_fn *fn, struct err *e)
+{
+	for (size_t i = 0; i < v->n_services; i++)
+		if (service_set_has(set, &v->services[i]) &&
+		        change_service(d, dl, v->services[i].e.id, fn, &v->services[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 static int stop_services(struct deploy *d, struct deadline *dl, const struct view *before,
         const struct service_set *set, struct slot_ends *ret, struct err *e)
 {
 	struct leaving leaving = { 0 };
 	int rc = leaving_note(&leaving, before, set, e);
 
-	for (size_t i = 0; rc == 0 && i < before->n_services; i++)
-		if (service_set_has(set, &before->services[i]) &&
-		        change_service(d, before->services[i].e.id, set_stopped, NULL, e) < 0)
-			rc = -1;
+	if (rc == 0)
+		rc = change_all(d, dl, before, set, set_stopped, e);
 	if (rc == 0 && d->wait_ns != 0)
 		rc = wait_gone(d, dl, set, &leaving, ret, e);
 	leaving_release(&leaving);
@@ -172,7 +191,10 @@ static int stop_set(struct deploy *d, struct deadline *dl, const struct service_
 			        turn_of(&before->services[i]) == (enum turn)turn)
 				names[part.n++] = before->services[i].e.name;
 		/* An empty set would mean all. */
-		if (part.n && stop_services(d, dl, before, &part, ret, e) < 0)
+		if (part.n &&
+		        (stop_services(d, dl, before, &part, ret, e) < 0 ||
+		                (!is_last && d->wait_ns != 0 &&
+		                        change_all(d, dl, before, &part, set_told, e) < 0)))
 			return -1;
 	}
 	return 0;
@@ -197,8 +219,8 @@ typedef int remove_fn(struct engine *, const char *, struct err *);
 #define LAST "_" VIEW_AGENT
 
 /* One round.  still: what is in use yet, or "". */
-static int remove_round(struct deploy *d, const json_t *all, bool last, const char *what,
-        remove_fn *rm, char still[ERR_MSG_MAX], struct err *e)
+static int remove_round(struct deploy *d, struct deadline *dl, const json_t *all, bool last,
+        const char *what, remove_fn *rm, char still[ERR_MSG_MAX], struct err *e)
 {
 	for (size_t i = 0; i < json_array_size(all); i++) {
 		const json_t *j = json_array_get(all, i);
@@ -213,9 +235,9 @@ static int remove_round(struct deploy *d, const json_t *all, bool last, const ch
 			deploy_note(d, "removed %s %s", what, name);
 		if (rc >= 0)
 			continue;
-		if (e->kind != ERR_CONFLICT)
-			return err_wrap(e, "remove %s '%s'", what, name);
 		snprintf(still, ERR_MSG_MAX, "%s", e->msg);
+		if (e->kind != ERR_CONFLICT && away_wait(d, dl, e) < 0)
+			return err_wrap(e, "remove %s '%s'", what, name);
 		err_clear(e);
 	}
 	return 0;
@@ -230,13 +252,16 @@ static int remove_all(struct deploy *d, struct deadline *dl, const char *what, l
 	if (!label)
 		return err_nomem(e);
 	for (;;) {
-		AUTO(json) json_t *all = list(d->engine, ENGINE_FILTERS({ "label", label }), e);
+		AUTO(json) json_t *all = NULL;
 		char still[ERR_MSG_MAX] = "";
 
+		do
+			all = list(d->engine, ENGINE_FILTERS({ "label", label }), e);
+		while (!all && away_wait(d, dl, e) == 0);
 		if (!all)
 			return -1;
-		if (remove_round(d, all, false, what, rm, still, e) < 0 ||
-		        (!*still && remove_round(d, all, true, what, rm, still, e) < 0))
+		if (remove_round(d, dl, all, false, what, rm, still, e) < 0 ||
+		        (!*still && remove_round(d, dl, all, true, what, rm, still, e) < 0))
 			return -1;
 		if (!*still)
 			return 0;
@@ -274,8 +299,12 @@ static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 		return err_nomem(e);
 	for (;;) {
 		size_t left;
+		int rc;
 
-		if (count_tasks(d, label, &left, e) < 0)
+		do
+			rc = count_tasks(d, label, &left, e);
+		while (rc < 0 && away_wait(d, dl, e) == 0);
+		if (rc < 0)
 			return -1;
 		if (!left)
 			return 0;
@@ -291,8 +320,11 @@ static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 static int remove_image(struct deploy *d, struct deadline *dl, const char *image, struct err *e)
 {
 	for (unsigned i = 0;; i++) {
-		int rc = engine_image_remove(d->engine, image, e);
+		int rc;
 
+		do
+			rc = engine_image_remove(d->engine, image, e);
+		while (rc < 0 && away_wait(d, dl, e) == 0);
 		if (rc >= 0 || e->kind != ERR_CONFLICT || i == IMAGE_TRIES)
 			return rc;
 		err_clear(e);

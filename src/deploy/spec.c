@@ -108,7 +108,19 @@ json_t *spec_config(const struct stack *st, const struct stack_file *f, struct e
 
 json_t *spec_secret(const struct stack *st, const struct stack_file *f, struct err *e)
 {
-	return file_spec(st, f, e);
+	AUTO(json) json_t *o = file_spec(st, f, e);
+	char hex[SHA256_HEX_SIZE];
+
+	if (!o || !f->own_name)
+		return TAKE(o);
+	sha256_hex(hex, f->data, f->size);
+	hex[DIGEST_SHOWN] = '\0';
+	if (json_object_set_new(
+	            json_object_get(o, "Labels"), SPEC_LABEL_CONTENT, json_string(hex)) < 0) {
+		err_nomem(e);
+		return NULL;
+	}
+	return TAKE(o);
 }
 
 /* --- the service --------------------------------------------------------------------------------

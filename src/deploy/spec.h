@@ -34,12 +34,15 @@ struct stack_network;
 struct stack_file;
 
 /* Labels; the first two are the docker CLI's. */
-#define SPEC_LABEL_STACK      "com.docker.stack.namespace"
-#define SPEC_LABEL_IMAGE      "com.docker.stack.image"
-#define SPEC_LABEL_DIGEST     "nodeswarm.spec"     /* spec_digest() of the wanted spec */
-#define SPEC_LABEL_REPLICAS   "nodeswarm.replicas" /* replicas the file asked for at the last up */
-#define SPEC_LABEL_STOPPED    "nodeswarm.stopped"  /* former replicas while stopped */
-#define SPEC_LABEL_STOPPED_AT "nodeswarm.stopped-at" /* when it was stopped, RFC 3339 */
+#define SPEC_LABEL_STACK    "com.docker.stack.namespace"
+#define SPEC_LABEL_IMAGE    "com.docker.stack.image"
+#define SPEC_LABEL_DIGEST   "nodeswarm.spec"     /* spec_digest() of the wanted spec */
+#define SPEC_LABEL_REPLICAS "nodeswarm.replicas" /* replicas the file asked for at the last up */
+#define SPEC_LABEL_CONTENT  "nodeswarm.content"  /* of a secret that is not named after it */
+#define SPEC_LABEL_STOPPED  "nodeswarm.stopped"  /* former replicas while stopped */
+#define SPEC_LABEL_STOPPED_AT                                                                      \
+	"nodeswarm.stopped-at" /* RFC 3339; since a stop that has not yet told how slots were left \
+	                        */
 
 /*
  * The ids that the engine gave: objects {name in the engine: id}.  A service's networks may be
@@ -71,7 +74,8 @@ bool spec_is_predefined_network(const char *name);
 json_t *spec_service(const struct stack *st, const struct stack_service *svc,
         const struct spec_refs *refs, struct err *e) NODISCARD;
 
-/* POST /networks/create, /configs/create, /secrets/create; not for external ones. */
+/* POST /networks/create, /configs/create, /secrets/create; not for external ones.  A secret with an
+ * own name has the digits that its name would have as a label: its content cannot be asked for. */
 json_t *spec_network(
         const struct stack *st, const struct stack_network *net, struct err *e) NODISCARD;
 json_t *spec_config(const struct stack *st, const struct stack_file *f, struct err *e) NODISCARD;

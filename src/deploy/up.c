@@ -30,7 +30,7 @@
 #define CONFLICTS_MAX 150 /* rounds that met a conflict */
 #define ROUND_MS      200
 
-static int load_actual(struct deploy *d, struct plan_actual *a, struct err *e)
+static int try_load(struct deploy *d, struct plan_actual *a, struct err *e)
 {
 	plan_actual_release(a);
 	/* All of them, not only this stack's: names may be taken, and externals are others'. */
@@ -42,13 +42,27 @@ static int load_actual(struct deploy *d, struct plan_actual *a, struct err *e)
 	return 0;
 }
 
+static int load_actual(struct deploy *d, struct deadline *dl, struct plan_actual *a, struct err *e)
+{
+	int rc;
+
+	do
+		rc = try_load(d, a, e);
+	while (rc < 0 && away_wait(d, dl, e) == 0);
+	return rc;
+}
+
 /* Images are looked for here only; other hosts' engines answer for theirs by their tasks. */
-static int check_images(struct deploy *d, const struct stack *st, struct err *e)
+static int check_images(
+        struct deploy *d, struct deadline *dl, const struct stack *st, struct err *e)
 {
 	for (size_t i = 0; i < st->n_services; i++) {
 		const char *image = st->services[i].image;
-		AUTO(json) json_t *j = engine_image_inspect(d->engine, image, e);
+		AUTO(json) json_t *j = NULL;
 
+		do
+			j = engine_image_inspect(d->engine, image, e);
+		while (!j && away_wait(d, dl, e) == 0);
 		if (j)
 			continue;
 		if (e->kind != ERR_NOT_FOUND)
@@ -68,7 +82,7 @@ static int check_images(struct deploy *d, const struct stack *st, struct err *e)
 static int check_pools(struct deploy *d, const struct stack *st, struct err *e)
 {
 	/* Of an engine that is elsewhere the pool is too. */
-	if (!str_starts(engine_host(d->engine), "unix://", NULL))
+	if (!engine_is_unix(d->engine))
 		return 0;
 	for (size_t i = 0; i < st->n_services; i++) {
 		const struct stack_service *s = &st->services[i];
@@ -122,6 +136,28 @@ static int create_generated(
 	return rc;
 }
 
+/* The one thing of a config or secret that can change. */
+static int relabel_file(struct deploy *d, const struct stack *st, const struct plan_op *op,
+        bool secret, struct err *e)
+{
+	const struct stack_file *f = op->item.file;
+	AUTO(json) json_t *body = secret ? spec_secret(st, f, e) : spec_config(st, f, e);
+	AUTO(json) json_t *have = NULL;
+	json_t *labels;
+
+	if (!body)
+		return -1;
+	have = secret ? engine_secret_inspect(d->engine, op->name, e)
+	              : engine_config_inspect(d->engine, op->name, e);
+	if (!have)
+		return -1;
+	labels = json_object_get(body, "Labels");
+	if (!json_object_get(json_at(have, "Spec.Labels"), SPEC_LABEL_CONTENT))
+		(void)json_object_del(labels, SPEC_LABEL_CONTENT);
+	return secret ? engine_secret_relabel(d->engine, have, labels, e)
+	              : engine_config_relabel(d->engine, have, labels, e);
+}
+
 static int create_network(
         struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
 {
@@ -137,7 +173,7 @@ static int put_service(struct deploy *d, const struct stack *st, const struct pl
 	struct engine_service s;
 
 	/* The networks and configs that were made a moment ago must be known by their ids. */
-	if (load_actual(d, a, e) < 0)
+	if (try_load(d, a, e) < 0)
 		return -1;
 	if (op->action == PLAN_CREATE) {
 		spec = plan_service_spec(st, op->item.service, a, NULL, e);
@@ -154,6 +190,17 @@ static int put_service(struct deploy *d, const struct stack *st, const struct pl
 	return err_set(e, ERR_CONFLICT, "service '%s' was removed meanwhile", op->name);
 }
 
+static int put_file(
+        struct deploy *d, const struct stack *st, const struct plan_op *op, struct err *e)
+{
+	bool secret = op->object == PLAN_SECRET;
+
+	if (op->action == PLAN_UPDATE)
+		return relabel_file(d, st, op, secret, e);
+	return op->item.file->generate ? create_generated(d, st, op, e)
+	                               : create_file(d, st, op, secret, e);
+}
+
 static int carry_out(struct deploy *d, const struct stack *st, const struct plan_op *op,
         struct plan_actual *a, struct err *e)
 {
@@ -168,11 +215,8 @@ static int carry_out(struct deploy *d, const struct stack *st, const struct plan
 		rc = create_network(d, st, op, e);
 		break;
 	case PLAN_CONFIG:
-		rc = create_file(d, st, op, false, e);
-		break;
 	case PLAN_SECRET:
-		rc = op->item.file->generate ? create_generated(d, st, op, e)
-		                             : create_file(d, st, op, true, e);
+		rc = put_file(d, st, op, e);
 		break;
 	case PLAN_SERVICE:
 		rc = put_service(d, st, op, a, e);
@@ -187,7 +231,8 @@ static int carry_out(struct deploy *d, const struct stack *st, const struct plan
 	return 0;
 }
 
-enum round_end { ROUND_CHANGED = 1, ROUND_CONFLICT = 2 };
+/* The last with *e, and what failed may have been done: planning again shows it. */
+enum round_end { ROUND_CHANGED = 1, ROUND_CONFLICT, ROUND_AWAY };
 
 /* One round.  Returns 0 when there was nothing to change, else how it ended, or -1. */
 static int round_of(struct deploy *d, const struct stack *st, struct plan_actual *a,
@@ -202,7 +247,10 @@ static int round_of(struct deploy *d, const struct stack *st, struct plan_actual
 			err_set(e, ERR_INTERRUPTED, "interrupted before everything was done");
 			return err_hint(e, "run the same command again to finish");
 		}
+		*template_changed |= op->is_template_changed;
 		if (carry_out(d, st, op, a, e) < 0) {
+			if (e->kind == ERR_UNAVAILABLE || e->kind == ERR_TIMEOUT)
+				return ROUND_AWAY;
 			if (e->kind != ERR_CONFLICT &&
 			        !(e->kind == ERR_NOT_FOUND && op->object == PLAN_SERVICE))
 				return -1;
@@ -210,13 +258,12 @@ static int round_of(struct deploy *d, const struct stack *st, struct plan_actual
 		}
 		if (op->action == PLAN_CREATE || op->action == PLAN_UPDATE)
 			end = ROUND_CHANGED;
-		*template_changed |= op->is_template_changed;
 	}
 	return end;
 }
 
-static int converge(struct deploy *d, const struct stack *st, struct plan_actual *a,
-        struct plan *first, bool *template_changed, struct err *e)
+static int converge(struct deploy *d, struct deadline *dl, const struct stack *st,
+        struct plan_actual *a, struct plan *first, bool *template_changed, struct err *e)
 {
 	unsigned changed = 0, conflicts = 0;
 	int end = round_of(d, st, a, first, template_changed, e);
@@ -224,7 +271,9 @@ static int converge(struct deploy *d, const struct stack *st, struct plan_actual
 	while (end > 0) {
 		AUTO(plan_free) struct plan *p = NULL;
 
-		if (end == ROUND_CONFLICT && conflicts++ == CONFLICTS_MAX)
+		if (end != ROUND_CHANGED && conflicts++ == CONFLICTS_MAX)
+			return -1;
+		if (end == ROUND_AWAY && away_wait(d, dl, e) < 0)
 			return -1;
 		if (end == ROUND_CHANGED && changed++ == ROUNDS_MAX) {
 			err_set(e, ERR_CONFLICT,
@@ -235,7 +284,7 @@ static int converge(struct deploy *d, const struct stack *st, struct plan_actual
 		}
 		err_clear(e);
 		(void)poll(NULL, 0, end == ROUND_CONFLICT ? ROUND_MS : 0);
-		if (load_actual(d, a, e) < 0 || plan_make(&p, st, a, e) < 0)
+		if (load_actual(d, dl, a, e) < 0 || plan_make(&p, st, a, e) < 0)
 			return -1;
 		end = round_of(d, st, a, p, template_changed, e);
 	}
@@ -273,19 +322,19 @@ int deploy_up(struct deploy *d, const struct stack *st, bool plan_only, struct p
 	for (size_t i = 0; i < st->n_services; i++)
 		names[i] = st->services[i].name;
 	deadline_start(&dl, d);
-	if (load_actual(d, &a, e) < 0 || plan_make(&p, st, &a, e) < 0 ||
+	if (load_actual(d, &dl, &a, e) < 0 || plan_make(&p, st, &a, e) < 0 ||
 	        front_check_ingress(d, st, e) < 0)
 		goto out;
 	if (plan_only) {
 		rc = 0;
 		goto out;
 	}
-	if (check_images(d, st, e) < 0 || check_pools(d, st, e) < 0)
+	if (check_images(d, &dl, st, e) < 0 || check_pools(d, st, e) < 0)
 		goto out;
 	before = deadline_view(d, &dl, true, e);
 	if (!before || leaving_note(&leaving, before, &set, e) < 0)
 		goto out;
-	rc = converge(d, st, &a, p, &template_changed, e);
+	rc = converge(d, &dl, st, &a, p, &template_changed, e);
 	if (rc == 0)
 		front_note_limit(d);
 	if (rc == 0 && d->wait_ns != 0)

@@ -93,6 +93,17 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->e.name, y->e.name);
 }
 
+static void mark_fronted(struct view *v)
+{
+	for (size_t i = 0; i < v->n_services; i++) {
+		const char *name = env_of(v->services[i].e.spec, "NODESWARM_FRONT_SERVICE");
+
+		for (size_t k = 0; name && k < v->n_services; k++)
+			if (strcmp(v->services[k].name, name) == 0)
+				v->services[k].is_fronted = true;
+	}
+}
+
 static int load_services(
         struct view *v, struct engine *eng, const struct view_query *q, struct err *e)
 {
@@ -112,6 +123,7 @@ static int load_services(
 		if (add_service(v, json_array_get(v->services_json, i), q, e) < 0)
 			return -1;
 	qsort(v->services, v->n_services, sizeof(*v->services), by_name);
+	mark_fronted(v);
 	return 0;
 }
 

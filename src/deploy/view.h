@@ -54,6 +54,7 @@ struct view_service {
 	struct engine_service e; /* borrows from the view's JSON */
 	const char *name;        /* without the stack's prefix: "readers" */
 	bool is_supervised;      /* its tasks have a slot in the pool */
+	bool is_fronted;         /* a front of the stack finds its tasks by name */
 	const char *pool;        /* the pool's path; of a supervised service */
 	int64_t former;          /* replicas before `stop`, or -1 */
 	int64_t stopped_ns;      /* when `stop` began, real time; 0: unknown, or not stopped */

@@ -9,7 +9,6 @@
 #include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
 
-#define AWAY_MAX_NS (90 * NS_PER_SEC)
 /* An agent that should run is waited for so long before the engine's word is taken. */
 #define MUTE_MAX_NS (20 * NS_PER_SEC)
 /* So many tasks of a slot that failed one after the other, and it will not come by itself. */
@@ -51,9 +50,10 @@ void deadline_start(struct deadline *dl, const struct deploy *d)
 {
 	dl->at_ns = d->wait_ns < 0 ? -1 : clock_mono_ns() + d->wait_ns;
 	dl->started_ns = clock_real_ns();
-	dl->away_ns = 0;
 	dl->mute_ns = 0;
-	dl->seen = false;
+	dl->n_managers = 0;
+	if (d->wait_ns != 0)
+		engine_limit_to(d->engine, dl->at_ns);
 }
 
 /* A look through an exec costs a tenth of a second of CPU; nobody needs it often for hours. */
@@ -92,29 +92,16 @@ struct view *deadline_view(struct deploy *d, struct deadline *dl, bool no_status
 		.since_ns = dl->started_ns,
 		.interrupted = d->interrupted,
 	};
-	struct view *v;
+	struct view *v = NULL;
+	int rc;
 
-	for (;;) {
-		char still[ERR_MSG_MAX];
-
-		if (view_load(&v, d->engine, &q, e) == 0) {
-			dl->away_ns = 0;
-			dl->seen = true;
-			return v;
-		}
-		if (e->kind == ERR_INTERRUPTED)
-			(void)err_hint(e, CLUSTER_GOES_ON);
-		if (!dl->away_ns)
-			dl->away_ns = clock_mono_ns();
-		if (!dl->seen || (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT) ||
-		        clock_mono_ns() - dl->away_ns > AWAY_MAX_NS)
-			return NULL;
-		snprintf(still, sizeof(still), "the engine does not answer: %.400s", e->msg);
-		deploy_progress(d, "%s", still);
-		err_clear(e);
-		if (deadline_turn(d, dl, still, e) < 0)
-			return NULL;
-	}
+	do
+		rc = view_load(&v, d->engine, &q, e);
+	while (rc < 0 && away_wait(d, dl, e) == 0);
+	if (rc < 0)
+		return NULL;
+	away_note_managers(dl, &v->nodes);
+	return v;
 }
 
 bool service_set_has(const struct service_set *set, const struct view_service *s)
@@ -147,11 +134,23 @@ static bool is_lost(const struct view_task *t)
 	return !t->status && t->failures >= FAILURES_MAX;
 }
 
+/* Until its health check has passed once, the name does not lead to the task, nor does a front. */
+static bool is_unlisted(const struct view_task *t)
+{
+	return t->service->is_fronted && t->t.state < ENGINE_TASK_RUNNING;
+}
+
 static void survey_task(struct survey *sv, const struct view_task *t)
 {
 	char buf[ERR_MSG_MAX];
 	const char *why;
 
+	if (view_task_serves(t) && is_unlisted(t)) {
+		if (!*sv->still)
+			snprintf(sv->still, sizeof(sv->still),
+			        "%.60s serves, and Swarm has not looked yet", t->name);
+		return;
+	}
 	if (view_task_serves(t)) {
 		sv->serving++;
 		if (view_task_is_known(t) || !t->on || t->on->state != VIEW_HOST_UNREACHABLE)
@@ -225,8 +224,8 @@ static bool is_current(const json_t *task, const json_t *want)
 }
 
 /* Whether each wanted task was made from the service's present spec. */
-static int tasks_are_current(
-        struct deploy *d, const struct view *v, const struct service_set *set, struct err *e)
+static int tasks_are_current(struct deploy *d, struct deadline *dl, const struct view *v,
+        const struct service_set *set, struct err *e)
 {
 	for (size_t i = 0; i < v->n_tasks; i++) {
 		const struct view_task *t = &v->tasks[i];
@@ -236,7 +235,7 @@ static int tasks_are_current(
 		if (!service_set_has(set, t->service) || !view_task_is_wanted(t))
 			continue;
 		task = engine_task_inspect(d->engine, t->t.id, e);
-		if (!task && e->kind != ERR_NOT_FOUND)
+		if (!task && e->kind != ERR_NOT_FOUND && away_wait(d, dl, e) < 0)
 			return -1;
 		err_clear(e);
 		if (!task || !is_current(task, want))
@@ -307,7 +306,7 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 		if (deadline_is_patient(dl, sv.mute > 0)) {
 			snprintf(sv.still, sizeof(sv.still), "%s", sv.why_mute);
 		} else if (sv.serving == sv.wanted) {
-			rc = changed ? tasks_are_current(d, v, set, e) : 0;
+			rc = changed ? tasks_are_current(d, dl, v, set, e) : 0;
 			if (rc == 0)
 				note_unknown(d, v, set);
 			if (rc <= 0)

@@ -1,5 +1,6 @@
 /* The shapes that most calls have: list, inspect, create, remove. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,23 @@ int engine_create(struct engine *eng, const char *kind, const char *path, const 
 	if (ret_id)
 		memcpy(ret_id, id, sizeof(id));
 	return 0;
+}
+
+int engine_update(struct engine *eng, const char *kind, const char *base, const char *id,
+        uint64_t version, const char *name, const char *body, struct err *e)
+{
+	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+	AUTO(free) char *suffix = str_fmt("/update?version=%" PRIu64, version);
+
+	if (!body || !suffix)
+		return err_nomem(e);
+	return engine_call(eng,
+	        &(struct engine_call){ .verb = "update",
+	                .kind = kind,
+	                .name = name,
+	                .path_take = engine_path(base, id, suffix, NULL, NULL),
+	                .body = body },
+	        &r, e);
 }
 
 int engine_remove(

@@ -20,6 +20,11 @@ int engine_config_create(struct engine *eng, const char *name, const void *data,
 	        data, n, labels, ret_id, e);
 }
 
+int engine_config_relabel(struct engine *eng, const json_t *it, const json_t *labels, struct err *e)
+{
+	return engine_relabel_payload(eng, "config", "/configs", it, labels, e);
+}
+
 int engine_config_remove(struct engine *eng, const char *id, struct err *e)
 {
 	return engine_remove(eng, "config", "/configs", id, e);

@@ -25,5 +25,12 @@ json_t *engine_config_inspect(struct engine *eng, const char *id, struct err *e)
 int engine_config_create(struct engine *eng, const char *name, const void *data, size_t n,
         const json_t *labels, char ret_id[ENGINE_ID_SIZE], struct err *e) NODISCARD;
 
+/*
+ * POST /configs/{id}/update: labels, an object of strings, in the place of those it has; it: as
+ * engine_config_inspect() or the list has it.  ERR_CONFLICT when it was changed since.
+ */
+int engine_config_relabel(
+        struct engine *eng, const json_t *it, const json_t *labels, struct err *e) NODISCARD;
+
 /* DELETE /configs/{id}.  0 removed, 1 there was none; ERR_CONFLICT while a service names it. */
 int engine_config_remove(struct engine *eng, const char *id, struct err *e) NODISCARD;

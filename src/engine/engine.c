@@ -1,74 +1,47 @@
 #include "engine/engine.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "engine/endpoint_priv.h"
 #include "engine/engine_priv.h"
 
 struct engine {
 	struct http_client *http;
-	char *host;
-	const char *socket_path; /* inside host */
-	char version[16];        /* "1.41"; "" until negotiated */
+	struct engine_endpoint at;
+	char version[16]; /* "1.41"; "" until negotiated */
+	int64_t answered_ns;
+	int64_t limit_ns; /* as engine_limit_to(), or 0: none */
+	bool is_there;
 };
-
-static const char *socket_of(const char *host, struct err *e)
-{
-	const char *path;
-
-	if (str_starts(host, "tcp://", NULL) || str_starts(host, "ssh://", NULL) ||
-	        str_starts(host, "http", NULL) || str_starts(host, "npipe://", NULL) ||
-	        str_starts(host, "fd://", NULL)) {
-		err_set(e, ERR_USAGE, "engine host '%s': this version speaks unix sockets only",
-		        host);
-		err_hint(e,
-		        "run it on the manager itself, or forward the socket: ssh -NL "
-		        "/tmp/docker.sock:/var/run/docker.sock HOST, and use "
-		        "unix:///tmp/docker.sock");
-		return NULL;
-	}
-	if (!str_starts(host, "unix://", &path) || *path != '/') {
-		err_set(e, ERR_USAGE, "engine host '%s': not of the form unix:///PATH", host);
-		err_hint(e, "for example %s", ENGINE_DEFAULT_HOST);
-		return NULL;
-	}
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		err_set(e, ERR_USAGE, "engine host '%s': a socket's path has at most %zu bytes",
-		        host, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-		return NULL;
-	}
-	return path;
-}
 
 struct engine *engine_new(const char *host, struct err *e)
 {
 	AUTO(engine_free) struct engine *eng = calloc(1, sizeof(*eng));
-	bool from_env = !host;
 
-	if (!host)
-		host = getenv("DOCKER_HOST");
-	if (!host || !*host) {
-		host = ENGINE_DEFAULT_HOST;
-		from_env = false;
-	}
-	if (!eng || !(eng->host = strdup(host))) {
+	if (!eng) {
 		err_nomem(e);
 		return NULL;
 	}
-	eng->socket_path = socket_of(eng->host, e);
-	if (!eng->socket_path) {
-		if (from_env)
-			err_wrap(e, "DOCKER_HOST");
+	eng->at = ENGINE_ENDPOINT_INIT;
+	if (engine_endpoint_find(&eng->at, host, e) < 0)
 		return NULL;
-	}
-	eng->http = http_client_new("http://docker", eng->socket_path, e);
-	return eng->http ? TAKE(eng) : NULL;
+	eng->http = http_client_new(eng->at.url, eng->at.socket_path, e);
+	if (!eng->http ||
+	        (eng->at.is_tls &&
+	                http_client_set_tls(eng->http,
+	                        &(struct http_tls){ .ca = eng->at.ca,
+	                                .cert = eng->at.key ? eng->at.cert : NULL,
+	                                .key = eng->at.cert ? eng->at.key : NULL,
+	                                .no_verify = !eng->at.is_verified },
+	                        e) < 0))
+		return NULL;
+	return TAKE(eng);
 }
 
 void engine_free(struct engine *eng)
@@ -76,13 +49,33 @@ void engine_free(struct engine *eng)
 	if (!eng)
 		return;
 	http_client_free(eng->http);
-	free(eng->host);
+	engine_endpoint_release(&eng->at);
 	free(eng);
 }
 
 const char *engine_host(const struct engine *eng)
 {
-	return eng->host;
+	return eng->at.host;
+}
+
+bool engine_is_unix(const struct engine *eng)
+{
+	return eng->at.socket_path != NULL;
+}
+
+bool engine_is_exposed(const struct engine *eng)
+{
+	return !eng->at.is_tls && !engine_endpoint_is_local(&eng->at);
+}
+
+int64_t engine_answered_ns(const struct engine *eng)
+{
+	return eng->answered_ns;
+}
+
+bool engine_is_there(const struct engine *eng)
+{
+	return eng->is_there;
 }
 
 void engine_interrupt_on(struct engine *eng, const volatile int *flag)
@@ -90,17 +83,28 @@ void engine_interrupt_on(struct engine *eng, const volatile int *flag)
 	http_client_interrupt_on(eng->http, flag);
 }
 
+void engine_limit_to(struct engine *eng, int64_t at_ns)
+{
+	eng->limit_ns = at_ns < 0 ? 0 : at_ns;
+}
+
+static int64_t time_limit(const struct engine *eng, int64_t own_ns)
+{
+	int64_t left = eng->limit_ns - clock_mono_ns();
+
+	if (own_ns || !eng->limit_ns || left >= HTTP_TIMEOUT_NS)
+		return own_ns;
+	return left < 2 * NS_PER_SEC ? 2 * NS_PER_SEC : left;
+}
+
 /* curl says "could not connect" for everything; the operator needs to know which it was. */
 static int exchange(
         struct engine *eng, const struct http_request *q, struct http_reply *r, struct err *e)
 {
-	struct err why = ERR_INIT;
-
-	if (http_call(eng->http, q, r, e) == 0)
-		return 0;
-	if (e->kind == ERR_UNAVAILABLE && engine_socket_check(eng->socket_path, &why) < 0)
-		*e = why;
-	return -1;
+	eng->is_there = http_call(eng->http, q, r, e) == 0;
+	if (!eng->is_there)
+		return engine_explain(&eng->at, http_client_tls_trouble(eng->http), e);
+	return 0;
 }
 
 /* "1.41" -> 41 */
@@ -151,8 +155,14 @@ static int negotiate(struct engine *eng, struct err *e)
 
 	if (exchange(eng, &(struct http_request){ .path = "/version" }, &r, e) < 0)
 		return -1;
-	if (r.status != 200)
-		return engine_status_error(r.status, r.body.data, r.body.len, e);
+	if (r.status == 400 && strstr(r.body.data, ENGINE_PLAIN_TO_TLS)) {
+		err_set(e, ERR_PROTOCOL, "the engine speaks TLS here");
+		return engine_hint_tls(&eng->at, e);
+	}
+	if (r.status != 200) {
+		engine_status_error(r.status, r.body.data, r.body.len, e);
+		return r.status == 404 ? err_hint(e, "is this a Docker Engine?") : -1;
+	}
 	j = json_parse_object(r.body.data, r.body.len, "reply", e);
 	if (!j)
 		return err_hint(e, "is this a Docker Engine?");
@@ -164,13 +174,14 @@ static int negotiate(struct engine *eng, struct err *e)
 	if (engine_negotiate(&minor, json_str(j, "MinAPIVersion", ""), max, e) < 0)
 		return -1;
 	(void)snprintf(eng->version, sizeof(eng->version), "1.%d", minor);
+	eng->answered_ns = clock_mono_ns();
 	return 0;
 }
 
 const char *engine_api_version(struct engine *eng, struct err *e)
 {
 	if (!*eng->version && negotiate(eng, e) < 0) {
-		err_wrap(e, "negotiate with engine '%s'", eng->host);
+		err_wrap(e, "negotiate with engine '%s'", eng->at.host);
 		return NULL;
 	}
 	return eng->version;
@@ -227,7 +238,7 @@ static int call(
 		.source_arg = c->source_arg,
 		.sink = c->sink,
 		.sink_arg = c->sink_arg,
-		.timeout_ns = c->timeout_ns,
+		.timeout_ns = time_limit(eng, c->timeout_ns),
 	};
 
 	if (!engine_api_version(eng, e))
@@ -237,9 +248,12 @@ static int call(
 	q.path = path;
 	if (exchange(eng, &q, r, e) < 0)
 		return -1;
-	if (r->status >= 200 && r->status < 300)
+	if (r->status < 200 || r->status >= 300)
+		engine_status_error(r->status, r->body.data, r->body.len, e);
+	if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
+		eng->answered_ns = clock_mono_ns();
+	if (e->kind == ERR_NONE)
 		return 0;
-	engine_status_error(r->status, r->body.data, r->body.len, e);
 	if (e->kind == ERR_DENIED && r->status == 503)
 		hint_about_swarm(eng, e);
 	return -1;

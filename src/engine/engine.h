@@ -24,7 +24,8 @@
  *   ERR_NOT_FOUND    404
  *   ERR_CONFLICT     name taken, object in use, or changed since it was read (which the engine
  *                    says with a 500 "update out of sequence"): read again, plan again
- *   ERR_DENIED       no permission for the socket, not a swarm manager, no swarm yet
+ *   ERR_DENIED       no permission for the socket, not a swarm manager, no swarm yet; the two
+ *                    sides of TLS do not trust each other
  *   ERR_UNAVAILABLE  no engine there, or it broke off, or the swarm has no leader at present; a
  *                    write may or may not have been done
  *   ERR_TIMEOUT      no answer in time (30 s unless the call says otherwise); same doubt
@@ -37,6 +38,8 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
@@ -44,7 +47,8 @@
 
 struct engine;
 
-#define ENGINE_DEFAULT_HOST "unix:///var/run/docker.sock"
+#define ENGINE_DEFAULT_HOST   "unix:///var/run/docker.sock"
+#define ENGINE_CONTEXT_PREFIX "context:"
 
 /* Both are 1.x. */
 #define ENGINE_API_MIN_MINOR 41
@@ -54,18 +58,46 @@ struct engine;
 #define ENGINE_ID_SIZE   80
 #define ENGINE_NAME_SIZE 256
 
-/* host: "unix:///path"; NULL: DOCKER_HOST, or when that is unset or empty the default.  Other
- * schemes are ERR_USAGE.  Does not connect. */
+/*
+ * host: "unix:///path", "tcp://host[:port]", "https://host[:port]", "http://host[:port]", or
+ * "context:NAME" for one that `docker context` has made; an address of IPv6 stands in brackets.
+ * NULL: what the docker CLI would take, from DOCKER_HOST, DOCKER_CONTEXT, its config.json, or else
+ * the default.  TLS is configured as for the docker CLI, with DOCKER_TLS_VERIFY, DOCKER_TLS and
+ * DOCKER_CERT_PATH or by the context (engine/endpoint_priv.h has all the rules).
+ *
+ * ERR_USAGE for another scheme or form, ERR_NOT_FOUND for an unknown context, ERR_DENIED for a TLS
+ * file that we may not read.  Does not connect.
+ */
 struct engine *engine_new(const char *host, struct err *e) NODISCARD;
 void engine_free(struct engine *eng);
 DEFINE_AUTO(struct engine, engine_free)
 
-/* What it was opened with ("unix:///var/run/docker.sock"). */
+/* Where it is, as an URL with its port: "unix:///var/run/docker.sock", "tcp://10.0.0.1:2376". */
 const char *engine_host(const struct engine *eng);
+
+/* Whether it is spoken to through a socket of this machine, so that its host's pool is most
+ * likely this machine's. */
+bool engine_is_unix(const struct engine *eng);
+
+/* Whether orders, and what is in configs and secrets, go over a network in the clear. */
+bool engine_is_exposed(const struct engine *eng);
+
+/*
+ * When a call last got from it what a swarm in order answers (CLOCK_MONOTONIC, ns), be it a
+ * refusal; or, before there was one, when the engine first answered at all.  0: never.
+ */
+int64_t engine_answered_ns(const struct engine *eng);
+
+/* Whether the last call got any reply, even that the swarm has no leader. */
+bool engine_is_there(const struct engine *eng);
 
 /* While a call runs, *flag is looked at; once it is not 0 the call ends with ERR_INTERRUPTED
  * within a second, or at once after a signal.  For Ctrl-C. */
 void engine_interrupt_on(struct engine *eng, const volatile int *flag);
+
+/* Calls that have no time limit of their own get the rest until then (CLOCK_MONOTONIC; < 0: none),
+ * but two seconds at least, where that is less than the 30 s they have otherwise. */
+void engine_limit_to(struct engine *eng, int64_t at_ns);
 
 /* The negotiated version ("1.41"); asks the engine if no call did so far.  NULL on failure. */
 const char *engine_api_version(struct engine *eng, struct err *e) NODISCARD;

@@ -53,6 +53,10 @@ json_t *engine_inspect(struct engine *eng, const char *kind, char *path_take, co
 int engine_create(struct engine *eng, const char *kind, const char *path, const char *name,
         const char *body, const char *id_key, char ret_id[ENGINE_ID_SIZE], struct err *e) NODISCARD;
 
+/* POST base/id/update with the whole new spec. */
+int engine_update(struct engine *eng, const char *kind, const char *base, const char *id,
+        uint64_t version, const char *name, const char *body, struct err *e) NODISCARD;
+
 /* DELETE base/id.  0 removed, 1 there was none. */
 int engine_remove(struct engine *eng, const char *kind, const char *base, const char *id,
         struct err *e) NODISCARD;
@@ -62,8 +66,23 @@ int engine_create_payload(struct engine *eng, const char *kind, const char *base
         const char *name, const void *data, size_t n, const json_t *labels,
         char ret_id[ENGINE_ID_SIZE], struct err *e) NODISCARD;
 
+/* POST base/{id}/update of one, with other labels and all else as it is. */
+int engine_relabel_payload(struct engine *eng, const char *kind, const char *base, const json_t *it,
+        const json_t *labels, struct err *e) NODISCARD;
+
 /* The pure half of the errors: what a reply that is not 2xx means.  Always returns -1. */
 int engine_status_error(long status, const char *body, size_t n, struct err *e);
+
+/*
+ * A failed exchange with that engine: say what its user can do about it.  Only what is known from
+ * where it is and how it is spoken to.  Always returns -1.
+ */
+struct engine_endpoint;
+int engine_explain(const struct engine_endpoint *at, enum http_tls_trouble trouble, struct err *e);
+
+/* What Go's server answers, with status 400, to HTTP where TLS is spoken; and what to do then. */
+#define ENGINE_PLAIN_TO_TLS "HTTP request to an HTTPS server"
+int engine_hint_tls(const struct engine_endpoint *at, struct err *e);
 
 /* Why a connect to that socket path fails, told apart; -1 with *e set, 0 if it does not fail. */
 int engine_socket_check(const char *path, struct err *e) NODISCARD;

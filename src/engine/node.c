@@ -32,6 +32,8 @@ static int parse_one(const json_t *j, struct engine_node *n, struct err *e)
 	engine_copy_text(n->availability, sizeof(n->availability),
 	        json_str(j, "Spec.Availability", "active"));
 	n->is_manager = str_eq(json_str(j, "Spec.Role", NULL), "manager");
+	engine_copy_text(
+	        n->manager_addr, sizeof(n->manager_addr), json_str(j, "ManagerStatus.Addr", ""));
 	n->is_leader = json_bool(j, "ManagerStatus.Leader", false);
 	if (json_is_object(labels) && json_object_size(labels))
 		n->labels = json_incref(labels);

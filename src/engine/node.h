@@ -14,7 +14,8 @@ struct engine_node {
 	char state[16];        /* "ready" "down" "unknown" "disconnected" */
 	char availability[16]; /* "active" "pause" "drain" */
 	bool is_manager, is_leader;
-	json_t *labels; /* Spec.Labels, owned; NULL: none */
+	char manager_addr[80]; /* ManagerStatus.Addr, "10.0.0.1:2377"; "" of a worker */
+	json_t *labels;        /* Spec.Labels, owned; NULL: none */
 };
 
 struct engine_nodes {

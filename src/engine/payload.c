@@ -77,3 +77,22 @@ int engine_create_payload(struct engine *eng, const char *kind, const char *base
 		explicit_bzero(body.data, body.cap);
 	return rc;
 }
+
+int engine_relabel_payload(struct engine *eng, const char *kind, const char *base, const json_t *it,
+        const json_t *labels, struct err *e)
+{
+	AUTO(json) json_t *spec = json_copy(json_at(it, "Spec"));
+	AUTO(free) char *body = NULL;
+	int64_t version = json_int(it, "Version.Index", -1);
+	char id[ENGINE_ID_SIZE];
+
+	if (engine_copy_id(id, it, "ID", e) < 0)
+		return -1;
+	if (!*id || !spec || version < 0)
+		return err_set(e, ERR_PROTOCOL, "a %s without id, version or spec", kind);
+	if (json_object_set(spec, "Labels", (json_t *)(uintptr_t)labels) < 0)
+		return err_nomem(e);
+	body = json_text(spec, false);
+	return engine_update(
+	        eng, kind, base, id, (uint64_t)version, json_str(spec, "Name", id), body, e);
+}

@@ -20,6 +20,11 @@ int engine_secret_create(struct engine *eng, const char *name, const void *data,
 	        data, n, labels, ret_id, e);
 }
 
+int engine_secret_relabel(struct engine *eng, const json_t *it, const json_t *labels, struct err *e)
+{
+	return engine_relabel_payload(eng, "secret", "/secrets", it, labels, e);
+}
+
 int engine_secret_remove(struct engine *eng, const char *id, struct err *e)
 {
 	return engine_remove(eng, "secret", "/secrets", id, e);

@@ -83,19 +83,10 @@ int engine_service_create(
 int engine_service_update(
         struct engine *eng, const char *id, uint64_t version, const json_t *spec, struct err *e)
 {
-	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
 	AUTO(free) char *body = json_text(spec, false);
-	AUTO(free) char *suffix = str_fmt("/update?version=%" PRIu64, version);
 
-	if (!body || !suffix)
-		return err_nomem(e);
-	return engine_call(eng,
-	        &(struct engine_call){ .verb = "update",
-	                .kind = "service",
-	                .name = json_str(spec, "Name", id),
-	                .path_take = engine_path("/services", id, suffix, NULL, NULL),
-	                .body = body },
-	        &r, e);
+	return engine_update(
+	        eng, "service", "/services", id, version, json_str(spec, "Name", id), body, e);
 }
 
 int engine_service_remove(struct engine *eng, const char *id, struct err *e)

@@ -14,11 +14,12 @@
 #include "http/curl_priv.h"
 
 #define MAX_REPLY_DEFAULT (16U * 1024 * 1024)
-#define TIMEOUT_DEFAULT   (30 * NS_PER_SEC)
 
 struct http_client {
 	CURL *curl;
 	char *base, *socket_path;
+	struct http_tls tls; /* strings owned */
+	enum http_tls_trouble trouble;
 	const volatile int *interrupt;
 };
 
@@ -68,6 +69,14 @@ struct http_client *http_client_new(const char *base_url, const char *socket_pat
 	return TAKE(c);
 }
 
+static void free_tls(struct http_tls *tls)
+{
+	free((char *)(uintptr_t)tls->ca);
+	free((char *)(uintptr_t)tls->cert);
+	free((char *)(uintptr_t)tls->key);
+	*tls = (struct http_tls){ 0 };
+}
+
 void http_client_free(struct http_client *c)
 {
 	if (!c)
@@ -76,7 +85,31 @@ void http_client_free(struct http_client *c)
 		curl_easy_cleanup(c->curl);
 	free(c->base);
 	free(c->socket_path);
+	free_tls(&c->tls);
 	free(c);
+}
+
+int http_client_set_tls(struct http_client *c, const struct http_tls *tls, struct err *e)
+{
+	struct http_tls copy = {
+		.ca = tls->ca ? strdup(tls->ca) : NULL,
+		.cert = tls->cert ? strdup(tls->cert) : NULL,
+		.key = tls->key ? strdup(tls->key) : NULL,
+		.no_verify = tls->no_verify,
+	};
+
+	if (!copy.ca != !tls->ca || !copy.cert != !tls->cert || !copy.key != !tls->key) {
+		free_tls(&copy);
+		return err_nomem(e);
+	}
+	free_tls(&c->tls);
+	c->tls = copy;
+	return 0;
+}
+
+enum http_tls_trouble http_client_tls_trouble(const struct http_client *c)
+{
+	return c->trouble;
 }
 
 void http_client_interrupt_on(struct http_client *c, const volatile int *flag)
@@ -157,10 +190,19 @@ static int add_headers(struct curl_slist **list, const struct http_request *q)
 	return !type || add_header(list, type) < 0 ? -1 : 0;
 }
 
+/* A host that lost its power says nothing: a stream of events would wait for it for ever. */
+static void set_tcp(CURL *h, const struct http_tls *tls)
+{
+	curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(h, CURLOPT_TCP_KEEPIDLE, 15L);
+	curl_easy_setopt(h, CURLOPT_TCP_KEEPINTVL, 5L);
+	http_tls_options(h, tls);
+}
+
 static void set_options(CURL *h, struct exchange *x, const char *url, struct curl_slist *headers)
 {
 	const struct http_request *q = x->q;
-	int64_t timeout = q->timeout_ns ? q->timeout_ns : TIMEOUT_DEFAULT;
+	int64_t timeout = q->timeout_ns ? q->timeout_ns : HTTP_TIMEOUT_NS;
 
 	/* Keeps the connection, forgets the options. */
 	curl_easy_reset(h);
@@ -169,6 +211,8 @@ static void set_options(CURL *h, struct exchange *x, const char *url, struct cur
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
 	if (x->c->socket_path)
 		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, x->c->socket_path);
+	else
+		set_tcp(h, &x->c->tls);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	if (timeout > 0)
 		curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, http_curl_ms(timeout));
@@ -199,6 +243,26 @@ static void set_options(CURL *h, struct exchange *x, const char *url, struct cur
 	curl_easy_setopt(h, CURLOPT_XFERINFODATA, x);
 }
 
+static int explain(struct exchange *x, CURLcode rc, char text[CURL_ERROR_SIZE], const char *method,
+        struct err *e)
+{
+	struct http_client *c = x->c;
+	long verify = 0;
+
+	if (str_starts(c->base, "https://", NULL)) {
+		curl_easy_getinfo(c->curl, CURLINFO_SSL_VERIFYRESULT, &verify);
+		c->trouble = http_tls_trouble_of(rc, verify, text, &c->tls);
+	}
+	if (c->trouble == HTTP_TLS_FINE && !x->head_done && str_starts(c->base, "https://", NULL) &&
+	        (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING))
+		c->trouble = http_tls_ask_again(c->curl, c->base, &c->tls, text);
+	if (c->trouble == HTTP_TLS_FINE)
+		return http_curl_error(c->curl, rc, e, "%s %s at '%s'", method, x->q->path,
+		        c->socket_path ? c->socket_path : c->base);
+	http_tls_error(c->trouble, text, &c->tls, e);
+	return err_wrap(e, "%s %s at '%s'", method, x->q->path, c->base);
+}
+
 int http_call(struct http_client *c, const struct http_request *q, struct http_reply *reply,
         struct err *e)
 {
@@ -206,8 +270,10 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 	const char *method = q->method ? q->method : q->body || q->source ? "POST" : "GET";
 	struct curl_slist *headers = NULL;
 	AUTO(free) char *url = str_fmt("%s%s", c->base, q->path);
+	char text[CURL_ERROR_SIZE] = "";
 	CURLcode rc;
 
+	c->trouble = HTTP_TLS_FINE;
 	reply->status = 0;
 	buf_clear(&reply->body);
 	reply->body.max = q->max_reply ? q->max_reply : MAX_REPLY_DEFAULT;
@@ -216,7 +282,9 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 		return err_nomem(e);
 	}
 	set_options(c->curl, &x, url, headers);
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, text);
 	rc = curl_easy_perform(c->curl);
+	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &reply->status);
 
@@ -232,10 +300,9 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 		        e, ERR_SYSTEM, "%s %s: the request's body ended early", method, q->path);
 	if (rc == CURLE_OK && !x.head_done)
 		rc = CURLE_PARTIAL_FILE;
-	if (rc != CURLE_OK && !x.sink_ended)
-		return http_curl_error(c->curl, rc, e, "%s %s at '%s'", method, q->path,
-		        c->socket_path ? c->socket_path : c->base);
-	return 0;
+	if (rc == CURLE_OK || x.sink_ended)
+		return 0;
+	return explain(&x, rc, text, method, e);
 }
 
 int http_check_url(const char *url, struct err *e)

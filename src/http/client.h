@@ -17,9 +17,9 @@
  *		...
  *
  * Errors of http_call(): ERR_UNAVAILABLE (no connection, or it broke; sys_errno says why the
- * kernel refused one), ERR_TIMEOUT, ERR_PROTOCOL (no HTTP, or more than max_reply),
- * ERR_INTERRUPTED.  A status of 4xx or 5xx is a reply, not an
- * error; what it means is the caller's business.
+ * kernel refused one), ERR_TIMEOUT, ERR_PROTOCOL (no HTTP, no TLS, or more than max_reply),
+ * ERR_DENIED (the two sides' certificates do not satisfy each other), ERR_INTERRUPTED.  A status
+ * of 4xx or 5xx is a reply, not an error; what it means is the caller's business.
  */
 
 #include <stdbool.h>
@@ -39,6 +39,8 @@ typedef int http_sink_fn(void *arg, const void *data, size_t n);
 /* Gives the next piece of a request body, at most n bytes; 0 at its end, -1 to abort. */
 typedef ssize_t http_source_fn(void *arg, void *data, size_t n);
 
+#define HTTP_TIMEOUT_NS (30 * INT64_C(1000000000))
+
 struct http_request {
 	const char *method;       /* NULL: GET */
 	const char *path;         /* with the query, already escaped */
@@ -49,7 +51,7 @@ struct http_request {
 	void *source_arg;
 	http_sink_fn *sink; /* the body goes here (only of a 2xx reply) instead of into the reply */
 	void *sink_arg;
-	int64_t timeout_ns; /* of the whole exchange; 0: 30 s, < 0: none (a stream) */
+	int64_t timeout_ns; /* of the whole exchange; 0: HTTP_TIMEOUT_NS, < 0: none (a stream) */
 	size_t max_reply;   /* bytes; 0: 16 MiB */
 };
 
@@ -72,6 +74,37 @@ struct http_client *http_client_new(
         const char *base_url, const char *socket_path, struct err *e) NODISCARD;
 void http_client_free(struct http_client *c);
 DEFINE_AUTO(struct http_client, http_client_free)
+
+/*
+ * How an https:// URL is spoken to; the strings are paths of PEM files.  Without it: the system's
+ * CAs, no certificate of ours.  TLS 1.2 at least in any case.
+ */
+struct http_tls {
+	const char *ca;         /* trust these only; NULL: the system's */
+	const char *cert, *key; /* ours; both or none */
+	bool no_verify;         /* whoever answers is believed */
+};
+
+/* Copies *tls; to be called before the first request. */
+int http_client_set_tls(struct http_client *c, const struct http_tls *tls, struct err *e) NODISCARD;
+
+/* What was wrong between the two sides, for callers that know what their user can do about it. */
+enum http_tls_trouble {
+	HTTP_TLS_FINE,
+	HTTP_TLS_NO_TLS,        /* the other side does not speak TLS */
+	HTTP_TLS_EXPIRED,       /* its certificate */
+	HTTP_TLS_NOT_YET_VALID, /* its certificate */
+	HTTP_TLS_UNKNOWN_CA,    /* of its certificate */
+	HTTP_TLS_WRONG_NAME,    /* in its certificate */
+	HTTP_TLS_BAD_CERT,      /* its certificate, for another reason */
+	HTTP_TLS_WANTS_CERT,    /* it wants one of us, and we have none */
+	HTTP_TLS_REFUSES_CERT,  /* ours */
+	HTTP_TLS_BAD_OWN_CERT,  /* our certificate or key cannot be used */
+	HTTP_TLS_BAD_CA_FILE,   /* http_tls.ca cannot be used */
+};
+
+/* Of the last http_call(); HTTP_TLS_FINE also when it failed for another reason. */
+enum http_tls_trouble http_client_tls_trouble(const struct http_client *c);
 
 /*
  * While a request runs, *flag is looked at after every signal and at least once a second; once

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "http/client.h"
 
 /* Initialise libcurl once per process. */
 int http_curl_global(struct err *e) NODISCARD;
@@ -36,3 +37,26 @@ long http_curl_ms(int64_t ns);
  * set for a connection that the kernel refused.  Always returns -1.
  */
 int http_curl_error(CURL *h, CURLcode rc, struct err *e, const char *fmt, ...) PRINTF(4, 5);
+
+/* --- tls.c --- */
+
+void http_tls_options(CURL *h, const struct http_tls *tls);
+
+/*
+ * The pure half: what a failed exchange says.  verify: CURLINFO_SSL_VERIFYRESULT; text: what
+ * CURLOPT_ERRORBUFFER got.
+ */
+enum http_tls_trouble http_tls_trouble_of(
+        CURLcode rc, long verify, const char *text, const struct http_tls *tls);
+
+/*
+ * With TLS 1.3 a server that does not like our certificate closes a connection that seemed to
+ * stand, and our request may be lost to that before its alert was read.  With TLS 1.2 it says so
+ * within the handshake: connect once more, send no request, and hear why.
+ */
+enum http_tls_trouble http_tls_ask_again(
+        CURL *h, const char *url, const struct http_tls *tls, char text[CURL_ERROR_SIZE]);
+
+/* Set *e for a trouble; text as above.  Always returns -1. */
+int http_tls_error(
+        enum http_tls_trouble trouble, const char *text, const struct http_tls *tls, struct err *e);

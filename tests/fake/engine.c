@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 256
+#define CONNECTIONS_MAX 4096
 #define SCRIPT_MAX      256
 #define REQUESTS_MAX    4096
 
@@ -80,15 +80,20 @@ static bool read_all(int fd, char *p, size_t n)
 	return true;
 }
 
-/* A line with its end, byte by byte, so that nothing after it is taken. */
+/* A line with its end, and nothing of what comes after it. */
 static bool read_line(int fd, char *line, size_t size)
 {
 	size_t n = 0;
 
 	while (n + 1 < size) {
-		if (!read_all(fd, line + n, 1))
+		ssize_t got = recv(fd, line + n, size - 1 - n, MSG_PEEK);
+		const char *end = got > 0 ? memchr(line + n, '\n', (size_t)got) : NULL;
+		size_t take = end ? (size_t)(end + 1 - line) - n : (size_t)got;
+
+		if (got <= 0 || !read_all(fd, line + n, take))
 			return false;
-		if (line[n++] == '\n')
+		n += take;
+		if (end)
 			break;
 	}
 	while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
@@ -251,7 +256,10 @@ static struct script choose(struct fake_engine *f, const struct fake_request *q)
 	int status = 200;
 	char *body = f->fn ? f->fn(f->arg, q, &status) : NULL;
 
-	if (body)
+	if (status == 0) {
+		s.end = FAKE_CLOSE;
+		s.bytes = calloc(1, 1);
+	} else if (body)
 		s.bytes = with_header(status, body, strlen(body), &s.n);
 	else if (from_script(f, q, &s))
 		return s;

@@ -57,7 +57,7 @@ void fake_engine_raw(struct fake_engine *f, const char *method, const char *path
         size_t n, size_t piece, enum fake_end end);
 
 /* Asked first, in the server's thread: fill *status and return an allocated body, or NULL to go
- * on with the script. */
+ * on with the script.  A status of 0 closes the connection without a byte. */
 typedef char *fake_engine_fn(void *arg, const struct fake_request *q, int *status);
 void fake_engine_handler(struct fake_engine *f, fake_engine_fn *fn, void *arg);
 

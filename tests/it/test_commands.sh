@@ -50,7 +50,7 @@ replicas()
 usual
 check 'no engine' expect_fail 1 'hint: .*DOCKER_HOST' nodeswarm --host unix:///nonexistent.sock status
 check 'no engine, as JSON' expect_fail 1 '"kind": ?"unavailable"' nodeswarm --json --host unix:///nonexistent.sock status
-check 'a host of another kind' expect_fail 2 'unix' nodeswarm --host tcp://127.0.0.1:1 status
+check 'a host of another kind' expect_fail 2 'hint: .*ssh -NL' nodeswarm --host ssh://me@there status
 check 'engine without a swarm' engine_up --no-swarm || exit
 check 'swarm inactive' expect_fail 1 'hint: .*swarm init' up
 docker swarm init --advertise-addr 192.168.77.1 --listen-addr 192.168.77.1:2377 --default-addr-pool 10.200.0.0/16 >/dev/null
@@ -120,6 +120,37 @@ check 'three' running 3
 TEXT=other usual
 check 'a changed config updates the service' expect 'updated service nodeswarm_web' up
 check 'its size has changed back with the file' running 2
+# fixed CONTENT LABEL [NETWORK OPTION]: a config with a name of its own, and a network
+fixed()
+{
+	echo "$1" >"$IT_DIR/c"
+	stack <<-YML
+		services:
+		  fix: {image: t:1, command: ["100000"], networks: [n], configs: [c], stop_grace_period: 1s, deploy: {endpoint_mode: dnsrr}}
+		networks: {n: {driver: overlay, ${3-attachable: false}}}
+		configs: {c: {file: ./c, name: fixed, labels: {l: $2}}}
+	YML
+	nodeswarm --stack fixed up -f "$IT_DIR/s.yml" --wait 30s
+}
+fixed_label()
+{
+	[ "$(docker config inspect -f '{{.Spec.Labels.l}} {{index .Spec.Labels "com.docker.stack.namespace"}}' fixed)" = "$1 fixed" ]
+}
+check 'a config with a name of its own' fixed one a
+check 'again: nothing to change' expect 'nothing to change' fixed one a
+check 'another label: put on it' expect 'updated config fixed' fixed one b
+check 'it has it' fixed_label b
+check 'another content: refused' expect_fail 1 "config 'fixed' is there, but with another content" fixed two b
+check 'another network: refused' expect_fail 1 "network 'fixed_n' .*attachable differs" fixed one b 'attachable: true'
+check 'and what to do: down' nodeswarm --stack fixed down --wait 30s
+check 'and up' fixed two c 'attachable: true'
+check 'a subnet' expect 'network .fixed_n. .* ipam differs' sh -c \
+	"sed -i 's/attachable: true/attachable: true, ipam: {config: [{subnet: 10.77.0.0\/16}]}/' $IT_DIR/s.yml; nodeswarm --stack fixed up -f $IT_DIR/s.yml 2>&1; [ \$? = 1 ]"
+nodeswarm --stack fixed down --wait 30s >/dev/null
+check 'one with a subnet' nodeswarm --stack fixed up -f "$IT_DIR/s.yml" --wait 30s
+check 'again: nothing' expect 'nothing to change' nodeswarm --stack fixed up -f "$IT_DIR/s.yml" --wait 30s
+nodeswarm --stack fixed down --wait 30s >/dev/null
+TEXT=other usual
 check 'status as JSON' expect '^\["web.1",true\]$' sh -c \
 	"nodeswarm --json status | jq -c '.slots[] | [.name, .ready]' | head -n 1"
 check 'logs of a service' nodeswarm logs web

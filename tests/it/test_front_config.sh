@@ -39,6 +39,27 @@ haproxy_with()
 check 'the configuration is valid, without a warning' expect '^Configuration file is valid$' \
 	haproxy_with -c -dW || exit
 
+# What is written in two places.
+same_numbers()
+{
+	local fall servers
+	fall=$(sed -n 's/^#define SUPERVISE_CHECK_FALL \([0-9]*\).*/\1/p' "$ROOT/src/supervise/supervise.h")
+	servers=$(sed -n 's/^#define FRONT_SERVERS_MAX *\([0-9]*\).*/\1/p' "$ROOT/src/deploy/front.h")
+	expect "server-template reader $servers .* check port 8880 inter .* fall $fall rise 1 observe" cat "$config" >/dev/null &&
+		[ "$(grep -c "server-template reader $servers " "$config")" = "$(grep -c server-template "$config")" ] &&
+		grep -q "NODESWARM_CHECK_INTERVAL: \"\${NODESWARM_CHECK_INTERVAL:-1s}\"" "$ROOT/stacks/readers.yml" &&
+		grep -q "NODESWARM_CHECK_INTERVAL: \"\${NODESWARM_CHECK_INTERVAL:-1s}\"" "$ROOT/stacks/front.yml"
+}
+check 'the supervisor, the command line and the front have the same numbers' same_numbers
+same_image()
+{
+	"$ROOT/docker/build-image.sh" --quiet --front --output "$IT_DIR/1.tar" &&
+		"$ROOT/docker/build-image.sh" --quiet --front --output "$IT_DIR/2.tar" && cmp "$IT_DIR/1.tar" "$IT_DIR/2.tar" &&
+		expect 'usr/bin/haproxy' sh -c "tar -xOf $IT_DIR/1.tar layer.tar | tar -t"
+}
+check 'the image is the same each time it is built' same_image
+check 'and takes no other program' expect_fail 2 'takes no programs' "$ROOT/docker/build-image.sh" --front sleep
+
 # --- around it ---------------------------------------------------------------------------------
 
 # Readers live in a namespace of their own, because haproxy listens on all addresses of this one.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test_quickstart.sh - scripts/quickstart.sh: what it sets up, and that --down takes back just that
-# time-limit: 420
+# time-limit: 540
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
@@ -28,8 +28,9 @@ machine()
 	iptables-save | grep -v -e '^[#*]' -e ' ACCEPT ' -e COMMIT
 	ip6tables-save | grep -v -e '^[#*]' -e ' ACCEPT ' -e COMMIT
 	awk '{ print $2 }' /proc/mounts | sort
-	pgrep -la 'dockerd|containerd|unshare|node' | grep -vw pgrep
-	ls -d "$NODESWARM_QUICKSTART_DIR" "$NODESWARM_POOL" 2>&1
+	docker secret ls 2>/dev/null
+	ps -e -o comm= | awk '/dockerd|containerd|unshare|node|haproxy/' | sort
+	ls -d "$NODESWARM_QUICKSTART_DIR" "${NODESWARM_POOL-/var/lib/nodeswarm}" 2>&1
 }
 socket=unix://$NODESWARM_QUICKSTART_DIR/docker.sock
 machine >"$IT_DIR/before"
@@ -45,6 +46,8 @@ check 'down with nothing up' expect 'nothing that quickstart made' "$quickstart"
 check 'a private engine and four readers' expect "docker -H $socket service update --replicas 6 nodeswarm_readers" "$quickstart"
 export DOCKER_HOST=$socket
 check 'they serve' serving 4
+check 'the front answers' expect '"chain_id"' curl -sS http://127.0.0.1:8888/v1/chain/get_info
+check 'with the reader that did' expect 'x-served-by: 10\.' curl -sSi http://127.0.0.1:8888/v1/chain/get_info
 check 'the line it prints scales' docker -H "$socket" service update --detach --replicas 6 nodeswarm_readers
 check 'to six' wait_for 60 serving 6
 check 'stop.sh stops the readers' "$ROOT/scripts/stop.sh"
@@ -56,6 +59,31 @@ check 'again is harmless' expect 'nothing to change' "$quickstart"
 check 'down' "$quickstart" --down
 machine >"$IT_DIR/after"
 check 'the machine is as before' diff "$IT_DIR/before" "$IT_DIR/after"
+
+# --- several hosts -----------------------------------------------------------------------------
+
+# nodeswarm here has the engine's socket and nothing else.
+spread()
+{
+	nodeswarm --json status >"$IT_DIR/status"
+	jq -e '([.hosts[].agent] == ["ok", "ok", "ok"]) and
+		([.slots[] | select(.service == "readers" and .ready) | .host] | length == 4 and (unique | length) == 3)' "$IT_DIR/status"
+}
+unset NODESWARM_POOL
+machine 2>/dev/null >"$IT_DIR/before"
+check 'a swarm of six hosts is a usage error' expect_fail 2 'takes 1 to 5' "$quickstart" --nodes 6
+check 'three hosts' expect '192.168.77.1:8888/v1/chain/get_info' "$quickstart" --nodes 3
+export DOCKER_HOST=unix://$NODESWARM_QUICKSTART_DIR/swarm/n1/docker.sock
+check 'readers on all of them' spread
+check 'the front of the third answers' expect '"chain_id"' "$ROOT/scripts/private-swarm.sh" client "$NODESWARM_QUICKSTART_DIR/swarm" \
+	curl -sS http://192.168.77.3:8888/v1/chain/get_info
+unset DOCKER_HOST
+check 'again is harmless, without the number' expect 'nothing to change' "$quickstart"
+check 'another number is refused' expect_fail 1 'has 3 hosts' "$quickstart" --nodes 2
+check 'down' "$quickstart" --down
+machine 2>/dev/null >"$IT_DIR/after"
+check 'the machine is as before' diff "$IT_DIR/before" "$IT_DIR/after"
+export NODESWARM_POOL=/mnt/pool
 
 # --- an engine that is ours to use -------------------------------------------------------------
 

@@ -12,7 +12,7 @@ export NODESWARM_IMAGE=nodeswarm/nodesim:latest
 export NODESIM_FLUSH=3s
 export NODESWARM_CHECK_INTERVAL=1s
 # Where there is no agent the health check is all that tells.
-sed -i 's/interval: 10s/interval: 2s/' "$READERS_YML"
+sed -i 's/interval: 5s/interval: 2s/' "$READERS_YML"
 
 check 'a swarm of three nodes' swarm_up 3 1 || exit 1
 check 'images' swarm_images || exit 1
@@ -131,13 +131,39 @@ held()
 check 'a chain node of another host is killed; status says what it left' kill_one
 check 'scale does not wait for it in vain' expect_fail 1 "$R2.*" nodeswarm scale readers=6 --wait 60s
 check 'stop names it' expect_fail 1 "$R2 +node2 +no +dirty" nodeswarm stop readers --wait 60s
-check 'and again, as long as it is stopped' expect_fail 1 "$R2 +node2 +no +dirty" nodeswarm stop readers --wait 60s
+check 'once' nodeswarm stop readers --wait 60s
 clean_up_slot()
 {
 	rm -rf "$(node_pool 2)/services/nodeswarm_readers/${R2#*.}/data"
 }
 clean_up_slot
 check 'up brings them back' cluster_up 6 -f "$ROOT/stacks/agent.yml" --wait 120s
+
+R2=$(reader_on 2)
+killed_stop()
+{
+	local c
+	command nodeswarm --pool /nonexistent stop readers >/dev/null 2>&1 &
+	c=$!
+	wait_for 10 leaves "$R2" || return
+	kill -9 $c
+	wait $c
+	c=$(D 2 ps -q --filter "name=nodeswarm_$R2" | head -n 1)
+	D 2 kill "$c" >/dev/null || return
+	wait_for 30 none_left
+}
+leaves()
+{
+	[[ $(state_of "$1") =~ ^(lame-duck|stopping)$ ]]
+}
+none_left()
+{
+	[ -z "$(nodeswarm --json status | jq -r '.slots[] | select(.service == "readers").name')" ]
+}
+check 'stop is killed, and a slot after it' killed_stop
+check 'a second stop names that slot' expect_fail 1 "$R2 +node2 +no +.*" nodeswarm stop readers --wait 60s
+clean_up_slot
+check 'up brings them back again' cluster_up 6 -f "$ROOT/stacks/agent.yml" --wait 120s
 
 # --- a host without agent, a host that is gone ----------------------------------------------------
 
@@ -173,6 +199,8 @@ check 'down: agents go last, every end is read' nodeswarm down --purge --wait 90
 
 # --- without agents -------------------------------------------------------------------------------
 
+# What the power cut has left dirty is held for ever, and no agent would tell.
+rm -rf "$(node_pool 3)/services"
 check 'images again' swarm_load "$IT_DIR/nodesim.tar"
 check 'up without agents: the engine is believed, and that is said' \
 	expect 'host node[23]: no agent runs .*the engine.s word' cluster_up 3 --wait 120s

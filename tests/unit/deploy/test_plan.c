@@ -72,8 +72,9 @@ static void carry_out(const struct plan *p)
 			continue;
 		if (op->object == PLAN_NETWORK)
 			json_array_append_new(actual.networks,
-			        json_pack("{s:s, s:s, s:{s:s}}", "Name", op->name, "Id", "net1",
-			                "Labels", SPEC_LABEL_STACK, "s"));
+			        json_pack("{s:s, s:s, s:s, s:{s:s}}", "Name", op->name, "Id",
+			                "net1", "Driver", "overlay", "Labels", SPEC_LABEL_STACK,
+			                "s"));
 		else if (op->object == PLAN_SERVICE)
 			json_array_append_new(actual.services,
 			        json_pack("{s:s, s:{s:i}, s:o}", "ID", "svc1", "Version", "Index",

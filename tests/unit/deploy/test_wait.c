@@ -142,7 +142,7 @@ static void stop_names_the_unclean_of_every_host(void **state)
 	assert_string_equal(end_of("readers.2")->host, "host-n2");
 	assert_string_equal(end_of("readers.2")->why, "dirty: because");
 	/* What needs readers goes after them; what is global stays. */
-	assert_string_equal(cluster.updates, "readers front");
+	assert_string_equal(cluster.updates, "readers readers front");
 	assert_non_null(strstr(said, "'agent' is global"));
 }
 
@@ -230,21 +230,33 @@ static void a_second_stop_names_what_the_first_left(void **state)
 	assert_int_equal(ends.n, 2);
 	assert_string_equal(end_of("readers.2")->why, "dirty: because");
 	assert_non_null(strstr(end_of("readers.4")->why, "killed"));
-	assert_string_equal(cluster.updates, "");
+	assert_string_equal(cluster.updates, "readers");
+	/* Once they are named nobody names them again. */
+	slot_ends_release(&ends);
+	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(ends.n, 0);
 }
 
-static void stop_remembers_its_time(void **state)
+static void stop_remembers_its_time_until_it_has_told(void **state)
 {
 	(void)state;
 	all_stopped();
+	d.wait_ns = 0;
 	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_non_null(strstr(cluster.spec, "\"nodeswarm.stopped\":\"2\""));
 	assert_non_null(strstr(cluster.spec, "\"nodeswarm.stopped-at\":\"20"));
+	cluster.looks_left = 0;
+	d.wait_ns = 20 * NS_PER_SEC;
+	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_non_null(strstr(cluster.spec, "\"nodeswarm.stopped\":\"2\""));
+	assert_null(strstr(cluster.spec, "nodeswarm.stopped-at"));
 	/* A size by hand ends it. */
-	*said = '\0';
 	d.wait_ns = 0;
-	if (deploy_scale(&d, &(struct scale){ "readers", 2 }, 1, &ends, &e) < 0)
+	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0 ||
+	        deploy_scale(&d, &(struct scale){ "readers", 2 }, 1, &ends, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_null(strstr(cluster.spec, "nodeswarm.stopped"));
 }
@@ -424,7 +436,7 @@ int main(void)
 		CASE(a_host_without_agent_leaves_it_open),
 		CASE(a_host_that_is_down_is_not_waited_for),
 		CASE(a_second_stop_names_what_the_first_left),
-		CASE(stop_remembers_its_time),
+		CASE(stop_remembers_its_time_until_it_has_told),
 		CASE(down_removes_agents_last),
 		CASE(slots_of_other_hosts_serve_by_their_supervisors_word),
 		CASE(an_agent_that_should_run_is_waited_for),

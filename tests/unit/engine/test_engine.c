@@ -44,52 +44,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void hosts(void **state)
-{
-	static const struct {
-		const char *host, *env, *wants; /* wants: the host, or the start of a message */
-		bool fails;
-	} rows[] = {
-		{ NULL, NULL, "unix:///var/run/docker.sock", false },
-		{ NULL, "", "unix:///var/run/docker.sock", false },
-		{ NULL, "unix:///x/y.sock", "unix:///x/y.sock", false },
-		{ "unix:///z", "unix:///x/y.sock", "unix:///z", false },
-		{ NULL, "tcp://10.0.0.1:2376",
-		        "DOCKER_HOST: engine host 'tcp://10.0.0.1:2376': this version speaks unix "
-		        "sockets only",
-		        true },
-		{ "ssh://me@there", NULL, "engine host 'ssh://me@there': this version", true },
-		{ "https://x", NULL, "engine host 'https://x': this version", true },
-		{ "/var/run/docker.sock", NULL,
-		        "engine host '/var/run/docker.sock': not of the form unix:///PATH", true },
-		{ "unix://docker.sock", NULL, "engine host 'unix://docker.sock': not of", true },
-		{ "unix:///aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		        NULL, "engine host 'unix:///aaaa", true },
-	};
-	const char *old = getenv("DOCKER_HOST");
-	char *saved = old ? strdup(old) : NULL;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct engine *x;
-
-		unsetenv("DOCKER_HOST");
-		if (rows[i].env)
-			setenv("DOCKER_HOST", rows[i].env, 1);
-		x = engine_new(rows[i].host, &e);
-		if (!x != rows[i].fails || (x && strcmp(engine_host(x), rows[i].wants) != 0) ||
-		        (!x && (e.kind != ERR_USAGE || !str_starts(e.msg, rows[i].wants, NULL))))
-			fail_msg("row %zu (%s): '%s'", i, rows[i].wants, e.msg);
-		engine_free(x);
-		err_clear(&e);
-	}
-	unsetenv("DOCKER_HOST");
-	if (saved)
-		setenv("DOCKER_HOST", saved, 1);
-	free(saved);
-}
-
 static void versions(void **state)
 {
 	static const struct {
@@ -245,6 +199,24 @@ static void statuses(void **state)
 		{ 500, GRPC("DeadlineExceeded", "context deadline exceeded"),
 		        "context deadline exceeded", "more than half of the managers",
 		        ERR_UNAVAILABLE },
+		{ 504, GRPC("DeadlineExceeded", "context deadline exceeded"),
+		        "context deadline exceeded", "more than half of the managers",
+		        ERR_UNAVAILABLE },
+		{ 500,
+		        GRPC("Unknown",
+		                "raft: failed to process the request: node lost leader status"),
+		        "raft: failed to process the request: node lost leader status",
+		        "more than half of the managers", ERR_UNAVAILABLE },
+		{ 500, GRPC("Unknown", "raft: no elected cluster leader"),
+		        "raft: no elected cluster leader", "more than half of the managers",
+		        ERR_UNAVAILABLE },
+		{ 503, GRPC("Unavailable", "connection error"), "connection error",
+		        "more than half of the managers", ERR_UNAVAILABLE },
+		{ 500, GRPC("Unavailable", "all SubConns are in TransientFailure"),
+		        "all SubConns are in TransientFailure", "more than half of the managers",
+		        ERR_UNAVAILABLE },
+		{ 500, GRPC("Canceled", "context canceled"), "context canceled",
+		        "more than half of the managers", ERR_UNAVAILABLE },
 		{ 500, "{\"message\":\"disk full\"}", "disk full", NULL, ERR_SYSTEM },
 		{ 501, GRPC("Unimplemented", "service mode change is not allowed"),
 		        "service mode change is not allowed", NULL, ERR_USAGE },
@@ -561,7 +533,6 @@ static void a_broken_connection_is_no_missing_engine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hosts),
 		cmocka_unit_test(versions),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(long_bodies_are_cut),

@@ -556,6 +556,37 @@ static void references(void **state)
 	check(rows, ARRAY_LEN(rows));
 }
 
+static void own_keys(void **state)
+{
+	static const struct row rows[] = {
+		{ "of a file", "x-nodeswarm: {fornt: ingress}\n" SVC,
+		        "s.yml:1:15: unknown key 'fornt' in x-nodeswarm; did you mean 'front'?",
+		        "1 | x-nodeswarm: {fornt: ingress}" },
+		{ "of a service", SVC "    x-nodeswarm: {from: ingress}\n",
+		        "s.yml:4:19: unknown key 'from' in x-nodeswarm of service 'a'; did you "
+		        "mean 'front'?",
+		        NULL },
+		{ "value", SVC "    x-nodeswarm: {front: ingres}\n",
+		        "s.yml:4:26: x-nodeswarm.front of service 'a': 'ingres' is none of: host, "
+		        "ingress",
+		        NULL },
+		{ "empty", "x-nodeswarm: {front: \"\"}\n" SVC,
+		        "s.yml:1:22: x-nodeswarm.front: is empty; write host or ingress", NULL },
+		{ "no map", "x-nodeswarm: ingress\n" SVC,
+		        "s.yml:1:14: x-nodeswarm: must be a mapping, not one value", NULL },
+		{ "no front", "x-nodeswarm: {front: ingress}\n" SVC,
+		        "s.yml:1:22: there is no service 'front' for this to be about; write it "
+		        "below a service",
+		        NULL },
+		{ "no port", SVC "    x-nodeswarm: {front: ingress}\n",
+		        "s.yml:4:26: service 'a' publishes no port, so it cannot be a front",
+		        NULL },
+	};
+
+	(void)state;
+	check(rows, ARRAY_LEN(rows));
+}
+
 static void variables(void **state)
 {
 	static const struct row rows[] = {
@@ -618,6 +649,7 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(mounts_and_ports),
 		cmocka_unit_test(references),
+		cmocka_unit_test(own_keys),
 		cmocka_unit_test(variables),
 		cmocka_unit_test(long_paths_keep_the_message),
 	};

@@ -115,6 +115,43 @@ static void durations_and_sizes(void **state)
 	}
 }
 
+/* --- fronts ------------------------------------------------------------------------------- */
+
+static void how_a_front_is_published(void **state)
+{
+#define FRONT                                                                                   \
+	"services:\n  front:\n    image: i\n    deploy: {mode: global, endpoint_mode: dnsrr}\n" \
+	"    ports: [{target: 8888, published: 8888, mode: host}]\n"
+	static const struct {
+		const char *name, *text;
+		bool is_ingress;
+	} rows[] = {
+		{ "nothing said", FRONT, false },
+		{ "the file says", "x-nodeswarm: {front: ingress}\n" FRONT, true },
+		{ "the service says", FRONT "    x-nodeswarm: {front: ingress}\n", true },
+		{ "host", FRONT "    x-nodeswarm: {front: host}\n", false },
+		{ "the service is stronger",
+		        "x-nodeswarm: {front: ingress}\n" FRONT "    x-nodeswarm: {front: host}\n",
+		        false },
+		{ "other keys of x- are skipped", "x-other: {front: ingress}\n" FRONT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(stack_free) struct stack *st = model(rows[i].text);
+		const struct stack_service *svc = stack_find_service(st, "front");
+		bool is_ingress = svc->front.mode == STACK_FRONT_INGRESS;
+
+		if (is_ingress != rows[i].is_ingress ||
+		        svc->ports[0].mode != (is_ingress ? STACK_PORT_INGRESS : STACK_PORT_HOST) ||
+		        svc->deploy.endpoint_mode !=
+		                (is_ingress ? STACK_ENDPOINT_VIP : STACK_ENDPOINT_DNSRR))
+			fail_msg("%s: %d %d %d", rows[i].name, svc->front.mode, svc->ports[0].mode,
+			        svc->deploy.endpoint_mode);
+		assert_int_equal(svc->ports[0].published, 8888);
+	}
+}
+
 /* --- structure
  * ------------------------------------------------------------------------------------ */
 
@@ -625,6 +662,7 @@ int main(void)
 		cmocka_unit_test(scalars_follow_yaml_1_2),
 		cmocka_unit_test(a_variable_may_become_any_type),
 		cmocka_unit_test(durations_and_sizes),
+		cmocka_unit_test(how_a_front_is_published),
 		cmocka_unit_test(anchors_and_merge_keys),
 		cmocka_unit_test(positions),
 		cmocka_unit_test(the_default_network),
