@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "deploy/agents.h"
 #include "deploy/deploy.h"
+#include "deploy/deploy_priv.h"
 #include "deploy/quiesce.h"
 #include "deploy/spec.h"
 #include "engine/engine.h"
@@ -321,6 +322,41 @@ static void without_an_agent_the_engines_word_is_taken(void **state)
 	        said, "host host-n2: no agent runs there; for 1 of its slots the engine's word"));
 }
 
+static int wait_front(struct deadline *dl)
+{
+	static const char *const names[] = { "front" };
+
+	err_clear(&e);
+	return wait_serving(&d, dl, &(struct service_set){ names, 1 }, false, &e);
+}
+
+static void a_global_service_serves_with_its_first_task(void **state)
+{
+	struct deadline dl;
+
+	(void)state;
+	host("n1", "/v1/status", "");
+	host("n2", "/v1/status", "");
+	cluster.services[2].is_global = true;
+	cluster.tasks[2].desired = "shutdown";
+	d.wait_ns = 300 * NS_PER_MS;
+	deadline_start(&dl, &d);
+	assert_int_equal(wait_front(&dl), -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+	assert_non_null(strstr(e.msg, "front: the engine has made none of its tasks"));
+	/* Its placement may exclude all hosts. */
+	dl.mute_ns = clock_mono_ns() - 21 * NS_PER_SEC;
+	assert_int_equal(wait_front(&dl), 0);
+	/* Nor is there one without hosts that take tasks. */
+	deadline_start(&dl, &d);
+	cluster.nodes[0].is_drained = true;
+	cluster.nodes[1].state = "down";
+	assert_int_equal(wait_front(&dl), 0);
+	cluster.nodes[0].is_drained = false;
+	cluster.tasks[2].desired = "running";
+	assert_int_equal(wait_front(&dl), 0);
+}
+
 /* --- quiesce ------------------------------------------------------------------------------ */
 
 static struct quiesce_slot slots[2];
@@ -441,6 +477,7 @@ int main(void)
 		CASE(slots_of_other_hosts_serve_by_their_supervisors_word),
 		CASE(an_agent_that_should_run_is_waited_for),
 		CASE(without_an_agent_the_engines_word_is_taken),
+		CASE(a_global_service_serves_with_its_first_task),
 		CASE(several_are_quiesced_at_once),
 		CASE(quiesce_says_what_went_wrong),
 		CASE(who_stops_waiting_hears_what_goes_on),
