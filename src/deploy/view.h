@@ -138,7 +138,7 @@ int view_local_node(struct engine *eng, const struct engine_nodes *nodes, char r
 /*
  * The record of a slot as its host told when the view was loaded.  pool: of the service.
  * Returns 0, 1 when there is none, -1 when it cannot be known (ERR_UNAVAILABLE: the host was not
- * or could not be asked).
+ * or could not be asked, or its agent left slots out).
  */
 int view_record(const struct view_host *h, const char *pool, const char *service, uint64_t slot,
         struct record *ret, struct err *e) NODISCARD;

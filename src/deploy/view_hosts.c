@@ -262,7 +262,13 @@ int view_record(const struct view_host *h, const char *pool, const char *service
 	if (check_pool(h, pool, e) < 0)
 		return -1;
 	s = agent_slots_find(&h->slots, service, slot);
-	return s ? record_there(h, s, ret, e) : 1;
+	if (s)
+		return record_there(h, s, ret, e);
+	if (h->slots.left_out)
+		return err_set(e, ERR_UNAVAILABLE,
+		        "host %s: it is among %zu slots that its agent has left out",
+		        h->node->hostname, h->slots.left_out);
+	return 1;
 }
 
 static void each_here(const char *pool, const char *service, view_slot_fn *fn, void *arg)

@@ -163,6 +163,56 @@ static void a_lock_on_another_host_is_waited_for(void **state)
 	assert_true(end_of("readers.2")->is_clean);
 }
 
+static void a_lock_that_is_not_known_is_not_free(void **state)
+{
+	static const char left_out[] = "\"status\":200,\"body\":{\"format\":1,\"slots\":[],"
+	                               "\"left_out\":3}";
+	static const struct {
+		const char *reply, *want;
+	} rows[] = {
+		{ "\"status\":200,\"body\":{\"format\":1,\"slots\":[{\"service\":\"s_readers\","
+		  "\"slot\":2,\"is_locked\":null}]}",
+		        "its agent cannot look at the lock" },
+		{ left_out, "its agent has left out 3 slots" },
+		{ "\"error\":{\"kind\":\"timeout\",\"message\":\"no answer\"}", "no answer" },
+		{ "\"status\":200,\"text\":\"x\"", "no JSON" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cluster.looks_left = 0;
+		cluster.services[1].replicas = 2;
+		*said = '\0';
+		slot_ends_release(&ends);
+		all_stopped();
+		fake_agent_node(agent, "n2", "/v1/slots", rows[i].reply);
+		host_then("n2", "/v1/slots", "");
+		if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+			fail_msg("%s: %s", rows[i].want, e.msg);
+		if (!strstr(said, "readers.2: its lock: host host-n2: ") ||
+		        !strstr(said, rows[i].want))
+			fail_msg("%s: %s", rows[i].want, said);
+	}
+}
+
+static void a_slot_that_was_left_out_is_not_clean(void **state)
+{
+	char text[256];
+
+	(void)state;
+	all_stopped();
+	snprintf(text, sizeof(text),
+	        "\"status\":200,\"body\":{\"format\":1,\"node\":{\"id\":\"n2\",\"pool\":\"%s\"},"
+	        "\"slots\":[],\"left_out\":3}",
+	        fake_agent_pool(agent));
+	fake_agent_node(agent, "n2", "/v1/status", text);
+	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_true(end_of("readers.1")->is_clean);
+	assert_false(end_of("readers.2")->is_known);
+	assert_non_null(strstr(end_of("readers.2")->why, "left out"));
+}
+
 static void a_supervisor_that_still_answers_is_no_end(void **state)
 {
 	(void)state;
@@ -467,6 +517,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(stop_names_the_unclean_of_every_host),
 		CASE(a_lock_on_another_host_is_waited_for),
+		CASE(a_lock_that_is_not_known_is_not_free),
+		CASE(a_slot_that_was_left_out_is_not_clean),
 		CASE(a_supervisor_that_still_answers_is_no_end),
 		CASE(who_was_killed_is_not_clean),
 		CASE(a_host_without_agent_leaves_it_open),
