@@ -68,6 +68,11 @@ struct leaving {
 		bool is_supervised;
 	} * v;
 	size_t n;
+	/* Services that an earlier stop has stopped and not told of. */
+	struct leaving_service {
+		char full[160];
+	} * stopped;
+	size_t n_stopped;
 };
 
 void leaving_release(struct leaving *l);

@@ -24,6 +24,7 @@
 void leaving_release(struct leaving *l)
 {
 	free(l->v);
+	free(l->stopped);
 	*l = (struct leaving){ 0 };
 }
 
@@ -45,14 +46,34 @@ static bool is_on_lost_host(const struct view_task *t)
 	return !t->on || t->on->state == VIEW_HOST_DOWN || strcmp(t->on->node->state, "down") == 0;
 }
 
+static void note_stopped(struct leaving *l, const struct view *v, const struct service_set *set)
+{
+	for (size_t i = 0; i < v->n_services; i++) {
+		const struct view_service *s = &v->services[i];
+
+		if (s->is_supervised && s->stopped_ns && service_set_has(set, s))
+			snprintf(l->stopped[l->n_stopped++].full, sizeof(l->stopped->full),
+			        "%.159s", s->e.name);
+	}
+}
+
+static bool was_stopped(const struct leaving *l, const struct view_service *s)
+{
+	for (size_t i = 0; i < l->n_stopped; i++)
+		if (strcmp(l->stopped[i].full, s->e.name) == 0)
+			return true;
+	return false;
+}
+
 int leaving_note(
         struct leaving *l, const struct view *v, const struct service_set *set, struct err *e)
 {
-	free(l->v);
-	l->n = 0;
+	leaving_release(l);
 	l->v = calloc(v->n_tasks ? v->n_tasks : 1, sizeof(*l->v));
-	if (!l->v)
+	l->stopped = calloc(v->n_services ? v->n_services : 1, sizeof(*l->stopped));
+	if (!l->v || !l->stopped)
 		return err_nomem(e);
+	note_stopped(l, v, set);
 	for (size_t i = 0; i < v->n_tasks; i++) {
 		const struct view_task *t = &v->tasks[i];
 		struct leaving_slot *s = &l->v[l->n];
@@ -313,6 +334,22 @@ static void add_earlier(void *arg, uint64_t slot, const struct record *r)
 	x->failed |= !kept;
 }
 
+/* What this stop leaves has its own ends; what an earlier one left there nobody can tell. */
+static void add_unknown(struct earlier *x, const struct err *why)
+{
+	struct slot_end *end;
+
+	if (!was_stopped(x->leaving, x->service))
+		return;
+	end = add_end(x->ends);
+	x->failed |= !end;
+	if (!end)
+		return;
+	snprintf(end->name, sizeof(end->name), "%.159s", x->service->name);
+	snprintf(end->host, sizeof(end->host), "%s", x->host->node->hostname);
+	snprintf(end->why, sizeof(end->why), "what an earlier stop left there: %.350s", why->msg);
+}
+
 static int read_ends(struct slot_ends *ret, const struct leaving *l, const struct view *v,
         const struct service_set *set, struct err *e)
 {
@@ -334,8 +371,12 @@ static int read_ends(struct slot_ends *ret, const struct leaving *l, const struc
 		        x.service->e.replicas != 0 || !service_set_has(set, x.service))
 			continue;
 		for (size_t k = 0; k < v->nodes.n; k++) {
+			struct err why = ERR_INIT;
+
 			x.host = &v->hosts[k];
-			view_records(x.host, x.service->pool, x.service->e.name, add_earlier, &x);
+			if (view_records(x.host, x.service->pool, x.service->e.name, add_earlier,
+			            &x, &why) < 0)
+				add_unknown(&x, &why);
 		}
 	}
 	return x.failed ? err_nomem(e) : 0;

@@ -289,6 +289,42 @@ static void a_second_stop_names_what_the_first_left(void **state)
 	assert_int_equal(ends.n, 0);
 }
 
+static void a_second_stop_names_the_hosts_it_cannot_ask(void **state)
+{
+	static const struct {
+		const char *what, *state, *reply, *why;
+	} rows[] = {
+		{ "down", "down", "\"error\":{\"kind\":\"unavailable\",\"message\":\"refused\"}",
+		        "the swarm has lost it" },
+		{ "mute", "ready", "\"error\":{\"kind\":\"unavailable\",\"message\":\"refused\"}",
+		        "refused" },
+		{ "another pool", "ready",
+		        "\"status\":200,\"body\":{\"format\":1,\"node\":{\"id\":\"n2\","
+		        "\"pool\":\"/x\"},\"slots\":[]}",
+		        "serves the pool '/x'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cluster.looks_left = 0;
+		cluster.services[1].replicas = 0;
+		snprintf(cluster.services[1].labels, sizeof(cluster.services[1].labels),
+		        ",\"nodeswarm.stopped\":\"2\",\"nodeswarm.stopped-at\":"
+		        "\"2026-11-21T02:59:00Z\"");
+		all_stopped();
+		cluster.nodes[1].state = rows[i].state;
+		fake_agent_node(agent, "n2", "/v1/status", rows[i].reply);
+		slot_ends_release(&ends);
+		if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+			fail_msg("%s: %s", rows[i].what, e.msg);
+		assert_int_equal(ends.n, 1);
+		assert_false(end_of("readers")->is_known);
+		assert_string_equal(end_of("readers")->host, "host-n2");
+		if (!strstr(end_of("readers")->why, rows[i].why))
+			fail_msg("%s: %s", rows[i].what, end_of("readers")->why);
+	}
+}
+
 static void stop_remembers_its_time_until_it_has_told(void **state)
 {
 	(void)state;
@@ -524,6 +560,7 @@ int main(void)
 		CASE(a_host_without_agent_leaves_it_open),
 		CASE(a_host_that_is_down_is_not_waited_for),
 		CASE(a_second_stop_names_what_the_first_left),
+		CASE(a_second_stop_names_the_hosts_it_cannot_ask),
 		CASE(stop_remembers_its_time_until_it_has_told),
 		CASE(down_removes_agents_last),
 		CASE(slots_of_other_hosts_serve_by_their_supervisors_word),
