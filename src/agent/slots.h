@@ -31,6 +31,6 @@ static inline void auto_slots(struct slots *s)
 	slots_release(s);
 }
 
-/* The body of /v1/slots, a new reference: who is there and whether a live process holds it.  Asks
- * no supervisor. */
+/* The body of /v1/slots, a new reference: who is there and whether a live process holds it
+ * ("is_locked", null where that cannot be known).  Asks no supervisor. */
 json_t *slots_json(const struct pool *p, struct err *e) NODISCARD;

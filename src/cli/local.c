@@ -6,11 +6,13 @@
 
 #include "agent/slots.h"
 #include "base/clock.h"
+#include "base/lockfile.h"
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "control/client.h"
 #include "data/pool.h"
+#include "data/record.h"
 #include "data/slot.h"
 
 #define STATUS_NS (2 * NS_PER_SEC)
@@ -207,62 +209,128 @@ static bool is_state(const json_t *reply, const char *state)
 	return str_eq(json_str(reply, "state", NULL), state);
 }
 
-/* Takes what needs no asking out: no supervisor, or (for quiesce) one that has stopped already. */
-static size_t leave_out(struct local *l, const char *state_done)
+/* --- quiesce -------------------------------------------------------------------------- */
+
+static bool is_gone(const struct control_ask *a)
+{
+	return !a->reply && a->err.kind == ERR_UNAVAILABLE;
+}
+
+static bool is_clean(const char *verdict)
+{
+	return strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
+}
+
+static int report_verdict(struct local *l, size_t i, const char *state, const char *verdict,
+        const char *why, struct err *e)
+{
+	bool clean = is_clean(verdict);
+
+	return report(l, i, state, verdict, clean ? "" : why, !clean, e);
+}
+
+/* No supervisor answers: once no process holds the lock, the last record tells the end.  Returns 1
+ * while one does. */
+static int report_gone(struct local *l, size_t i, struct err *e)
+{
+	struct record r = { 0 };
+	struct err why = ERR_INIT;
+	char text[80];
+	int rc = lockfile_is_held_at(l->slots[i].fd, SLOT_LOCK, &why);
+
+	if (rc > 0)
+		return 1;
+	if (rc == 0)
+		rc = record_read_at(&r, l->slots[i].fd, &why);
+	if (rc != 0)
+		return report(
+		        l, i, "gone", "", rc < 0 ? why.msg : "it has left no record", true, e);
+	if (r.state == SLOT_STOPPED || r.state == SLOT_QUIESCED)
+		return report_verdict(l, i, slot_state_name(r.state), r.verdict, r.verdict_why, e);
+	snprintf(text, sizeof(text), "killed in state %s, it could not record its end",
+	        slot_state_name(r.state));
+	return report(l, i, "gone", "", text, true, e);
+}
+
+/* What is to be stopped: all that have a supervisor and have not stopped already, and what was
+ * named, of which something must be said in any case.  Returns how many are left to ask. */
+static size_t choose(struct local *l)
 {
 	size_t left = 0;
 
 	for (size_t i = 0; i < l->names.n; i++) {
+		const struct control_ask *a = &l->asks[i];
+
 		if (l->is_done[i])
 			continue;
-		l->is_done[i] = (!l->asks[i].reply && l->asks[i].err.kind == ERR_UNAVAILABLE) ||
-		        is_state(l->asks[i].reply, state_done);
+		l->is_done[i] = !*l->wanted && (is_gone(a) || is_state(a->reply, "quiesced"));
 		left += !l->is_done[i];
 	}
 	return left;
 }
 
-/* --- quiesce -------------------------------------------------------------------------- */
-
 static int take_quiesced(struct local *l, size_t i, struct err *e)
 {
 	const struct control_ask *a = &l->asks[i];
-	const char *verdict = json_str(a->reply, "verdict", "");
-	bool is_clean = strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
 
 	if (a->reply)
-		return report(l, i, json_str(a->reply, "state", "?"), verdict,
-		        is_clean ? "" : json_str(a->reply, "verdict_why", ""), !is_clean, e);
-	/* It ended while it was asked, or is being stopped for good, which is as well. */
-	if (a->err.kind == ERR_UNAVAILABLE || a->err.kind == ERR_CONFLICT)
+		return report_verdict(l, i, json_str(a->reply, "state", "?"),
+		        json_str(a->reply, "verdict", ""), json_str(a->reply, "verdict_why", ""),
+		        e);
+	/* It ended while it was asked, or is being stopped for good: its end is waited for. */
+	if (is_gone(a) || a->err.kind == ERR_CONFLICT)
 		return 0;
 	return report(l, i, "not answering", "", a->err.msg, true, e);
 }
 
-/* Wait for those that somebody else is stopping: their sockets go away when they have ended. */
+/* Takes what has ended by somebody else's hand.  Returns how many have not, or -1. */
+static int take_ended(struct local *l, struct err *e)
+{
+	int left = 0;
+
+	for (size_t i = 0; i < l->names.n; i++) {
+		int rc = 1;
+
+		if (l->is_done[i])
+			continue;
+		if (is_gone(&l->asks[i]))
+			rc = report_gone(l, i, e);
+		else if (is_state(l->asks[i].reply, "quiesced"))
+			rc = take_quiesced(l, i, e);
+		if (rc < 0)
+			return -1;
+		left += rc > 0;
+	}
+	return left;
+}
+
+/* Wait for those that somebody else is stopping, and tell how they ended. */
 static int await_others(struct local *l, struct err *e)
 {
-	while (leave_out(l, "quiesced")) {
+	for (;;) {
+		int left = take_ended(l, e);
+
+		if (left <= 0)
+			return left;
 		if (time_left(l) == 0)
 			return 0;
 		(void)poll(NULL, 0, POLL_MS);
 		if (ask(l, "status", STATUS_NS, e) < 0)
 			return -1;
 	}
-	return 0;
 }
 
-/* Of those that were named something must be said, also when there is nothing to stop. */
-static int report_named(struct local *l, struct err *e)
+/* Time is over for those that are left. */
+static int report_late(struct local *l, struct err *e)
 {
-	for (size_t i = 0; *l->wanted && i < l->names.n; i++) {
+	for (size_t i = 0; i < l->names.n; i++) {
 		const struct control_ask *a = &l->asks[i];
 
-		if (l->is_done[i])
-			continue;
-		if (is_state(a->reply, "quiesced") ? take_quiesced(l, i, e) < 0
-		                                   : !a->reply &&
-		                        report(l, i, "not answering", "", a->err.msg, true, e) < 0)
+		if (!l->is_done[i] &&
+		        report(l, i, json_str(a->reply, "state", "not answering"), "",
+		                is_gone(a) ? "a process still has its data-dir open"
+		                           : "still stopping",
+		                true, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -270,9 +338,9 @@ static int report_named(struct local *l, struct err *e)
 
 static int quiesce_once(struct local *l, size_t *ret_asked, struct err *e)
 {
-	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0 || report_named(l, e) < 0)
+	if (look(l, e) < 0 || ask(l, "status", STATUS_NS, e) < 0)
 		return -1;
-	*ret_asked = leave_out(l, "quiesced");
+	*ret_asked = choose(l);
 	if (!*ret_asked)
 		return 0;
 	progress_set(l->ctx, "%zu slots stop", *ret_asked);
@@ -281,14 +349,7 @@ static int quiesce_once(struct local *l, size_t *ret_asked, struct err *e)
 	for (size_t i = 0; i < l->names.n; i++)
 		if (!l->is_done[i] && take_quiesced(l, i, e) < 0)
 			return -1;
-	if (await_others(l, e) < 0)
-		return -1;
-	for (size_t i = 0; i < l->names.n; i++)
-		if (!l->is_done[i] &&
-		        report(l, i, json_str(l->asks[i].reply, "state", "?"), "", "still stopping",
-		                true, e) < 0)
-			return -1;
-	return 0;
+	return await_others(l, e) < 0 ? -1 : report_late(l, e);
 }
 
 static int finish(struct local *l, const char *what, struct err *e)
@@ -327,9 +388,8 @@ static int resume_quiesced(struct local *l, struct err *e)
 		return -1;
 	for (size_t i = 0; i < l->names.n; i++) {
 		const struct control_ask *a = &l->asks[i];
-		bool is_gone = !*l->wanted && !a->reply && a->err.kind == ERR_UNAVAILABLE;
 
-		if (l->is_done[i] || is_gone)
+		if (l->is_done[i] || (!*l->wanted && is_gone(a)))
 			continue;
 		if (report(l, i, a->reply ? json_str(a->reply, "state", "?") : "not answering", "",
 		            a->reply ? json_str(a->reply, "reason", "") : a->err.msg, !a->reply,

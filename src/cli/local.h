@@ -13,8 +13,10 @@ struct context;
  * Ask supervisors to quiesce, and wait until each has, at most wait_ns (< 0: no limit) in all.
  * names is NULL-terminated, "readers.3" or "nodeswarm_readers.3"; an empty list means every slot
  * in the pool, and then those that were starting meanwhile are looked for again.  A slot that is
- * being stopped already is waited for.  Prints one line for each slot; ERR_UNHEALTHY names those
- * that were not left clean or did not answer.  That there is no slot at all, or no pool, is no
+ * being stopped already, or whose supervisor ends meanwhile, is waited for until no process holds
+ * its lock, and its record tells how it was left; so is one that was named and has no supervisor.
+ * Prints one line for each slot; ERR_UNHEALTHY names those that were not left clean, did not
+ * answer, or left no word.  That there is no slot at all, or no pool, is no
  * failure: for a host that is going down there is nothing to do then.
  */
 int local_quiesce(

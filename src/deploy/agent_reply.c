@@ -73,13 +73,15 @@ static const json_t *object_at(const json_t *j, const char *key)
 static bool slot_of(struct agent_slot *s, const json_t *j)
 {
 	int64_t number = json_int(j, "slot", 0);
+	const json_t *lock = json_object_get(j, "is_locked");
 
 	*s = (struct agent_slot){
 		.service = json_str(j, "service", ""),
 		.slot = (uint64_t)number,
 		.task = json_str(j, "task", ""),
 		.is_alive = json_bool(j, "is_alive", false),
-		.is_locked = json_bool(j, "is_locked", false),
+		.is_locked = json_is_true(lock),
+		.is_lock_known = json_is_boolean(lock),
 		.record = object_at(j, "record"),
 		.error = object_at(j, "error"),
 	};
@@ -103,6 +105,7 @@ int agent_slots_parse(struct agent_slots *ret, json_t *body, const char *node_id
 {
 	AUTO(agent_slots) struct agent_slots s = AGENT_SLOTS_INIT;
 	const json_t *list;
+	int64_t left_out;
 	size_t n;
 
 	if (check_format(body, e) < 0 || (node_id && check_node(body, node_id, e) < 0))
@@ -119,6 +122,8 @@ int agent_slots_parse(struct agent_slots *ret, json_t *body, const char *node_id
 		return err_nomem(e);
 	for (size_t i = 0; i < n; i++)
 		s.n += slot_of(&s.v[s.n], json_array_get(list, i));
+	left_out = json_int(body, "left_out", 0);
+	s.left_out = left_out > 0 ? (size_t)left_out : 0;
 	s.hostname = json_str(body, "node.hostname", "");
 	s.version = json_str(body, "node.version", "");
 	s.pool = json_str(body, "node.pool", "");

@@ -9,8 +9,9 @@
  * refused.  Pure functions.
  *
  * GET /v1/status: {"format":1, "node":{"id","hostname","address","pool","pool_id","version"},
- *     "slots":[{"service","slot","task","is_alive","status"|"record","error"}]}
- * GET /v1/slots:  {"format":1, "slots":[{"service","slot","is_locked","task"}]}
+ *     "slots":[{"service","slot","task","is_alive","status"|"record","error"}], "left_out"}
+ * GET /v1/slots:  {"format":1, "slots":[{"service","slot","is_locked","task"}], "left_out"}
+ *     is_locked is null where it cannot be known
  * POST /v1/gather: {"format":1, "replies":[{"id","address","status","body"|"text"|"error"}]}
  * An error is {"format":1, "error":{"kind","message","hint"}}.
  */
@@ -35,6 +36,7 @@ struct agent_slot {
 	const char *task;     /* Swarm's id of the task that holds or held it; "" */
 	bool is_alive;        /* its supervisor answers */
 	bool is_locked;       /* of /v1/slots: a process holds its lock */
+	bool is_lock_known;   /* ... and the agent could look at it */
 	const json_t *status; /* the supervisor's word, only when it is alive; or NULL */
 	const json_t *record; /* run.json, or NULL */
 	const json_t *error;  /* why there is neither, or NULL */
@@ -46,6 +48,7 @@ struct agent_slots {
 	const char *hostname, *version, *pool, *pool_id;
 	struct agent_slot *v; /* in the reply's order, without what was no slot */
 	size_t n;
+	size_t left_out; /* more that the agent has not named: one that is not found may be there */
 };
 
 #define AGENT_SLOTS_INIT ((struct agent_slots){ .body = NULL })

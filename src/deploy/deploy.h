@@ -46,7 +46,8 @@ struct deploy {
 
 /* How a slot was left by a stop or a scale down. */
 struct slot_end {
-	char name[160]; /* "readers.3" */
+	char name[160]; /* "readers.3"; "readers" for what a host does not tell of an earlier stop
+	                 */
 	char host[256];
 	bool is_known; /* its record could be read */
 	bool is_clean;
@@ -85,7 +86,8 @@ int deploy_scale(struct deploy *d, const struct scale *v, size_t n, struct slot_
 /*
  * Scale the named services (n 0: all) to nothing, remembering their size for `up`: those with
  * supervisors first, until how each slot was left is known, then others, agents last.  *ret also
- * names the slots that an earlier, killed stop of the same services has left unclean.
+ * names the slots that an earlier, killed stop of the same services has left unclean, and the hosts
+ * that cannot be asked for those.
  */
 int deploy_stop(struct deploy *d, char *const *names, size_t n, struct slot_ends *ret,
         struct err *e) NODISCARD;

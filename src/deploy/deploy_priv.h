@@ -16,7 +16,7 @@ PRINTF(2, 3) void deploy_note(struct deploy *d, const char *fmt, ...);
 struct deadline {
 	int64_t at_ns;      /* CLOCK_MONOTONIC, or -1: none */
 	int64_t started_ns; /* real time: failures of slots count from here */
-	int64_t mute_ns;    /* since when an agent that should run does not answer; 0: all do */
+	int64_t mute_ns;    /* since when what should be there soon is not; 0: it is */
 	struct manager {
 		char name[64], addr[80];
 	} managers[MANAGERS_MAX]; /* of the last look */
@@ -36,8 +36,8 @@ int deadline_turn(
 struct view *deadline_view(
         struct deploy *d, struct deadline *dl, bool no_status, struct err *e) NODISCARD;
 
-/* is_mute: an agent that should run does not answer now.  Whether to go on waiting for it; after a
- * while what the engine says must do. */
+/* is_mute: something that should be there soon is not: an agent's answer, the first task of a
+ * global service.  Whether to go on waiting for it; after a while what the engine says must do. */
 bool deadline_is_patient(struct deadline *dl, bool is_mute);
 
 /* Names of services, short or full; n 0: all of the stack. */
@@ -68,6 +68,11 @@ struct leaving {
 		bool is_supervised;
 	} * v;
 	size_t n;
+	/* Services that an earlier stop has stopped and not told of. */
+	struct leaving_service {
+		char full[160];
+	} * stopped;
+	size_t n_stopped;
 };
 
 void leaving_release(struct leaving *l);

@@ -138,12 +138,13 @@ int view_local_node(struct engine *eng, const struct engine_nodes *nodes, char r
 /*
  * The record of a slot as its host told when the view was loaded.  pool: of the service.
  * Returns 0, 1 when there is none, -1 when it cannot be known (ERR_UNAVAILABLE: the host was not
- * or could not be asked).
+ * or could not be asked, or its agent left slots out).
  */
 int view_record(const struct view_host *h, const char *pool, const char *service, uint64_t slot,
         struct record *ret, struct err *e) NODISCARD;
 
-/* Called with each slot of the service that the host's pool has. */
+/* Called with each slot of the service that the host's pool has.  -1, after those that are known,
+ * when some are not; *e says why of the first. */
 typedef void view_slot_fn(void *arg, uint64_t slot, const struct record *r);
-void view_records(const struct view_host *h, const char *pool, const char *service,
-        view_slot_fn *fn, void *arg);
+int view_records(const struct view_host *h, const char *pool, const char *service, view_slot_fn *fn,
+        void *arg, struct err *e) NODISCARD;

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,6 +242,14 @@ static int record_there(
 	return 0;
 }
 
+static int check_asked(const struct view_host *h, struct err *e)
+{
+	if (h->state == VIEW_HOST_OK)
+		return 0;
+	return err_set(e, ERR_UNAVAILABLE, "host %s: %s", h->node->hostname,
+	        *h->why ? h->why : "was not asked");
+}
+
 static int check_pool(const struct view_host *h, const char *pool, struct err *e)
 {
 	if (strcmp(h->slots.pool, pool) == 0)
@@ -256,61 +265,94 @@ int view_record(const struct view_host *h, const char *pool, const char *service
 
 	if (h->state == VIEW_HOST_DIRECT)
 		return record_here(pool, service, slot, ret, e);
-	if (h->state != VIEW_HOST_OK)
-		return err_set(e, ERR_UNAVAILABLE, "host %s: %s", h->node->hostname,
-		        *h->why ? h->why : "was not asked");
-	if (check_pool(h, pool, e) < 0)
+	if (check_asked(h, e) < 0 || check_pool(h, pool, e) < 0)
 		return -1;
 	s = agent_slots_find(&h->slots, service, slot);
-	return s ? record_there(h, s, ret, e) : 1;
+	if (s)
+		return record_there(h, s, ret, e);
+	if (h->slots.left_out)
+		return err_set(e, ERR_UNAVAILABLE,
+		        "host %s: it is among %zu slots that its agent has left out",
+		        h->node->hostname, h->slots.left_out);
+	return 1;
 }
 
-static void each_here(const char *pool, const char *service, view_slot_fn *fn, void *arg)
+/* Keeps the first error. */
+static void keep(struct err *e, const struct err *why)
+{
+	if (e->kind == ERR_NONE)
+		*e = *why;
+}
+
+static int each_here(
+        const char *pool, const char *service, view_slot_fn *fn, void *arg, struct err *e)
 {
 	AUTO(pool) struct pool p = POOL_INIT;
 	AUTO(free) char *rel = str_fmt("services/%s", service);
-	struct err ignored = ERR_INIT;
 	struct dirent *entry;
 	DIR *dir;
 	int fd;
 
-	if (!rel || !str_is_name(service, SLOT_SERVICE_MAX) || pool_open(&p, pool, &ignored) < 0)
-		return;
+	if (!rel)
+		return err_nomem(e);
+	if (!str_is_name(service, SLOT_SERVICE_MAX))
+		return 0;
+	if (pool_open(&p, pool, e) < 0) {
+		if (e->kind != ERR_NOT_FOUND)
+			return -1;
+		err_clear(e);
+		return 0;
+	}
 	fd = openat(p.fd, rel, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
+		err_sys(e, errno, "list the slots of '%s'", service);
 		auto_close_fd(&fd);
-		return;
+		return -1;
 	}
 	while ((entry = readdir(dir))) {
+		struct err why = ERR_INIT, ignored = ERR_INIT;
 		struct record r;
 		uint64_t slot;
+		int rc;
 
-		err_clear(&ignored);
-		if (num_uint(&slot, entry->d_name, 1, SLOT_NUMBER_MAX, &ignored) == 0 &&
-		        record_here(pool, service, slot, &r, &ignored) == 0)
+		if (num_uint(&slot, entry->d_name, 1, SLOT_NUMBER_MAX, &ignored) < 0)
+			continue;
+		rc = record_here(pool, service, slot, &r, &why);
+		if (rc == 0)
 			fn(arg, slot, &r);
+		else if (rc < 0)
+			keep(e, &why);
 	}
 	(void)closedir(dir);
+	return e->kind == ERR_NONE ? 0 : -1;
 }
 
-void view_records(const struct view_host *h, const char *pool, const char *service,
-        view_slot_fn *fn, void *arg)
+int view_records(const struct view_host *h, const char *pool, const char *service, view_slot_fn *fn,
+        void *arg, struct err *e)
 {
-	struct err ignored = ERR_INIT;
-
-	if (h->state == VIEW_HOST_DIRECT) {
-		each_here(pool, service, fn, arg);
-		return;
-	}
-	if (h->state != VIEW_HOST_OK || check_pool(h, pool, &ignored) < 0)
-		return;
+	if (h->state == VIEW_HOST_DIRECT)
+		return each_here(pool, service, fn, arg, e);
+	if (check_asked(h, e) < 0 || check_pool(h, pool, e) < 0)
+		return -1;
 	for (size_t i = 0; i < h->slots.n; i++) {
 		const struct agent_slot *s = &h->slots.v[i];
+		struct err why = ERR_INIT;
 		struct record r;
+		int rc;
 
-		err_clear(&ignored);
-		if (strcmp(s->service, service) == 0 && record_there(h, s, &r, &ignored) == 0)
+		if (strcmp(s->service, service) != 0)
+			continue;
+		rc = record_there(h, s, &r, &why);
+		if (rc == 0)
 			fn(arg, s->slot, &r);
+		else if (rc < 0)
+			keep(e, &why);
 	}
+	if (h->slots.left_out && e->kind == ERR_NONE)
+		err_set(e, ERR_UNAVAILABLE, "host %s: its agent has left out %zu slots",
+		        h->node->hostname, h->slots.left_out);
+	return e->kind == ERR_NONE ? 0 : -1;
 }

@@ -9,7 +9,8 @@
 #include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
 
-/* An agent that should run is waited for so long before the engine's word is taken. */
+/* An agent that should run, and the first task of a global service, are waited for so long before
+ * what the engine shows must do. */
 #define MUTE_MAX_NS (20 * NS_PER_SEC)
 /* So many tasks of a slot that failed one after the other, and it will not come by itself. */
 #define FAILURES_MAX 3
@@ -120,6 +121,7 @@ struct survey {
 	size_t lost;      /* slots that will not serve without a hand */
 	size_t denied;    /* slots whose supervisors we may not ask */
 	size_t mute;      /* slots that serve by the engine's word, and whose agent is mute */
+	size_t unmade;    /* global services that have no task, though hosts are there */
 	size_t services;  /* of the set that are there */
 	bool is_choosing; /* Swarm has not yet said who goes */
 	bool is_updating;
@@ -173,6 +175,16 @@ static void survey_task(struct survey *sv, const struct view_task *t)
 	}
 }
 
+/* Whether the engine makes tasks of a global service, unless its placement excludes all hosts. */
+static bool has_host(const struct view *v)
+{
+	for (size_t i = 0; i < v->nodes.n; i++)
+		if (strcmp(v->nodes.v[i].state, "ready") == 0 &&
+		        strcmp(v->nodes.v[i].availability, "active") == 0)
+			return true;
+	return false;
+}
+
 static int survey_service(struct survey *sv, const struct view *v, const struct view_service *s,
         bool changed, struct err *e)
 {
@@ -195,6 +207,11 @@ static int survey_service(struct survey *sv, const struct view *v, const struct 
 			survey_task(sv, &v->tasks[i]);
 			seen++;
 		}
+	if (s->e.mode == ENGINE_GLOBAL && !seen && has_host(v)) {
+		sv->unmade++;
+		snprintf(sv->still, sizeof(sv->still),
+		        "%.60s: the engine has made none of its tasks", s->name);
+	}
 	sv->is_choosing |= s->e.replicas >= 0 && (int64_t)seen > s->e.replicas;
 	/* A task that the engine has not made yet. */
 	sv->wanted += s->e.replicas > (int64_t)seen ? (size_t)s->e.replicas : seen;
@@ -303,8 +320,9 @@ int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set
 			return err_hint(
 			        e, "run this as root: their sockets in the pool are root's");
 		}
-		if (deadline_is_patient(dl, sv.mute > 0)) {
-			snprintf(sv.still, sizeof(sv.still), "%s", sv.why_mute);
+		if (deadline_is_patient(dl, sv.mute > 0 || sv.unmade > 0)) {
+			if (sv.mute)
+				snprintf(sv.still, sizeof(sv.still), "%s", sv.why_mute);
 		} else if (sv.serving == sv.wanted) {
 			rc = changed ? tasks_are_current(d, dl, v, set, e) : 0;
 			if (rc == 0)

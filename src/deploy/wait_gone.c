@@ -1,13 +1,10 @@
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lockfile.h"
 #include "base/num.h"
 #include "data/pool.h"
 #include "data/slot.h"
@@ -27,6 +24,7 @@
 void leaving_release(struct leaving *l)
 {
 	free(l->v);
+	free(l->stopped);
 	*l = (struct leaving){ 0 };
 }
 
@@ -48,14 +46,34 @@ static bool is_on_lost_host(const struct view_task *t)
 	return !t->on || t->on->state == VIEW_HOST_DOWN || strcmp(t->on->node->state, "down") == 0;
 }
 
+static void note_stopped(struct leaving *l, const struct view *v, const struct service_set *set)
+{
+	for (size_t i = 0; i < v->n_services; i++) {
+		const struct view_service *s = &v->services[i];
+
+		if (s->is_supervised && s->stopped_ns && service_set_has(set, s))
+			snprintf(l->stopped[l->n_stopped++].full, sizeof(l->stopped->full),
+			        "%.159s", s->e.name);
+	}
+}
+
+static bool was_stopped(const struct leaving *l, const struct view_service *s)
+{
+	for (size_t i = 0; i < l->n_stopped; i++)
+		if (strcmp(l->stopped[i].full, s->e.name) == 0)
+			return true;
+	return false;
+}
+
 int leaving_note(
         struct leaving *l, const struct view *v, const struct service_set *set, struct err *e)
 {
-	free(l->v);
-	l->n = 0;
+	leaving_release(l);
 	l->v = calloc(v->n_tasks ? v->n_tasks : 1, sizeof(*l->v));
-	if (!l->v)
+	l->stopped = calloc(v->n_services ? v->n_services : 1, sizeof(*l->stopped));
+	if (!l->v || !l->stopped)
 		return err_nomem(e);
+	note_stopped(l, v, set);
 	for (size_t i = 0; i < v->n_tasks; i++) {
 		const struct view_task *t = &v->tasks[i];
 		struct leaving_slot *s = &l->v[l->n];
@@ -89,21 +107,23 @@ static bool is_wanted_now(const struct view *v, const struct leaving_slot *s)
 
 /* --- locks ------------------------------------------------------------------------------- */
 
-static bool is_locked_here(const struct leaving_slot *s)
+/* As lockfile_is_held_at(); a slot that is not there locks nothing. */
+static int is_locked_here(const struct leaving_slot *s, struct err *e)
 {
 	AUTO(pool) struct pool p = POOL_INIT;
 	AUTO(slot) struct slot slot = SLOT_INIT;
-	AUTO(close_fd) int fd = -1;
-	struct err ignored = ERR_INIT;
 
-	if (pool_open(&p, s->pool, &ignored) < 0 ||
-	        slot_open(&slot, &p, s->full, s->slot, false, &ignored) < 0)
-		return false;
-	fd = openat(slot.fd, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (pool_open(&p, s->pool, e) < 0)
+		return -1;
+	if (slot_open(&slot, &p, s->full, s->slot, false, e) == 0)
+		return lockfile_is_held_at(slot.fd, SLOT_LOCK, e);
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	return 0;
 }
 
-/* What the agents of the hosts say on locks; a host without an answer locks nothing. */
+/* What the agents of the hosts say on locks; the err of an ask says why one does not. */
 struct locks {
 	struct agent_ask *asks;
 	struct agent_slots *of; /* by host of the view */
@@ -138,53 +158,87 @@ static int locks_ask(struct locks *l, struct deploy *d, const struct view *v, st
 	if (l->n)
 		agents_ask(d->agents, "GET", "/v1/slots", NULL, l->asks, l->n, ASK_NS);
 	for (size_t i = 0; i < l->n; i++) {
-		struct err why = l->asks[i].err;
+		struct err *why = &l->asks[i].err;
 
-		if (why.kind == ERR_INTERRUPTED) {
-			*e = why;
+		if (why->kind == ERR_INTERRUPTED) {
+			*e = *why;
 			return -1;
 		}
-		if (why.kind == ERR_NONE && l->asks[i].body)
-			(void)!agent_slots_parse(&l->of[i], l->asks[i].body, NULL, &why);
+		if (why->kind == ERR_NONE && !l->asks[i].body)
+			err_set(why, ERR_PROTOCOL, "its agent's reply is no JSON");
+		if (why->kind == ERR_NONE)
+			(void)!agent_slots_parse(&l->of[i], l->asks[i].body, NULL, why);
 	}
 	return 0;
 }
 
-static bool is_locked(const struct locks *l, const struct view *v, const struct leaving_slot *s)
+static int is_locked_there(const struct agent_ask *ask, const struct agent_slots *slots,
+        const struct leaving_slot *s, struct err *e)
+{
+	const struct agent_slot *slot = agent_slots_find(slots, s->full, s->slot);
+
+	if (ask->err.kind != ERR_NONE) {
+		*e = ask->err;
+		return -1;
+	}
+	if (slot && !slot->is_lock_known)
+		return err_set(e, ERR_UNAVAILABLE, "its agent cannot look at the lock");
+	if (!slot && slots->left_out)
+		return err_set(
+		        e, ERR_UNAVAILABLE, "its agent has left out %zu slots", slots->left_out);
+	return slot && slot->is_locked;
+}
+
+/* 1, 0, or -1 when the host, which can be asked, does not tell.  Of other hosts it is not said here
+ * that they do not. */
+static int is_locked(
+        const struct locks *l, const struct view *v, const struct leaving_slot *s, struct err *e)
 {
 	const struct view_host *h = view_host_find(v, s->node_id);
 
 	if (!s->is_supervised || !h)
-		return false;
+		return 0;
 	if (h->state == VIEW_HOST_DIRECT)
-		return is_locked_here(s);
+		return is_locked_here(s, e);
 	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->asks[i].node_id, s->node_id) == 0) {
-			const struct agent_slot *slot =
-			        agent_slots_find(&l->of[i], s->full, s->slot);
-
-			return slot && slot->is_locked;
-		}
-	return false;
+		if (strcmp(l->asks[i].node_id, s->node_id) == 0)
+			return is_locked_there(&l->asks[i], &l->of[i], s, e);
+	return 0;
 }
 
-/* The first slot whose lock is still held, or NULL. */
+/* What the locks of those who leave say: the first slot whose lock is still held, and the first of
+ * which that is not known; or NULL. */
+struct locked {
+	const struct leaving_slot *held, *unknown;
+	struct err why; /* of the unknown one */
+};
+
 static int still_locked(struct deploy *d, const struct leaving *leaving, const struct view *v,
-        const struct leaving_slot **ret, struct err *e)
+        struct locked *ret, struct err *e)
 {
 	struct locks l = { 0 };
 	size_t gone = 0;
 	int rc = 0;
 
-	*ret = NULL;
+	*ret = (struct locked){ 0 };
 	for (size_t i = 0; i < leaving->n; i++)
 		gone += leaving->v[i].is_supervised && !is_wanted_now(v, &leaving->v[i]);
 	if (!gone)
 		return 0;
 	rc = locks_ask(&l, d, v, e);
-	for (size_t i = 0; rc == 0 && !*ret && i < leaving->n; i++)
-		if (!is_wanted_now(v, &leaving->v[i]) && is_locked(&l, v, &leaving->v[i]))
-			*ret = &leaving->v[i];
+	for (size_t i = 0; rc == 0 && !ret->held && i < leaving->n; i++) {
+		struct err why = ERR_INIT;
+		int held = 0;
+
+		if (!is_wanted_now(v, &leaving->v[i]))
+			held = is_locked(&l, v, &leaving->v[i], &why);
+		if (held > 0) {
+			ret->held = &leaving->v[i];
+		} else if (held < 0 && !ret->unknown) {
+			ret->unknown = &leaving->v[i];
+			ret->why = why;
+		}
+	}
 	locks_release(&l);
 	return rc;
 }
@@ -280,6 +334,22 @@ static void add_earlier(void *arg, uint64_t slot, const struct record *r)
 	x->failed |= !kept;
 }
 
+/* What this stop leaves has its own ends; what an earlier one left there nobody can tell. */
+static void add_unknown(struct earlier *x, const struct err *why)
+{
+	struct slot_end *end;
+
+	if (!was_stopped(x->leaving, x->service))
+		return;
+	end = add_end(x->ends);
+	x->failed |= !end;
+	if (!end)
+		return;
+	snprintf(end->name, sizeof(end->name), "%.159s", x->service->name);
+	snprintf(end->host, sizeof(end->host), "%s", x->host->node->hostname);
+	snprintf(end->why, sizeof(end->why), "what an earlier stop left there: %.350s", why->msg);
+}
+
 static int read_ends(struct slot_ends *ret, const struct leaving *l, const struct view *v,
         const struct service_set *set, struct err *e)
 {
@@ -301,8 +371,12 @@ static int read_ends(struct slot_ends *ret, const struct leaving *l, const struc
 		        x.service->e.replicas != 0 || !service_set_has(set, x.service))
 			continue;
 		for (size_t k = 0; k < v->nodes.n; k++) {
+			struct err why = ERR_INIT;
+
 			x.host = &v->hosts[k];
-			view_records(x.host, x.service->pool, x.service->e.name, add_earlier, &x);
+			if (view_records(x.host, x.service->pool, x.service->e.name, add_earlier,
+			            &x, &why) < 0)
+				add_unknown(&x, &why);
 		}
 	}
 	return x.failed ? err_nomem(e) : 0;
@@ -394,21 +468,25 @@ static const struct leaving_slot *still_alive(const struct leaving *l, const str
 static int check_free(struct deploy *d, struct deadline *dl, const struct leaving *l,
         const struct view *v, char *still, size_t size, struct err *e)
 {
-	const struct leaving_slot *mute = mute_slot(l, v), *locked = still_alive(l, v);
+	const struct leaving_slot *mute = mute_slot(l, v), *alive = still_alive(l, v);
+	struct locked locks = { .held = alive };
 
-	if (!locked && still_locked(d, l, v, &locked, e) < 0)
+	if (!alive && still_locked(d, l, v, &locks, e) < 0)
 		return -1;
-	if (locked) {
+	if (locks.held) {
 		snprintf(still, size, "%.60s on host %.60s still has its data-dir open",
-		        locked->name, locked->host);
+		        locks.held->name, locks.held->host);
 		return 1;
 	}
-	if (deadline_is_patient(dl, mute != NULL)) {
+	if (!deadline_is_patient(dl, mute || locks.unknown))
+		return 0;
+	if (mute)
 		snprintf(still, size, "%.60s: its end: host %.60s: %.250s", mute->name, mute->host,
 		        view_host_find(v, mute->node_id)->why);
-		return 1;
-	}
-	return 0;
+	else
+		snprintf(still, size, "%.60s: its lock: host %.60s: %.250s", locks.unknown->name,
+		        locks.unknown->host, locks.why.msg);
+	return 1;
 }
 
 static int finish(struct deploy *d, const struct farewell *f, struct slot_ends *ret,

@@ -14,10 +14,10 @@ static void print_nodes(const struct fake_cluster *c, FILE *out)
 
 		fprintf(out,
 		        "%s{\"ID\":\"%s\",\"Description\":{\"Hostname\":\"host-%s\"},"
-		        "\"Spec\":{\"Availability\":\"active\",\"Role\":\"%s\"},"
+		        "\"Spec\":{\"Availability\":\"%s\",\"Role\":\"%s\"},"
 		        "\"Status\":{\"State\":\"%s\",\"Addr\":\"10.0.0.%zu\"}}",
-		        i ? "," : "", n->id, n->id, n->is_manager ? "manager" : "worker", n->state,
-		        i + 1);
+		        i ? "," : "", n->id, n->id, n->is_drained ? "drain" : "active",
+		        n->is_manager ? "manager" : "worker", n->state, i + 1);
 	}
 }
 

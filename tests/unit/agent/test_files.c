@@ -134,6 +134,17 @@ static void says_who_holds_a_slot(void **state)
 	j = slots_json(&p, &e);
 	assert_false(json_bool(json_array_get(json_at(j, "slots"), 0), "is_locked", true));
 	json_decref(j);
+	/* What cannot be looked at is not free. */
+	assert_int_equal(symlinkat("x", dirfd_, "services/a/2/lock"), 0);
+	make_slot("services/a/3");
+	assert_int_equal(unlinkat(dirfd_, "services/a/3", AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat("1", dirfd_, "services/a/3"), 0);
+	j = slots_json(&p, &e);
+	assert_int_equal(json_array_size(json_at(j, "slots")), 3);
+	for (size_t i = 1; i < 3; i++)
+		assert_true(json_is_null(
+		        json_object_get(json_array_get(json_at(j, "slots"), i), "is_locked")));
+	json_decref(j);
 	(void)close(fd);
 }
 

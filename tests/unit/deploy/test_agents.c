@@ -347,7 +347,8 @@ static void slots_that_are_none_are_left_out(void **state)
 	                       "{\"service\":\"a\",\"slot\":1,\"is_alive\":false,"
 	                       "\"status\":{\"ready\":true},\"record\":[]},"
 	                       "{\"service\":\"a\",\"slot\":2,\"is_alive\":true,\"status\":\"x\"},"
-	                       "{\"service\":\"a\",\"slot\":3,\"is_alive\":true,\"status\":{}}]}",
+	                       "{\"service\":\"a\",\"slot\":3,\"is_alive\":true,\"status\":{}}],"
+	                       "\"left_out\":7}",
 	        0, NULL);
 
 	(void)state;
@@ -356,6 +357,7 @@ static void slots_that_are_none_are_left_out(void **state)
 		fail_msg("%s", e.msg);
 	json_decref(j);
 	assert_int_equal(s.n, 3);
+	assert_int_equal(s.left_out, 7);
 	/* A status without a live supervisor is nobody's word. */
 	assert_null(agent_slots_find(&s, "a", 1)->status);
 	assert_null(agent_slots_find(&s, "a", 1)->record);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "deploy/agents.h"
 #include "deploy/deploy.h"
+#include "deploy/deploy_priv.h"
 #include "deploy/quiesce.h"
 #include "deploy/spec.h"
 #include "engine/engine.h"
@@ -162,6 +163,56 @@ static void a_lock_on_another_host_is_waited_for(void **state)
 	assert_true(end_of("readers.2")->is_clean);
 }
 
+static void a_lock_that_is_not_known_is_not_free(void **state)
+{
+	static const char left_out[] = "\"status\":200,\"body\":{\"format\":1,\"slots\":[],"
+	                               "\"left_out\":3}";
+	static const struct {
+		const char *reply, *want;
+	} rows[] = {
+		{ "\"status\":200,\"body\":{\"format\":1,\"slots\":[{\"service\":\"s_readers\","
+		  "\"slot\":2,\"is_locked\":null}]}",
+		        "its agent cannot look at the lock" },
+		{ left_out, "its agent has left out 3 slots" },
+		{ "\"error\":{\"kind\":\"timeout\",\"message\":\"no answer\"}", "no answer" },
+		{ "\"status\":200,\"text\":\"x\"", "no JSON" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cluster.looks_left = 0;
+		cluster.services[1].replicas = 2;
+		*said = '\0';
+		slot_ends_release(&ends);
+		all_stopped();
+		fake_agent_node(agent, "n2", "/v1/slots", rows[i].reply);
+		host_then("n2", "/v1/slots", "");
+		if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+			fail_msg("%s: %s", rows[i].want, e.msg);
+		if (!strstr(said, "readers.2: its lock: host host-n2: ") ||
+		        !strstr(said, rows[i].want))
+			fail_msg("%s: %s", rows[i].want, said);
+	}
+}
+
+static void a_slot_that_was_left_out_is_not_clean(void **state)
+{
+	char text[256];
+
+	(void)state;
+	all_stopped();
+	snprintf(text, sizeof(text),
+	        "\"status\":200,\"body\":{\"format\":1,\"node\":{\"id\":\"n2\",\"pool\":\"%s\"},"
+	        "\"slots\":[],\"left_out\":3}",
+	        fake_agent_pool(agent));
+	fake_agent_node(agent, "n2", "/v1/status", text);
+	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_true(end_of("readers.1")->is_clean);
+	assert_false(end_of("readers.2")->is_known);
+	assert_non_null(strstr(end_of("readers.2")->why, "left out"));
+}
+
 static void a_supervisor_that_still_answers_is_no_end(void **state)
 {
 	(void)state;
@@ -236,6 +287,42 @@ static void a_second_stop_names_what_the_first_left(void **state)
 	if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_int_equal(ends.n, 0);
+}
+
+static void a_second_stop_names_the_hosts_it_cannot_ask(void **state)
+{
+	static const struct {
+		const char *what, *state, *reply, *why;
+	} rows[] = {
+		{ "down", "down", "\"error\":{\"kind\":\"unavailable\",\"message\":\"refused\"}",
+		        "the swarm has lost it" },
+		{ "mute", "ready", "\"error\":{\"kind\":\"unavailable\",\"message\":\"refused\"}",
+		        "refused" },
+		{ "another pool", "ready",
+		        "\"status\":200,\"body\":{\"format\":1,\"node\":{\"id\":\"n2\","
+		        "\"pool\":\"/x\"},\"slots\":[]}",
+		        "serves the pool '/x'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cluster.looks_left = 0;
+		cluster.services[1].replicas = 0;
+		snprintf(cluster.services[1].labels, sizeof(cluster.services[1].labels),
+		        ",\"nodeswarm.stopped\":\"2\",\"nodeswarm.stopped-at\":"
+		        "\"2026-11-21T02:59:00Z\"");
+		all_stopped();
+		cluster.nodes[1].state = rows[i].state;
+		fake_agent_node(agent, "n2", "/v1/status", rows[i].reply);
+		slot_ends_release(&ends);
+		if (deploy_stop(&d, only_readers, 1, &ends, &e) < 0)
+			fail_msg("%s: %s", rows[i].what, e.msg);
+		assert_int_equal(ends.n, 1);
+		assert_false(end_of("readers")->is_known);
+		assert_string_equal(end_of("readers")->host, "host-n2");
+		if (!strstr(end_of("readers")->why, rows[i].why))
+			fail_msg("%s: %s", rows[i].what, end_of("readers")->why);
+	}
 }
 
 static void stop_remembers_its_time_until_it_has_told(void **state)
@@ -319,6 +406,41 @@ static void without_an_agent_the_engines_word_is_taken(void **state)
 		fail_msg("%s", e.msg);
 	assert_non_null(strstr(
 	        said, "host host-n2: no agent runs there; for 1 of its slots the engine's word"));
+}
+
+static int wait_front(struct deadline *dl)
+{
+	static const char *const names[] = { "front" };
+
+	err_clear(&e);
+	return wait_serving(&d, dl, &(struct service_set){ names, 1 }, false, &e);
+}
+
+static void a_global_service_serves_with_its_first_task(void **state)
+{
+	struct deadline dl;
+
+	(void)state;
+	host("n1", "/v1/status", "");
+	host("n2", "/v1/status", "");
+	cluster.services[2].is_global = true;
+	cluster.tasks[2].desired = "shutdown";
+	d.wait_ns = 300 * NS_PER_MS;
+	deadline_start(&dl, &d);
+	assert_int_equal(wait_front(&dl), -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+	assert_non_null(strstr(e.msg, "front: the engine has made none of its tasks"));
+	/* Its placement may exclude all hosts. */
+	dl.mute_ns = clock_mono_ns() - 21 * NS_PER_SEC;
+	assert_int_equal(wait_front(&dl), 0);
+	/* Nor is there one without hosts that take tasks. */
+	deadline_start(&dl, &d);
+	cluster.nodes[0].is_drained = true;
+	cluster.nodes[1].state = "down";
+	assert_int_equal(wait_front(&dl), 0);
+	cluster.nodes[0].is_drained = false;
+	cluster.tasks[2].desired = "running";
+	assert_int_equal(wait_front(&dl), 0);
 }
 
 /* --- quiesce ------------------------------------------------------------------------------ */
@@ -431,16 +553,20 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(stop_names_the_unclean_of_every_host),
 		CASE(a_lock_on_another_host_is_waited_for),
+		CASE(a_lock_that_is_not_known_is_not_free),
+		CASE(a_slot_that_was_left_out_is_not_clean),
 		CASE(a_supervisor_that_still_answers_is_no_end),
 		CASE(who_was_killed_is_not_clean),
 		CASE(a_host_without_agent_leaves_it_open),
 		CASE(a_host_that_is_down_is_not_waited_for),
 		CASE(a_second_stop_names_what_the_first_left),
+		CASE(a_second_stop_names_the_hosts_it_cannot_ask),
 		CASE(stop_remembers_its_time_until_it_has_told),
 		CASE(down_removes_agents_last),
 		CASE(slots_of_other_hosts_serve_by_their_supervisors_word),
 		CASE(an_agent_that_should_run_is_waited_for),
 		CASE(without_an_agent_the_engines_word_is_taken),
+		CASE(a_global_service_serves_with_its_first_task),
 		CASE(several_are_quiesced_at_once),
 		CASE(quiesce_says_what_went_wrong),
 		CASE(who_stops_waiting_hears_what_goes_on),
