@@ -218,6 +218,8 @@ typedef int remove_fn(struct engine *, const char *, struct err *);
 /* A name that ends so is removed after all others of its kind. */
 #define LAST "_" VIEW_AGENT
 
+#define LEAVE_NS (10 * NS_PER_SEC)
+
 /* One round.  still: what is in use yet, or "". */
 static int remove_round(struct deploy *d, struct deadline *dl, const json_t *all, bool last,
         const char *what, remove_fn *rm, char still[ERR_MSG_MAX], struct err *e)
@@ -314,6 +316,41 @@ static int wait_no_tasks(struct deploy *d, struct deadline *dl, struct err *e)
 	}
 }
 
+/*
+ * Until no task is left that is about to leave the list, or some seconds are over.  An engine
+ * 20.10.24 that deletes such tasks while their service is removed can take its whole process down
+ * (swarmkit, SetServiceTasksRemove: a task that is gone between two steps is a nil pointer).
+ * 204 slots scaled to nothing and removed at once have done it.
+ */
+static int let_tasks_leave(struct deploy *d, struct deadline *dl, struct err *e)
+{
+	AUTO(free) char *label = str_fmt(SPEC_LABEL_STACK "=%s", d->stack);
+	int64_t end = clock_mono_ns() + LEAVE_NS;
+
+	if (!label)
+		return err_nomem(e);
+	while (clock_mono_ns() < end) {
+		AUTO(engine_tasks) struct engine_tasks tasks = ENGINE_TASKS_INIT;
+		size_t left = 0;
+		int rc;
+
+		do
+			rc = engine_task_list(
+			        d->engine, ENGINE_FILTERS({ "label", label }), &tasks, e);
+		while (rc < 0 && away_wait(d, dl, e) == 0);
+		if (rc < 0)
+			return -1;
+		for (size_t i = 0; i < tasks.n; i++)
+			left += tasks.v[i].desired_state == ENGINE_TASK_REMOVE;
+		if (!left)
+			break;
+		deploy_progress(d, "the engine still drops %zu tasks", left);
+		if (deadline_turn(d, dl, "tasks still leave", e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* The engine drops the containers of ended tasks a little after the tasks. */
 #define IMAGE_TRIES 100
 
@@ -362,6 +399,7 @@ int deploy_down(struct deploy *d, bool purge, struct slot_ends *ret, struct err 
 	deadline_start(&dl, d);
 	before = deadline_view(d, &dl, true, e);
 	if (!before || stop_set(d, &dl, &all, true, ret, e) < 0 ||
+	        let_tasks_leave(d, &dl, e) < 0 ||
 	        remove_all(d, &dl, "service", engine_service_list, engine_service_remove, e) < 0 ||
 	        wait_no_tasks(d, &dl, e) < 0 ||
 	        remove_all(d, &dl, "config", engine_config_list, engine_config_remove, e) < 0 ||
