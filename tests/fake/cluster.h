@@ -16,6 +16,7 @@ struct fake_engine;
 struct fake_cluster_node {
 	const char *id, *state; /* "ready", "down"; the host name is "host-ID" */
 	bool is_manager;
+	const char *hostname; /* NULL: "host-ID" */
 };
 
 struct fake_cluster_service {
