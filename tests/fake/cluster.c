@@ -173,6 +173,8 @@ static char *answer(void *arg, const struct fake_request *q, int *status)
 		return one_node(c, q->path + 7, status);
 	out = open_memstream(&text, &n);
 	fputs("[", out);
+	if (strcmp(q->path, "/nodes") == 0 && c->lost_after && --c->lost_after == 0)
+		c->nodes[1].state = "down";
 	if (strcmp(q->path, "/nodes") == 0)
 		print_nodes(c, out);
 	else if (strcmp(q->path, "/services") == 0)

@@ -39,6 +39,7 @@ struct fake_cluster {
 	struct fake_cluster_service services[FAKE_CLUSTER_MAX];
 	struct fake_cluster_task tasks[FAKE_CLUSTER_MAX];
 	int looks_left;
+	int lost_after;    /* n: the second node is down from the nth list of nodes on; 0: never */
 	char updates[512]; /* names of the services that were changed, in order, and removed ("-x")
 	                    */
 	char spec[4096];   /* the last spec that was sent */
