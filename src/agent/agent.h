@@ -11,8 +11,8 @@
  *
  *	GET  /livez                                  "ok\n"; the one path without a token
  *	GET  /v1/status                              every slot: its supervisor's word or its record
- *	GET  /v1/slots                               every slot; asks no supervisor
- *	POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
+ *	GET  /v1/slots                               every slot and the node's id; asks no
+ *supervisor POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
  *	GET  /v1/slots/SERVICE/SLOT/log?tail=N       the end of nodeos.log, text
  *	GET  /v1/host                                facts for `doctor`
  *	POST /v1/gather                              AGENT_SOCKET only: ask many agents at once

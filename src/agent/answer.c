@@ -165,6 +165,13 @@ static void send_slots(struct call *c)
 	struct err e = ERR_INIT;
 	json_t *j = slots_json(&c->agent->pool, &e);
 
+	if (j &&
+	        json_object_set_new(j, "node", json_pack("{s:s}", "id", c->agent->cfg->node_id)) <
+	                0) {
+		json_decref(j);
+		j = NULL;
+		err_nomem(&e);
+	}
 	if (j)
 		call_json(c, 200, j);
 	else

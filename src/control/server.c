@@ -172,6 +172,11 @@ static void answer(struct control_call *call, char *text_take)
 		loop_timer_set(c->server->loop, &c->idle, clock_mono_ns(), on_idle, c);
 }
 
+bool control_call_is_void(const struct control_call *call)
+{
+	return !call->connection;
+}
+
 void control_call_reply(struct control_call *call, char *text_take)
 {
 	answer(call, text_take);

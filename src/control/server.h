@@ -8,6 +8,8 @@
  * costs nothing; the call is then answered into the void.
  */
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
@@ -29,6 +31,9 @@ struct control_server *control_server_new(
 /* Closes all connections and removes the socket.  Calls not answered yet become void. */
 void control_server_free(struct control_server *s);
 DEFINE_AUTO(struct control_server, control_server_free)
+
+/* Whether the client has gone: nobody hears the answer any more. */
+bool control_call_is_void(const struct control_call *call);
 
 /* Answer with a line of JSON (taken over, freed; a newline is added if it lacks one). */
 void control_call_reply(struct control_call *call, char *text_take);

@@ -15,6 +15,8 @@
 #include "engine/container.h"
 #include "engine/engine.h"
 #include "engine/exec.h"
+#include "engine/node.h"
+#include "engine/system.h"
 #include "http/client.h"
 
 #define AGENT_SOCKET "agent.sock"
@@ -27,6 +29,7 @@
 /* What the way itself may take beyond the time that each host has. */
 #define SOCKET_EXTRA_NS (500 * NS_PER_MS)
 #define EXEC_EXTRA_NS   (2 * NS_PER_SEC)
+#define SLOTS_NS        (2 * NS_PER_SEC)
 #define TRY_AGAIN_NS    (1 * NS_PER_SEC)
 
 #define UP_HINT "start one on every host: nodeswarm up -f stacks/agent.yml"
@@ -91,15 +94,60 @@ static int try_connect(const char *path)
 	return fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? errno : 0;
 }
 
-/* Returns 0, or an errno. */
+/*
+ * Whether the agent behind the socket is of the engine's swarm.  The engine may be another
+ * machine's, whose socket ssh -L forwards; our host's agent would then show its token to the hosts
+ * of a swarm that is not its own.  0, 1 when it is not, -1 when the engine cannot tell.
+ */
+static int check_swarm(struct agents *a, struct http_client *http, struct err *e)
+{
+	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
+	AUTO(json) json_t *reply = NULL;
+	AUTO(json) json_t *node = NULL;
+	struct err ignored = ERR_INIT;
+	const char *id;
+
+	if (http_call(http,
+	            &(struct http_request){ .method = "GET",
+	                    .path = "/v1/slots",
+	                    .timeout_ns = SLOTS_NS,
+	                    .max_reply = REPLY_MAX },
+	            &r, &ignored) == 0)
+		reply = json_parse_object(r.body.data, r.body.len, "reply", &ignored);
+	if (ignored.kind == ERR_INTERRUPTED) {
+		*e = ignored;
+		return -1;
+	}
+	id = json_str(reply, "node.id", "");
+	if (!*id)
+		return 1;
+	if (strcmp(id, engine_known_node_id(a->eng)) == 0)
+		return 0;
+	node = engine_node_inspect(a->eng, id, e);
+	if (node)
+		return 0;
+	if (e->kind == ERR_DENIED) {
+		/* No manager: it has no list, and knows its own id. */
+		err_clear(e);
+		node = engine_info(a->eng, e);
+		return !node ? -1 : strcmp(id, engine_known_node_id(a->eng)) != 0;
+	}
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	return 1;
+}
+
+/* Returns 0, or an errno; with *e for good. */
 static int open_socket(struct agents *a, struct err *e)
 {
+	AUTO(http_client_free) struct http_client *http = NULL;
 	AUTO(close_fd) int fd = -1;
 	char path[64];
 	int rc;
 
 	/* A pool here says nothing about the host of an engine that is elsewhere. */
-	if (!str_starts(engine_host(a->eng), "unix://", NULL))
+	if (!engine_is_unix(a->eng))
 		return ENOENT;
 	fd = open(a->pool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -109,10 +157,14 @@ static int open_socket(struct agents *a, struct err *e)
 	rc = try_connect(path);
 	if (rc != 0)
 		return rc;
-	a->http = http_client_new("http://agent", path, e);
-	if (!a->http)
+	http = http_client_new("http://agent", path, e);
+	if (!http)
 		return ENOMEM;
-	http_client_interrupt_on(a->http, a->interrupted);
+	http_client_interrupt_on(http, a->interrupted);
+	rc = check_swarm(a, http, e);
+	if (rc != 0)
+		return ENOENT;
+	a->http = TAKE(http);
 	a->pool_fd = TAKE_FD(fd);
 	return 0;
 }

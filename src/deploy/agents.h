@@ -7,8 +7,8 @@
  * that of the engine's own host, and this one asks the others (POST /v1/gather on agent.sock).
  * There are two ways to it, tried in this order at the first question:
  *
- *   socket   the engine is reached through a unix socket, and agent.sock in the pool can be
- *            opened: HTTP over it
+ *   socket   the engine is reached through a unix socket, agent.sock in the pool can be opened,
+ *            and the agent there is a node of the engine's swarm: HTTP over it
  *   exec     `nodeswarm relay` in the container of the service STACK_agent that runs on the
  *            engine's own host: for those who are not root there, and for remote engines
  *

@@ -40,6 +40,9 @@ struct view *deadline_view(
  * global service.  Whether to go on waiting for it; after a while what the engine says must do. */
 bool deadline_is_patient(struct deadline *dl, bool is_mute);
 
+/* The same with a clock of one's own, 0 at first. */
+bool is_patient(int64_t *since_ns, bool is_mute);
+
 /* Names of services, short or full; n 0: all of the stack. */
 struct service_set {
 	const char *const *names;

@@ -143,23 +143,6 @@ static json_t *new_host(struct collecting *c, const char *id, const char *name, 
 	return o;
 }
 
-/* A manager reports 0.0.0.0 for itself in some versions; then its manager address is right. */
-static const char *node_address(const json_t *node, char *buf, size_t size)
-{
-	const char *s = json_str(node, "Status.Addr", "");
-	size_t n;
-
-	if (*s && strcmp(s, "0.0.0.0") != 0)
-		return s;
-	s = json_str(node, "ManagerStatus.Addr", "");
-	n = strcspn(s, ":");
-	if (s[n] != ':' || strchr(s + n + 1, ':') || n >= size)
-		return "";
-	memcpy(buf, s, n);
-	buf[n] = '\0';
-	return buf;
-}
-
 /* By name, with numbers in it by value, because the swarm's list has no order. */
 static int insert_host(json_t *hosts, json_t *take)
 {
@@ -186,9 +169,9 @@ static json_t *list_hosts(struct collecting *c)
 
 		if (i >= HOSTS_MAX)
 			break;
+		engine_node_addr(buf, sizeof(buf), node);
 		if (insert_host(hosts,
-		            new_host(c, id, json_str(node, "Description.Hostname", id),
-		                    node_address(node, buf, sizeof(buf)),
+		            new_host(c, id, json_str(node, "Description.Hostname", id), buf,
 		                    json_str(node, "Status.State", "unknown"),
 		                    strcmp(id, self) == 0)) < 0)
 			c->is_out_of_memory = true;
@@ -269,11 +252,14 @@ static void ask_agents(struct collecting *c, json_t *all)
 
 static void ask_locally(struct collecting *c, json_t *hosts)
 {
+	struct engine *eng = c->q->engine;
 	json_t *host, *facts;
 	size_t i;
 
-	/* The engine may be far away; then this machine is none of its hosts. */
-	if (!str_starts(engine_host(c->q->engine), "unix://", NULL))
+	/* The engine may be far away; then this machine is none of its hosts.  A socket that
+	 * nobody answers on is taken for one of ours: there are no hosts to be mistaken for. */
+	if (json_is_object(json_at(c->facts, "engine.info")) ? !engine_is_here(eng, NULL)
+	                                                     : !engine_is_unix(eng))
 		return;
 	for (i = 0; (host = json_array_get(hosts, i)); i++) {
 		if (!json_bool(host, "is_self", false) ||

@@ -10,6 +10,7 @@
 #include "deploy/spec.h"
 #include "engine/engine.h"
 #include "engine/service.h"
+#include "engine/system.h"
 #include "stack/stack.h"
 
 #define ENV_SERVICE "NODESWARM_FRONT_SERVICE="
@@ -137,7 +138,7 @@ int front_judge_ingress(const json_t *hosts, const char *service, struct err *e)
  */
 static int add_local_facts(struct deploy *d, const json_t *hosts, struct err *e)
 {
-	if (!d->local_facts || !str_starts(engine_host(d->engine), "unix://", NULL))
+	if (!d->local_facts || !engine_is_here(d->engine, NULL))
 		return 0;
 	for (size_t i = 0; i < json_array_size(hosts); i++) {
 		json_t *host = json_array_get(hosts, i), *facts;

@@ -12,6 +12,7 @@
 #include "data/slot.h"
 #include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
+#include "engine/system.h"
 
 /* For a quick answer; the order has been taken long before that. */
 #define ORDER_NS  (200 * NS_PER_MS)
@@ -28,6 +29,7 @@ struct target {
 	bool is_direct; /* its control socket is in the pool here */
 	char pool[256];
 	int64_t ordered_ns; /* CLOCK_MONOTONIC */
+	int64_t mute_ns;    /* since when its host does not tell of it; 0: it does */
 	unsigned tries;
 	bool has_begun; /* it was seen stopping */
 	bool is_done;
@@ -87,6 +89,14 @@ static const struct view_task *task_of(const struct view *v, const struct target
 	return best;
 }
 
+static bool is_stopping(const json_t *status)
+{
+	const char *state = json_str(status, "state", "");
+
+	return strcmp(state, slot_state_name(SLOT_LAME)) == 0 ||
+	        strcmp(state, slot_state_name(SLOT_STOPPING)) == 0;
+}
+
 static void locate(struct target *t, const struct view *v)
 {
 	const struct view_task *k = task_of(v, t);
@@ -118,6 +128,7 @@ static void locate(struct target *t, const struct view *v)
 	snprintf(t->address, sizeof(t->address), "%s", k->on->node->addr);
 	snprintf(t->pool, sizeof(t->pool), "%.255s", k->service->pool);
 	t->is_direct = k->on->state == VIEW_HOST_DIRECT;
+	t->has_begun = is_stopping(k->status);
 }
 
 /* --- orders ------------------------------------------------------------------------------- */
@@ -178,14 +189,6 @@ static void check_verdict(struct target *t)
 	fail(t, &why);
 }
 
-static bool is_stopping(const json_t *status)
-{
-	const char *state = json_str(status, "state", "");
-
-	return strcmp(state, slot_state_name(SLOT_LAME)) == 0 ||
-	        strcmp(state, slot_state_name(SLOT_STOPPING)) == 0;
-}
-
 /* What its supervisor says of itself now; j is taken over. */
 static void take_status(struct target *t, json_t *j)
 {
@@ -208,9 +211,28 @@ static void order_quiesce(struct deploy *d, struct target *t)
 	j = order(d, t, "quiesce", ORDER_NS, &why);
 	if (j)
 		take_status(t, j);
+	else if (why.kind == ERR_CONFLICT && t->has_begun)
+		; /* it stops for others already, or for good: its end is watched either way */
 	else if (why.kind != ERR_TIMEOUT && why.kind != ERR_INTERRUPTED &&
 	        (why.kind != ERR_UNAVAILABLE || t->tries >= TRIES_MAX))
 		fail(t, &why);
+}
+
+/* Its host says nothing of it.  A lost one never will; an agent may come again. */
+static void follow_blindly(struct target *t, const struct view_task *k)
+{
+	const struct view_host *h = k->on;
+	bool is_lost = !h || h->state == VIEW_HOST_DOWN;
+	struct err why = ERR_INIT;
+
+	if (is_patient(&t->mute_ns, !is_lost && !view_host_is_known(h)) ||
+	        (!is_lost && view_host_is_known(h)))
+		return;
+	err_set(&why, ERR_UNAVAILABLE, "whether it has stopped is unknown: %s",
+	        !h ? "its host was taken out of the swarm" : h->why);
+	if (h && *h->hint)
+		err_hint(&why, "%s", h->hint);
+	fail(t, &why);
 }
 
 /* Look whether the order has had its effect, and give it again if it was lost. */
@@ -224,8 +246,11 @@ static void follow(struct deploy *d, struct target *t, const struct view *v)
 		fail(t, &why);
 		return;
 	}
-	if (!k->status)
+	if (!k->status) {
+		follow_blindly(t, k);
 		return;
+	}
+	(void)is_patient(&t->mute_ns, false);
 	take_status(t, json_incref(k->status));
 	if (t->is_done || is_stopping(k->status) || clock_mono_ns() - t->ordered_ns < AGAIN_NS)
 		return;
@@ -407,6 +432,9 @@ static int carry_out(
 	rc = locate_all(d, &dl, v, targets, n, e);
 	if (rc == 0) {
 		rc = is_quiesce ? quiesce_all(d, &dl, targets, n, e) : resume_all(d, targets, n);
+	} else if (rc > 0 && !engine_is_here(d->engine, NULL)) {
+		/* Slots of the same name on this machine are not those that were meant. */
+		rc = -1;
 	} else if (rc > 0) {
 		/* If no pool is here either, what the engine said is the reason. */
 		rc = ask_pool(d, targets, n, is_quiesce ? "quiesce" : "resume", &here);

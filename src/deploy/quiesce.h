@@ -5,7 +5,7 @@
  *
  * The supervisor of a slot is told through its host's agent; on the engine's own host without an
  * agent, and on a host whose engine is no manager or does not run, through the control socket in
- * the pool.
+ * the pool.  Never through this machine's pool for an engine that is another's (engine_is_here()).
  *
  * A chain node may flush for hours.  So the order is given and its effect is watched: no
  * connection has to live that long, several slots stop at once, and who waits is told what each

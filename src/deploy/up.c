@@ -17,6 +17,7 @@
 #include "engine/image.h"
 #include "engine/network.h"
 #include "engine/secret.h"
+#include "engine/system.h"
 #include "stack/stack.h"
 
 /*
@@ -78,12 +79,10 @@ static int check_images(
 	return 0;
 }
 
-/* A bind source that is not there makes the engine reject each task, again and again. */
+/* A bind source that is not there makes the engine reject each task, again and again.  Of an
+ * engine that is elsewhere the pool is too. */
 static int check_pools(struct deploy *d, const struct stack *st, struct err *e)
 {
-	/* Of an engine that is elsewhere the pool is too. */
-	if (!engine_is_unix(d->engine))
-		return 0;
 	for (size_t i = 0; i < st->n_services; i++) {
 		const struct stack_service *s = &st->services[i];
 		const char *path = NULL;
@@ -91,7 +90,7 @@ static int check_pools(struct deploy *d, const struct stack *st, struct err *e)
 		for (size_t k = 0; k < s->environment.n; k++)
 			if (strcmp(s->environment.v[k].key, "NODESWARM_POOL") == 0)
 				path = s->environment.v[k].value;
-		if (path) {
+		if (path && engine_is_here(d->engine, NULL)) {
 			AUTO(pool) struct pool p = POOL_INIT;
 
 			if (pool_open(&p, path, e) < 0)

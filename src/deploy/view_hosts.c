@@ -137,14 +137,15 @@ static int ask_directly(struct view *v, struct engine *eng, struct err *e)
 {
 	char id[ENGINE_ID_SIZE];
 
-	if (!str_starts(engine_host(eng), "unix://", NULL) || !has_pool(v))
+	if (!engine_is_unix(eng) || !has_pool(v))
 		return 0;
 	if (view_local_node(eng, &v->nodes, id, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		struct view_host *h = &v->hosts[i];
 
-		if (strcmp(h->node->id, id) != 0 || h->state == VIEW_HOST_OK)
+		if (strcmp(h->node->id, id) != 0 || h->state == VIEW_HOST_OK ||
+		        !engine_is_here(eng, h->node->hostname))
 			continue;
 		h->state = VIEW_HOST_DIRECT;
 		*h->why = *h->hint = '\0';

@@ -287,13 +287,18 @@ static void note_unknown(struct deploy *d, const struct view *v, const struct se
 	}
 }
 
-bool deadline_is_patient(struct deadline *dl, bool is_mute)
+bool is_patient(int64_t *since_ns, bool is_mute)
 {
 	if (!is_mute)
-		dl->mute_ns = 0;
-	else if (!dl->mute_ns)
-		dl->mute_ns = clock_mono_ns();
-	return is_mute && clock_mono_ns() - dl->mute_ns < MUTE_MAX_NS;
+		*since_ns = 0;
+	else if (!*since_ns)
+		*since_ns = clock_mono_ns();
+	return is_mute && clock_mono_ns() - *since_ns < MUTE_MAX_NS;
+}
+
+bool deadline_is_patient(struct deadline *dl, bool is_mute)
+{
+	return is_patient(&dl->mute_ns, is_mute);
 }
 
 int wait_serving(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,

@@ -18,6 +18,7 @@ struct engine {
 	int64_t answered_ns;
 	int64_t limit_ns; /* as engine_limit_to(), or 0: none */
 	bool is_there;
+	struct engine_self self;
 };
 
 struct engine *engine_new(const char *host, struct err *e)
@@ -61,6 +62,11 @@ const char *engine_host(const struct engine *eng)
 bool engine_is_unix(const struct engine *eng)
 {
 	return eng->at.socket_path != NULL;
+}
+
+struct engine_self *engine_self(struct engine *eng)
+{
+	return &eng->self;
 }
 
 bool engine_is_exposed(const struct engine *eng)

@@ -75,8 +75,8 @@ DEFINE_AUTO(struct engine, engine_free)
 /* Where it is, as an URL with its port: "unix:///var/run/docker.sock", "tcp://10.0.0.1:2376". */
 const char *engine_host(const struct engine *eng);
 
-/* Whether it is spoken to through a socket of this machine, so that its host's pool is most
- * likely this machine's. */
+/* Whether it is spoken to through a socket of this machine.  That may lead to another one (ssh -L):
+ * engine_is_here() in system.h tells. */
 bool engine_is_unix(const struct engine *eng);
 
 /* Whether orders, and what is in configs and secrets, go over a network in the clear. */

@@ -30,6 +30,14 @@ struct engine_call {
 	int64_t timeout_ns; /* as in http_request */
 };
 
+/* What /info has told of it last. */
+struct engine_self {
+	bool is_asked; /* also if it did not answer */
+	char name[ENGINE_NAME_SIZE], node_id[ENGINE_ID_SIZE];
+};
+
+struct engine_self *engine_self(struct engine *eng);
+
 /* One exchange.  0 for a 2xx reply; everything else is an error as engine.h lists them. */
 int engine_call(struct engine *eng, const struct engine_call *c, struct http_reply *r,
         struct err *e) NODISCARD;

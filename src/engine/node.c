@@ -17,6 +17,41 @@ void engine_nodes_release(struct engine_nodes *nodes)
 	*nodes = ENGINE_NODES_INIT;
 }
 
+static bool is_wildcard(const char *addr)
+{
+	return !*addr || strcmp(addr, "0.0.0.0") == 0 || strcmp(addr, "::") == 0;
+}
+
+void engine_node_addr(char *out, size_t size, const json_t *node)
+{
+	const char *s = json_str(node, "Status.Addr", "");
+	const char *port;
+	size_t n;
+
+	engine_copy_text(out, size, s);
+	if (!is_wildcard(s))
+		return;
+	*out = '\0';
+	s = json_str(node, "ManagerStatus.Addr", "");
+	port = strrchr(s, ':');
+	if (!port)
+		return;
+	n = (size_t)(port - s);
+	/* "[fd00::1]:2377" */
+	if (n >= 2 && *s == '[' && s[n - 1] == ']') {
+		s++;
+		n -= 2;
+	} else if (memchr(s, ':', n)) {
+		return;
+	}
+	if (n >= size)
+		return;
+	memcpy(out, s, n);
+	out[n] = '\0';
+	if (is_wildcard(out))
+		*out = '\0';
+}
+
 /* A node that has just joined has no description yet. */
 static int parse_one(const json_t *j, struct engine_node *n, struct err *e)
 {
@@ -27,7 +62,7 @@ static int parse_one(const json_t *j, struct engine_node *n, struct err *e)
 	if (!*n->id)
 		return err_set(e, ERR_PROTOCOL, "a node without ID");
 	engine_copy_text(n->hostname, sizeof(n->hostname), json_str(j, "Description.Hostname", ""));
-	engine_copy_text(n->addr, sizeof(n->addr), json_str(j, "Status.Addr", ""));
+	engine_node_addr(n->addr, sizeof(n->addr), j);
 	engine_copy_text(n->state, sizeof(n->state), json_str(j, "Status.State", "unknown"));
 	engine_copy_text(n->availability, sizeof(n->availability),
 	        json_str(j, "Spec.Availability", "active"));
@@ -64,6 +99,12 @@ json_t *engine_node_list_json(
         struct engine *eng, const struct engine_filter *filters, struct err *e)
 {
 	return engine_list(eng, "nodes", "/nodes", NULL, filters, e);
+}
+
+json_t *engine_node_inspect(struct engine *eng, const char *id, struct err *e)
+{
+	return engine_inspect(
+	        eng, "node", engine_path("/nodes", id, NULL, NULL, NULL), id, "ID", "ID", e);
 }
 
 int engine_node_list(struct engine *eng, const struct engine_filter *filters,

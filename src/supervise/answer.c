@@ -210,6 +210,15 @@ static void quiesce(struct supervisor *s, struct control_call *call)
 {
 	struct err e = ERR_INIT;
 
+	for (size_t i = 0; i < QUIESCE_CALLS_MAX; i++) {
+		struct control_call **c = &s->quiesce_calls[i];
+
+		/* Commands give the order and go; they look again later. */
+		if (*c && control_call_is_void(*c)) {
+			control_call_reply(*c, NULL);
+			*c = NULL;
+		}
+	}
 	for (size_t i = 0; i < QUIESCE_CALLS_MAX; i++)
 		if (!s->quiesce_calls[i]) {
 			s->quiesce_calls[i] = call;

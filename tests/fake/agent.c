@@ -24,6 +24,8 @@ struct fake_agent {
 	size_t n;
 	char *raw;
 	int raw_status;
+	char self[64];
+	size_t gathers;
 };
 
 static const char no_answer[] =
@@ -87,7 +89,12 @@ static char *answer(void *arg, const struct fake_request *q, int *status)
 	json_t *j;
 
 	pthread_mutex_lock(&f->lock);
-	if (f->raw) {
+	f->gathers += strcmp(q->path, "/v1/gather") == 0;
+	if (strcmp(q->path, "/v1/slots") == 0) {
+		must(asprintf(&text, "{\"format\":1,\"node\":{\"id\":\"%s\"},\"slots\":[]}",
+		             f->self) > 0,
+		        "asprintf");
+	} else if (f->raw) {
 		*status = f->raw_status;
 		text = strdup(f->raw);
 	} else {
@@ -107,6 +114,7 @@ struct fake_agent *fake_agent_start(void)
 
 	must(f != NULL, "calloc");
 	pthread_mutex_init(&f->lock, NULL);
+	snprintf(f->self, sizeof(f->self), "n1");
 	snprintf(f->pool, sizeof(f->pool), "/tmp/fake-agent-XXXXXX");
 	must(mkdtemp(f->pool) != NULL, "mkdtemp");
 	snprintf(f->socket, sizeof(f->socket), "%s/agent.sock", f->pool);
@@ -187,9 +195,21 @@ void fake_agent_raw(struct fake_agent *f, int status, const char *body)
 	pthread_mutex_unlock(&f->lock);
 }
 
+void fake_agent_is(struct fake_agent *f, const char *node_id)
+{
+	pthread_mutex_lock(&f->lock);
+	snprintf(f->self, sizeof(f->self), "%s", node_id);
+	pthread_mutex_unlock(&f->lock);
+}
+
 size_t fake_agent_count(struct fake_agent *f)
 {
-	return fake_engine_count(f->server);
+	size_t n;
+
+	pthread_mutex_lock(&f->lock);
+	n = f->gathers;
+	pthread_mutex_unlock(&f->lock);
+	return n;
 }
 
 const char *fake_agent_last(struct fake_agent *f)

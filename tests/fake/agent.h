@@ -34,6 +34,9 @@ void fake_agent_then(
 /* Every request is answered with these bytes from now on; NULL: not any more. */
 void fake_agent_raw(struct fake_agent *f, int status, const char *body);
 
+/* Its own node's id, which GET /v1/slots tells; "n1" at first. */
+void fake_agent_is(struct fake_agent *f, const char *node_id);
+
 /* How many gathers came, and the body of the last one. */
 size_t fake_agent_count(struct fake_agent *f);
 const char *fake_agent_last(struct fake_agent *f);

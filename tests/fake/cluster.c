@@ -7,18 +7,44 @@
 
 #include "fake/engine.h"
 
+static void print_node(const struct fake_cluster *c, size_t i, FILE *out)
+{
+	const struct fake_cluster_node *n = &c->nodes[i];
+
+	fprintf(out,
+	        "{\"ID\":\"%s\",\"Description\":{\"Hostname\":\"%s%s\"},"
+	        "\"Spec\":{\"Availability\":\"%s\",\"Role\":\"%s\"},"
+	        "\"Status\":{\"State\":\"%s\",\"Addr\":\"10.0.0.%zu\"}}",
+	        n->id, n->hostname ? "" : "host-", n->hostname ? n->hostname : n->id,
+	        n->is_drained ? "drain" : "active",
+	        n->is_manager ? "manager" : "worker", n->state, i + 1);
+}
+
 static void print_nodes(const struct fake_cluster *c, FILE *out)
 {
 	for (size_t i = 0; i < FAKE_CLUSTER_MAX && c->nodes[i].id; i++) {
-		const struct fake_cluster_node *n = &c->nodes[i];
-
-		fprintf(out,
-		        "%s{\"ID\":\"%s\",\"Description\":{\"Hostname\":\"host-%s\"},"
-		        "\"Spec\":{\"Availability\":\"%s\",\"Role\":\"%s\"},"
-		        "\"Status\":{\"State\":\"%s\",\"Addr\":\"10.0.0.%zu\"}}",
-		        i ? "," : "", n->id, n->id, n->is_drained ? "drain" : "active",
-		        n->is_manager ? "manager" : "worker", n->state, i + 1);
+		fputs(i ? "," : "", out);
+		print_node(c, i, out);
 	}
+}
+
+static char *one_node(const struct fake_cluster *c, const char *id, int *status)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out;
+
+	*status = 404;
+	out = open_memstream(&text, &n);
+	for (size_t i = 0; i < FAKE_CLUSTER_MAX && c->nodes[i].id; i++)
+		if (strcmp(c->nodes[i].id, id) == 0) {
+			*status = 200;
+			print_node(c, i, out);
+		}
+	if (*status == 404)
+		fputs("{\"message\":\"node not found\"}", out);
+	fclose(out);
+	return text;
 }
 
 static void print_service(const struct fake_cluster_service *s, FILE *out)
@@ -144,8 +170,12 @@ static char *answer(void *arg, const struct fake_request *q, int *status)
 		return strdup("{\"Swarm\":{\"NodeID\":\"n1\"}}");
 	if (strncmp(q->path, "/services/", 10) == 0)
 		return one_service(c, q, status);
+	if (strncmp(q->path, "/nodes/", 7) == 0)
+		return one_node(c, q->path + 7, status);
 	out = open_memstream(&text, &n);
 	fputs("[", out);
+	if (strcmp(q->path, "/nodes") == 0 && c->lost_after && --c->lost_after == 0)
+		c->nodes[1].state = "down";
 	if (strcmp(q->path, "/nodes") == 0)
 		print_nodes(c, out);
 	else if (strcmp(q->path, "/services") == 0)

@@ -17,6 +17,7 @@ struct fake_cluster_node {
 	const char *id, *state; /* "ready", "down"; the host name is "host-ID" */
 	bool is_manager;
 	bool is_drained;
+	const char *hostname; /* NULL: "host-ID" */
 };
 
 struct fake_cluster_service {
@@ -39,6 +40,7 @@ struct fake_cluster {
 	struct fake_cluster_service services[FAKE_CLUSTER_MAX];
 	struct fake_cluster_task tasks[FAKE_CLUSTER_MAX];
 	int looks_left;
+	int lost_after;    /* n: the second node is down from the nth list of nodes on; 0: never */
 	char updates[512]; /* names of the services that were changed, in order, and removed ("-x")
 	                    */
 	char spec[4096];   /* the last spec that was sent */

@@ -336,6 +336,7 @@ static void status_of_many_of_whom_some_hang(void **state)
 {
 	int64_t begin = clock_mono_ns();
 	int fds[20];
+	json_t *j;
 
 	(void)state;
 	assert_int_equal(ask(0, "GET /v1/status HTTP/1.1\r\n" CLOSE "\r\n"), 200);
@@ -349,6 +350,9 @@ static void status_of_many_of_whom_some_hang(void **state)
 	}
 	assert_int_equal(ask(0, "GET /livez HTTP/1.1\r\n" CLOSE "\r\n"), 200);
 	assert_int_equal(ask(0, "GET /v1/slots HTTP/1.1\r\n" CLOSE "\r\n"), 200);
+	j = body();
+	assert_string_equal(json_str(j, "node.id", ""), "node1");
+	json_decref(j);
 	assert_in_range(ms_since(begin), 0, 700);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		assert_int_equal(hear(fds[i]), 200);

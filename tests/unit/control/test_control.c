@@ -48,6 +48,11 @@ static void handle(void *arg, const char *name, struct control_call *call)
 		err_set(&e, ERR_CONFLICT, "no");
 		err_hint(&e, "do");
 		control_call_error(call, &e);
+	} else if (strcmp(name, "void") == 0) {
+		control_call_reply(call,
+		        strdup(!control_call_is_void(call) && control_call_is_void(forgotten)
+		                        ? "{\"format\":1,\"void\":true}"
+		                        : "{\"format\":1}"));
 	} else if (strcmp(name, "never") == 0) {
 		forgotten = call;
 	} else {
@@ -152,8 +157,12 @@ static void answer_may_come_late_or_never(void **state)
 	json_decref(j);
 	assert_null(control_ask_one(dirfd_, "never", 100 * NS_PER_MS, NULL, &e));
 	assert_int_equal(e.kind, ERR_TIMEOUT);
-	/* The server is not confused by the client that went away. */
+	/* The server is not confused by the client that went away, and knows that it has. */
 	err_clear(&e);
+	j = control_ask_one(dirfd_, "void", NS_PER_SEC, NULL, &e);
+	assert_non_null(j);
+	assert_true(json_bool(j, "void", false));
+	json_decref(j);
 	j = control_ask_one(dirfd_, "status", NS_PER_SEC, NULL, &e);
 	assert_non_null(j);
 	json_decref(j);

@@ -27,6 +27,7 @@ static int set_up(void **state)
 	agent = fake_agent_start();
 	eng = engine_new(fake_engine_host(fake), &e);
 	agents = eng ? agents_new(eng, "s", fake_agent_pool(agent), NULL, &e) : NULL;
+	fake_engine_reply(fake, "GET", "/nodes/n1", 200, "{\"ID\":\"n1\"}");
 	memset(asks, 0, sizeof(asks));
 	asks[0].node_id = "n1";
 	asks[0].address = "10.0.0.1";
@@ -79,7 +80,8 @@ static void each_host_gets_its_own_reply(void **state)
 	        "{\"method\":\"GET\",\"path\":\"/v1/status\",\"timeout_ms\":1500,\"targets\":["
 	        "{\"id\":\"n1\",\"address\":\"10.0.0.1\"},{\"id\":\"n2\",\"address\":"
 	        "\"10.0.0.2\"}]}");
-	assert_int_equal(fake_engine_count(fake), 0);
+	assert_int_equal(fake_engine_count(fake), 1);
+	assert_true(fake_engine_was_asked(fake, "GET", "/nodes/n1"));
 	ask(-1);
 	assert_non_null(strstr(fake_agent_last(agent), "\"timeout_ms\":0,"));
 	ask(1);
@@ -275,6 +277,53 @@ static void what_the_relay_says_when_it_fails(void **state)
 	}
 }
 
+/* ssh -L leads to another machine's engine, and the socket in our pool to our own agent. */
+static void an_agent_of_another_swarm_is_not_asked(void **state)
+{
+	static const struct {
+		const char *agent_is;
+		int status;
+		const char *reply, *info;
+		enum err_kind kind; /* ERR_NONE: through the socket */
+		const char *why;
+	} rows[] = {
+		{ "n9", 404, "{\"message\":\"node n9 not found\"}", "{}", ERR_UNAVAILABLE,
+		        "no agent runs" },
+		{ "", 200, "{\"ID\":\"\"}", "{}", ERR_UNAVAILABLE, "no agent runs" },
+		/* Another node that its name is a prefix of. */
+		{ "n8", 200, "{\"ID\":\"n88\"}", "{}", ERR_UNAVAILABLE, "no agent runs" },
+		{ "n9", 200, "{\"ID\":\"n9\"}", "{}", ERR_NONE, "" },
+		/* No manager, which knows itself only. */
+		{ "n9", 503, "{\"message\":\"This node is not a swarm manager.\"}",
+		        "{\"Swarm\":{\"NodeID\":\"n9\"}}", ERR_NONE, "" },
+		{ "n9", 503, "{\"message\":\"This node is not a swarm manager.\"}",
+		        "{\"Swarm\":{\"NodeID\":\"n7\"}}", ERR_UNAVAILABLE, "no agent runs" },
+		{ "n9", 500, "{\"message\":\"oh\"}", "{}", ERR_SYSTEM, "oh" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct engine *other = engine_new(fake_engine_host(fake), &e);
+		struct agents *a = agents_new(other, "s", fake_agent_pool(agent), NULL, &e);
+		char path[32];
+
+		fake_engine_clear(fake);
+		fake_agent_is(agent, rows[i].agent_is);
+		snprintf(path, sizeof(path), "/nodes/%s", rows[i].agent_is);
+		fake_engine_reply(fake, "GET", path, rows[i].status, rows[i].reply);
+		fake_engine_reply(fake, "GET", "/info", 200, rows[i].info);
+		fake_engine_reply(fake, "GET", "/containers/json", 200, "[]");
+		err_clear(&e);
+		(void)!agents_open(a, &e);
+		if (e.kind != rows[i].kind || !strstr(e.msg, rows[i].why) ||
+		        strcmp(agents_way(a), rows[i].kind == ERR_NONE ? "socket" : "") != 0)
+			fail_msg("row %zu: %s: %s", i, agents_way(a), e.msg);
+		agents_free(a);
+		engine_free(other);
+	}
+	assert_int_equal(fake_agent_count(agent), 0);
+}
+
 static void no_agent_at_all(void **state)
 {
 	(void)state;
@@ -394,6 +443,7 @@ int main(void)
 		CASE(many_hosts_are_asked_in_parts),
 		CASE_EXEC(without_a_socket_the_relay_is_run),
 		CASE_EXEC(what_the_relay_says_when_it_fails),
+		CASE(an_agent_of_another_swarm_is_not_asked),
 		CASE_EXEC(no_agent_at_all),
 		CASE(a_dead_agents_socket_leads_to_the_next_way),
 		CASE(replies_that_list_no_slots),

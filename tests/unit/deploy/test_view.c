@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "deploy/agents.h"
@@ -109,7 +110,7 @@ static void every_host_tells_of_its_slots(void **state)
 	assert_string_equal(v->hosts[1].slots.version, "v9");
 	/* One question for all hosts, and nothing that the engine need not be asked. */
 	assert_int_equal(fake_agent_count(agent), 1);
-	assert_int_equal(fake_engine_count(fake), 3);
+	assert_int_equal(fake_engine_count(fake), 4);
 	assert_false(fake_engine_was_asked(fake, "GET", "/info"));
 }
 
@@ -293,7 +294,11 @@ static void records_of_hosts(void **state)
 
 static void without_agents_the_own_host_is_asked_directly(void **state)
 {
+	char ours[256] = "";
+
 	(void)state;
+	assert_int_equal(gethostname(ours, sizeof(ours) - 1), 0);
+	cluster.nodes[0].hostname = ours;
 	fake_agent_raw(agent, 503, "{}");
 	cluster.services[0].name = "front";
 	for (int i = 3; i < 6; i++)
@@ -309,6 +314,10 @@ static void without_agents_the_own_host_is_asked_directly(void **state)
 	cluster.nodes[1].is_manager = true;
 	load();
 	assert_true(fake_engine_was_asked(fake, "GET", "/info"));
+	/* Another machine's engine through our socket. */
+	cluster.nodes[0].hostname = "elsewhere";
+	load();
+	assert_int_equal(v->hosts[0].state, VIEW_HOST_NO_AGENT);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -519,6 +520,94 @@ static void quiesce_says_what_went_wrong(void **state)
 	quiesce_slots_release(slots, 2);
 }
 
+static void a_host_that_dies_is_not_waited_for(void **state)
+{
+	(void)state;
+	both_run();
+	host_then("n2", "/v1/status", ALIVE(2, "t2", ",\"state\":\"stopping\""));
+	cluster.lost_after = 2;
+	assert_int_equal(quiesce("readers.2", NULL), -1);
+	assert_int_equal(e.kind, ERR_UNAVAILABLE);
+	assert_string_equal(e.msg,
+	        "readers.2 on host host-n2: whether it has stopped is unknown: "
+	        "the swarm has lost it");
+	quiesce_slots_release(slots, 2);
+}
+
+static void an_agent_that_went_is_waited_for_a_while(void **state)
+{
+	int64_t since = 0;
+
+	(void)state;
+	assert_true(is_patient(&since, true));
+	since = clock_mono_ns() - 19 * NS_PER_SEC;
+	assert_true(is_patient(&since, true));
+	since = clock_mono_ns() - 21 * NS_PER_SEC;
+	assert_false(is_patient(&since, true));
+	assert_false(is_patient(&since, false));
+	assert_int_equal(since, 0);
+
+	both_run();
+	fake_agent_then(agent, "n2", "/v1/status",
+	        "\"error\":{\"kind\":\"unavailable\",\"message\":\"refused\"}");
+	d.wait_ns = 1500 * NS_PER_MS;
+	assert_int_equal(quiesce("readers.2", NULL), -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+	quiesce_slots_release(slots, 2);
+}
+
+/* Eight callers wait for it: no more are taken, and none is needed. */
+static void a_slot_that_stops_already_is_watched(void **state)
+{
+	(void)state;
+	both_run();
+	host("n2", "/v1/status", ALIVE(2, "t2", ",\"state\":\"stopping\""));
+	host_then("n2", "/v1/status",
+	        ALIVE(2, "t2", ",\"state\":\"quiesced\",\"verdict\":\"clean\""));
+	fake_agent_node(agent, "n2", QUIESCE(2),
+	        "\"status\":409,\"body\":{\"format\":1,\"error\":{\"kind\":\"conflict\","
+	        "\"message\":\"8 callers already wait\"}}");
+	if (quiesce("readers.2", NULL) < 0)
+		fail_msg("%s", e.msg);
+	quiesce_slots_release(slots, 2);
+}
+
+/* ssh -L: a pool of this machine has slots of the same names. */
+static void slots_here_are_not_those_of_another_engine(void **state)
+{
+	(void)state;
+	fake_engine_handler(fake, NULL, NULL);
+	fake_engine_clear(fake);
+	fake_engine_reply(fake, "GET", "/services", 503,
+	        "{\"message\":\"This node is not a swarm manager.\"}");
+	fake_engine_reply(fake, "GET", "/info", 200, "{\"Name\":\"elsewhere\"}");
+	assert_int_equal(quiesce("readers.2", NULL), -1);
+	assert_int_equal(e.kind, ERR_DENIED);
+	quiesce_slots_release(slots, 2);
+	err_clear(&e);
+	assert_int_equal(deploy_resume(&d, slots, 1, &e), -1);
+	assert_int_equal(slots[0].err.kind, ERR_NONE);
+	quiesce_slots_release(slots, 2);
+}
+
+static void slots_of_a_workers_own_host_are_meant(void **state)
+{
+	char ours[256] = "", info[300];
+
+	(void)state;
+	assert_int_equal(gethostname(ours, sizeof(ours) - 1), 0);
+	snprintf(info, sizeof(info), "{\"Name\":\"%.250s\"}", ours);
+	fake_engine_handler(fake, NULL, NULL);
+	fake_engine_clear(fake);
+	fake_engine_reply(fake, "GET", "/services", 503,
+	        "{\"message\":\"This node is not a swarm manager.\"}");
+	fake_engine_reply(fake, "GET", "/info", 200, info);
+	assert_int_equal(quiesce("readers.2", NULL), -1);
+	/* The pool was looked at, and has no such slot. */
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	quiesce_slots_release(slots, 2);
+}
+
 static void who_stops_waiting_hears_what_goes_on(void **state)
 {
 	(void)state;
@@ -569,6 +658,11 @@ int main(void)
 		CASE(a_global_service_serves_with_its_first_task),
 		CASE(several_are_quiesced_at_once),
 		CASE(quiesce_says_what_went_wrong),
+		CASE(a_host_that_dies_is_not_waited_for),
+		CASE(an_agent_that_went_is_waited_for_a_while),
+		CASE(a_slot_that_stops_already_is_watched),
+		CASE(slots_here_are_not_those_of_another_engine),
+		CASE(slots_of_a_workers_own_host_are_meant),
 		CASE(who_stops_waiting_hears_what_goes_on),
 		CASE(somebody_resumes_it_meanwhile),
 	};

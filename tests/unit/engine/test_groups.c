@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "engine/config.h"
@@ -410,11 +411,46 @@ static void the_engine_tells_of_itself(void **state)
 	was_asked("version", "GET", "/version", "");
 }
 
+/* A socket of this machine may lead to another one's engine. */
+static void an_engine_is_here_if_its_host_has_our_name(void **state)
+{
+	char ours[256] = "", info[300];
+	struct engine *tcp = engine_new("tcp://192.0.2.1:2375", &e);
+	struct engine *dead = engine_new("unix:///nonexistent/docker.sock", &e);
+
+	(void)state;
+	assert_non_null(tcp);
+	assert_non_null(dead);
+	assert_int_equal(gethostname(ours, sizeof(ours) - 1), 0);
+	snprintf(info, sizeof(info), "{\"Name\":\"%.250s\"}", ours);
+	/* By the name that the swarm's list has told. */
+	assert_true(engine_is_here(eng, ours));
+	assert_false(engine_is_here(eng, "elsewhere"));
+	assert_false(engine_is_here(tcp, ours));
+	assert_int_equal(fake_engine_count(fake), 0);
+	/* By its own word, asked for once. */
+	fake_engine_reply(fake, "GET", "/info", 200, info);
+	assert_true(engine_is_here(eng, NULL));
+	assert_true(engine_is_here(eng, ""));
+	assert_int_equal(fake_engine_count(fake), 1);
+	fake_engine_clear(fake);
+	fake_engine_reply(fake, "GET", "/info", 200,
+	        "{\"Name\":\"elsewhere\",\"Swarm\":{\"NodeID\":\"n9\"}}");
+	json_decref(engine_info(eng, &e));
+	assert_false(engine_is_here(eng, NULL));
+	assert_string_equal(engine_known_node_id(eng), "n9");
+	/* It does not answer. */
+	assert_false(engine_is_here(dead, NULL));
+	engine_free(dead);
+	engine_free(tcp);
+}
+
 int main(void)
 {
 #define WITH_FAKE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(lists),
+		WITH_FAKE(an_engine_is_here_if_its_host_has_our_name),
 		WITH_FAKE(inspects),
 		WITH_FAKE(a_prefix_of_an_id_is_not_found),
 		WITH_FAKE(removes),

@@ -267,6 +267,43 @@ static void a_new_node_has_no_description(void **state)
 	json_decref(j);
 }
 
+static void a_nodes_address_is_one_that_others_reach(void **state)
+{
+	static const struct {
+		const char *status, *manager, *wants;
+	} rows[] = {
+		{ "10.0.0.2", "10.0.0.1:2377", "10.0.0.2" },
+		{ "fd00::2", "[fd00::1]:2377", "fd00::2" },
+		{ "0.0.0.0", "10.0.0.1:2377", "10.0.0.1" },
+		{ "", "10.0.0.1:2377", "10.0.0.1" },
+		{ "::", "[fd00::1]:2377", "fd00::1" },
+		{ "0.0.0.0", "[fd00::1]:2377", "fd00::1" },
+		{ "0.0.0.0", "", "" },
+		{ "0.0.0.0", "10.0.0.1", "" },
+		{ "0.0.0.0", "fd00::1:2377", "" },
+		{ "0.0.0.0", "0.0.0.0:2377", "" },
+		{ "0.0.0.0", "[::]:2377", "" },
+		{ "0.0.0.0", ":2377", "" },
+		{ "0.0.0.0", "[]:2377", "" },
+		{ "0.0.0.0",
+		        "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:1",
+		        "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct engine_nodes nodes = ENGINE_NODES_INIT;
+		json_t *j = json_pack("[{s:s, s:{s:s}, s:{s:s}}]", "ID", "n1", "Status", "Addr",
+		        rows[i].status, "ManagerStatus", "Addr", rows[i].manager);
+
+		assert_int_equal(engine_nodes_parse(j, &nodes, &e), 0);
+		json_decref(j);
+		if (strcmp(nodes.v[0].addr, rows[i].wants) != 0)
+			fail_msg("%s, %s: %s", rows[i].status, rows[i].manager, nodes.v[0].addr);
+		engine_nodes_release(&nodes);
+	}
+}
+
 static void recorded_services(void **state)
 {
 	static const struct {
@@ -360,6 +397,7 @@ int main(void)
 		cmocka_unit_test(texts_are_printable_and_bounded),
 		cmocka_unit_test(recorded_nodes),
 		cmocka_unit_test(a_new_node_has_no_description),
+		cmocka_unit_test(a_nodes_address_is_one_that_others_reach),
 		cmocka_unit_test(recorded_services),
 		cmocka_unit_test(services_from_anywhere),
 	};
