@@ -487,6 +487,7 @@ hiccup()
 for word in nxdomain servfail refused silent empty; do
 	check "a name server that answers '$word' for 5 s takes nobody away" hiccup $word
 done
+check 'nor does it for minutes' test "$(grep -cE '^	hold (nx|other|refused|timeout) 10m$' "$config")" = 4
 fewer()
 {
 	dns 10.9.0.1 10.9.0.2
