@@ -26,7 +26,9 @@
 #define CONNECTIONS_MAX 64
 #define LOCAL_MAX       256 /* of root, who may wait for many slots at a time */
 #define PER_ADDRESS_MAX 8
-#define IDLE_SECONDS    5
+/* What we open to another agent at a time, below its limit; what is above it waits for its turn. */
+#define PER_ADDRESS_ASKED 6
+#define IDLE_SECONDS      5
 
 /* A connection of each survey to each slot, and some. */
 #define DESCRIPTORS 8192
@@ -298,7 +300,10 @@ static int set_up(struct agent *a, struct err *e)
 	if (loop_signal_add(&a->loop, &a->signals, &set, on_signal, a, e) < 0)
 		return -1;
 	a->prober = http_prober_new(&a->loop, e);
-	return a->prober ? 0 : -1;
+	if (!a->prober)
+		return -1;
+	http_prober_limit(a->prober, PER_ADDRESS_ASKED);
+	return 0;
 }
 
 static void tear_down(struct agent *a)
