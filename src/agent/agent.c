@@ -218,26 +218,28 @@ static void listen_tcp(struct agent *a)
 		.raw_paths = true,
 	};
 	enum address_source source = ADDRESS_HOST_JSON;
+	struct http_server *better;
 	struct err e = ERR_INIT;
 
-	if (a->tcp && a->source != ADDRESS_LOOPBACK)
+	/* That of the default route may be the wrong one of two, and lo reaches nobody. */
+	if (a->tcp && a->source <= ADDRESS_SWARM)
 		return;
 	(void)snprintf(address, sizeof(address), "%s", a->cfg->address);
 	if (!*address)
 		source = address_look(address, a->pool.fd);
-	if (source == ADDRESS_NONE)
+	if (source == ADDRESS_NONE && !a->tcp)
 		err_set(&e, ERR_NOT_FOUND, "no address of this host was found");
 	/* What is there stays until there is something better. */
-	if (source == ADDRESS_NONE || (a->tcp && source == ADDRESS_LOOPBACK))
+	if (source == ADDRESS_NONE || (a->tcp && source >= a->source))
 		goto out;
 	if (a->tcp && strcmp(address, a->address) == 0) {
 		a->source = source;
 		return;
 	}
-	http_server_free(TAKE(a->tcp));
-	a->address[0] = '\0';
-	a->tcp = http_server_new(&a->loop, &cfg, &e);
-	if (a->tcp) {
+	better = http_server_new(&a->loop, &cfg, &e);
+	if (better) {
+		http_server_free(a->tcp);
+		a->tcp = better;
 		a->source = source;
 		(void)snprintf(a->address, sizeof(a->address), "%s", address);
 		log_info("listening", "address=%s port=%u source=%s", address, a->cfg->port,
