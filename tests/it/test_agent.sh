@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# time-limit: 180
+# time-limit: 200
 # The agent as a service beside a dev chain and readers, on one engine.
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
