@@ -26,7 +26,9 @@
 #define CONNECTIONS_MAX 64
 #define LOCAL_MAX       256 /* of root, who may wait for many slots at a time */
 #define PER_ADDRESS_MAX 8
-#define IDLE_SECONDS    5
+/* What we open to another agent at a time, below its limit; what is above it waits for its turn. */
+#define PER_ADDRESS_ASKED 6
+#define IDLE_SECONDS      5
 
 /* A connection of each survey to each slot, and some. */
 #define DESCRIPTORS 8192
@@ -216,26 +218,28 @@ static void listen_tcp(struct agent *a)
 		.raw_paths = true,
 	};
 	enum address_source source = ADDRESS_HOST_JSON;
+	struct http_server *better;
 	struct err e = ERR_INIT;
 
-	if (a->tcp && a->source != ADDRESS_LOOPBACK)
+	/* That of the default route may be the wrong one of two, and lo reaches nobody. */
+	if (a->tcp && a->source <= ADDRESS_SWARM)
 		return;
 	(void)snprintf(address, sizeof(address), "%s", a->cfg->address);
 	if (!*address)
 		source = address_look(address, a->pool.fd);
-	if (source == ADDRESS_NONE)
+	if (source == ADDRESS_NONE && !a->tcp)
 		err_set(&e, ERR_NOT_FOUND, "no address of this host was found");
 	/* What is there stays until there is something better. */
-	if (source == ADDRESS_NONE || (a->tcp && source == ADDRESS_LOOPBACK))
+	if (source == ADDRESS_NONE || (a->tcp && source >= a->source))
 		goto out;
 	if (a->tcp && strcmp(address, a->address) == 0) {
 		a->source = source;
 		return;
 	}
-	http_server_free(TAKE(a->tcp));
-	a->address[0] = '\0';
-	a->tcp = http_server_new(&a->loop, &cfg, &e);
-	if (a->tcp) {
+	better = http_server_new(&a->loop, &cfg, &e);
+	if (better) {
+		http_server_free(a->tcp);
+		a->tcp = better;
 		a->source = source;
 		(void)snprintf(a->address, sizeof(a->address), "%s", address);
 		log_info("listening", "address=%s port=%u source=%s", address, a->cfg->port,
@@ -298,7 +302,10 @@ static int set_up(struct agent *a, struct err *e)
 	if (loop_signal_add(&a->loop, &a->signals, &set, on_signal, a, e) < 0)
 		return -1;
 	a->prober = http_prober_new(&a->loop, e);
-	return a->prober ? 0 : -1;
+	if (!a->prober)
+		return -1;
+	http_prober_limit(a->prober, PER_ADDRESS_ASKED);
+	return 0;
 }
 
 static void tear_down(struct agent *a)

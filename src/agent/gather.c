@@ -17,7 +17,7 @@
 #include "base/str.h"
 
 #define GATHERS_MAX      64
-#define GATHER_BYTES_MAX (64U * 1024 * 1024)
+#define GATHER_BYTES_MAX (32U * 1024 * 1024)
 /* Around the reply itself: id, address, status, or an error. */
 #define FRAME_MAX 4096U
 
@@ -97,7 +97,7 @@ static void is_done(struct asking *a)
 	struct gather *g = a->gather;
 
 	a->is_done = true;
-	/* From the loop: we may be within a probe that would be freed. */
+	/* From the loop: our callers go on with their target. */
 	if (--g->open == 0)
 		loop_timer_set(&g->call->agent->loop, &g->timer, clock_mono_ns(), on_end, g);
 }
@@ -171,12 +171,14 @@ static void on_probe(struct http_probe *q UNUSED, const struct http_probe_result
 {
 	struct asking *a = arg;
 
-	if (!r->failure) {
+	if (!r->failure)
 		take_reply(a, r->status, r->content_type, r->body, r->len);
-		return;
+	else {
+		put_error(a, r->failure);
+		is_done(a);
 	}
-	put_error(a, r->failure);
-	is_done(a);
+	/* The reply as it came, which no budget counts.  The connection is the prober's. */
+	http_probe_free(TAKE(a->probe));
 }
 
 /* --- this host ------------------------------------------------------------------------------ */

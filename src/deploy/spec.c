@@ -94,8 +94,6 @@ static json_t *file_spec(const struct stack *st, const struct stack_file *f, str
 	put_str(&s, o, "Name", name);
 	put(&s, o, "Labels", labels(&s, &f->labels));
 	put_str(&s, o, "Data", data);
-	if (f->template_driver)
-		put(&s, o, "Templating", driver(&s, f->template_driver, NULL));
 	if (data)
 		explicit_bzero(data, strlen(data));
 	return finish(&s, o, e);

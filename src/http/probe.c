@@ -187,6 +187,11 @@ void http_prober_free(struct http_prober *p)
 	free(p);
 }
 
+void http_prober_limit(struct http_prober *p, long per_host)
+{
+	curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
+}
+
 static size_t on_head(char *data, size_t size, size_t n, void *arg)
 {
 	struct http_probe *q = arg;

@@ -49,6 +49,12 @@ struct http_prober *http_prober_new(struct loop *l, struct err *e) NODISCARD;
 void http_prober_free(struct http_prober *p);
 DEFINE_AUTO(struct http_prober, http_prober_free)
 
+/*
+ * Before the first start: at most this many connections to one host and port.  Further requests
+ * wait for their turn, and their time limit counts from their start all the same.
+ */
+void http_prober_limit(struct http_prober *p, long per_host);
+
 struct http_probe *http_probe_new(
         struct http_prober *p, const char *url, size_t max_reply, struct err *e) NODISCARD;
 void http_probe_free(struct http_probe *q); /* cancels */

@@ -185,7 +185,8 @@ static int read_file_object(
 		{ "name", read_text, offsetof(struct stack_file, own_name), NULL },
 		{ "file", read_path, 0, NULL },
 		FIELD(struct stack_file, labels, read_labels),
-		FIELD(struct stack_file, template_driver, read_text),
+		REFUSED("template_driver",
+		        "nodeswarm gives the bytes of 'file' to the engine as they are"),
 		{ "external", read_external, offsetof(struct file_draft, x), NULL },
 		{ "x-nodeswarm", read_own, 0, NULL },
 		REFUSED("driver", "nodeswarm keeps secrets in Swarm itself"),
@@ -198,8 +199,8 @@ static int read_file_object(
 
 	if (read_map(r, n, fields, &d) < 0)
 		return -1;
-	if (finish_external(r, n, &d.x, &d.file.external, &d.file.own_name,
-	            d.path || d.file.labels.n || d.file.template_driver) < 0)
+	if (finish_external(
+	            r, n, &d.x, &d.file.external, &d.file.own_name, d.path || d.file.labels.n) < 0)
 		return -1;
 	if (d.file.generate && (!d.file.external || !is_secret))
 		return fail_at(r, d.generate_node, "%s: only an external secret can be generated",
@@ -289,7 +290,7 @@ bool same_file(const struct stack_file *a, const struct stack_file *b)
 	return str_eq(a->own_name, b->own_name) && a->external == b->external &&
 	        a->generate == b->generate && a->size == b->size &&
 	        (!a->size || memcmp(a->data, b->data, a->size) == 0) &&
-	        same_kvs(&a->labels, &b->labels) && str_eq(a->template_driver, b->template_driver);
+	        same_kvs(&a->labels, &b->labels);
 }
 
 bool same_volume(const struct stack_volume *a, const struct stack_volume *b)

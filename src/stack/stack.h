@@ -275,7 +275,6 @@ struct stack_file {
 	 */
 	size_t generate;
 	struct stack_kvs labels;
-	const char *template_driver;
 };
 
 struct stack_volume {

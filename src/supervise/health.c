@@ -141,12 +141,17 @@ static void on_db(struct http_probe *q UNUSED, const struct http_probe_result *r
 	h->db_warned = low;
 }
 
-static void ask(struct supervisor *s, struct http_probe *q, const char *body, http_probe_fn *fn)
+/* Whether it was asked: not while the former answer is still awaited. */
+static bool ask(struct supervisor *s, struct http_probe *q, const char *body, http_probe_fn *fn)
 {
 	struct err e = ERR_INIT;
 
-	if (q && !http_probe_is_running(q) && http_probe_start(q, body, TIMEOUT_NS, fn, s, &e) < 0)
-		log_warn("nodeos not asked", "why=\"%s\"", e.msg);
+	if (!q || http_probe_is_running(q))
+		return false;
+	if (http_probe_start(q, body, TIMEOUT_NS, fn, s, &e) == 0)
+		return true;
+	log_warn("nodeos not asked", "why=\"%s\"", e.msg);
+	return false;
 }
 
 static void on_timer(struct loop_timer *t, void *arg)
@@ -156,18 +161,17 @@ static void on_timer(struct loop_timer *t, void *arg)
 	int64_t now = clock_mono_ns();
 
 	loop_timer_set(&s->loop, t, now + (h->was_ready ? ASK_NS : ASK_SOON_NS), on_timer, s);
-	ask(s, h->info_probe, NULL, on_info);
+	(void)ask(s, h->info_probe, NULL, on_info);
 	if (!h->has_info)
 		return;
-	if (now - h->peers_asked_ns >=
-	        (h->ready.ready && !follow_is_waiting(s->follow) ? PEERS_NS : PEERS_SOON_NS)) {
+	/* An answer is news of the time it was asked at (follow_saw), so that is not moved on. */
+	if (now - h->peers_asked_ns >= (h->ready.ready && !follow_is_waiting(s->follow)
+	                                               ? PEERS_NS
+	                                               : PEERS_SOON_NS) &&
+	        ask(s, h->peers_probe, "", on_peers))
 		h->peers_asked_ns = now;
-		ask(s, h->peers_probe, "", on_peers);
-	}
-	if (now - h->db_asked_ns >= DB_NS) {
+	if (now - h->db_asked_ns >= DB_NS && ask(s, h->db_probe, "", on_db))
 		h->db_asked_ns = now;
-		ask(s, h->db_probe, "", on_db);
-	}
 	/* A nodeos that has fallen silent sends nothing that could make us decide. */
 	decide(s);
 }

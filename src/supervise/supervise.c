@@ -186,8 +186,12 @@ void supervisor_stop_nodeos(struct supervisor *s)
 {
 	if (s->record.state == SLOT_STOPPING)
 		return;
-	/* Nobody sends requests to a node that is not ready: no need to wait for them. */
-	if (s->record.state == SLOT_RUNNING && supervisor_is_ready(s) && s->cfg->lame_duck_ns > 0) {
+	/*
+	 * Fronts have only heard of a node that was ready in this run.  One that is not just now
+	 * still has requests: they may not have noticed yet, and when nobody is ready they ask
+	 * everybody.
+	 */
+	if (s->record.state == SLOT_RUNNING && s->health.was_ready && s->cfg->lame_duck_ns > 0) {
 		supervisor_set_state(s, SLOT_LAME, "taken out of service before it stops");
 		set_timer(s, s->cfg->lame_duck_ns, on_lame_duck_over);
 		return;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# time-limit: 180
+# time-limit: 200
 # The agent as a service beside a dev chain and readers, on one engine.
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,6 +59,28 @@ state_is()
 	[ "$(get /v1/status | jq -r --arg s "nodeswarm_${1%.*}" --argjson n "${1##*.}" \
 		'.slots[] | select(.service == $s and .slot == $n) | .status.state')" = "$2" ]
 }
+
+# An agent by itself: a better address is taken when it comes.
+moves()
+{
+	local pool=$IT_DIR/alone rc=0
+	ip link add way0 type veth peer name way1 && ip addr add 10.9.9.1/24 dev way0 && ip link set way1 up &&
+		ip link set way0 up && ip route add default dev way0 || return
+	nodeswarm pool init "$pool" && head -c 32 /dev/zero | tr '\0' x >"$IT_DIR/alone.token" || return
+	NODESWARM_TOKEN_FILE=$IT_DIR/alone.token nodeswarm --pool "$pool" agent >"$IT_DIR/alone.log" 2>&1 50>&- 51<&- 52<&- &
+	local agent=$!
+	wait_for 5 grep 'listening.*address=10.9.9.1 .*source=default-route' "$IT_DIR/alone.log" &&
+		echo '{"format":1,"address":"127.0.0.1"}' >"$pool/host.json" &&
+		wait_for 15 grep 'listening.*address=127.0.0.1 .*source=host.json' "$IT_DIR/alone.log" &&
+		curl -sf -o /dev/null http://127.0.0.1:8870/livez || rc=1
+	expect_fail any '' curl -sf http://10.9.9.1:8870/livez || rc=1
+	[ $rc = 0 ] || cat "$IT_DIR/alone.log"
+	kill "$agent"
+	wait "$agent"
+	ip link del way0
+	return $rc
+}
+check 'the address of the default route is given up for a better one' moves
 
 check 'engine' engine_up || exit 1
 check 'image and pool' eval 'cluster_images && cluster_pool' || exit 1

@@ -298,8 +298,9 @@ raw_requests()
 	raw 411 "POST $I HTTP/1.1\r\n${H}Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET $P HTTP/1.1\r\n\r\n" &&
 	raw 411 "POST $I HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\nG" &&
 	raw 411 "POST $I HTTP/1.1\r\n${H}transfer-ENCODING: Chunked\r\n\r\n0\r\n\r\n" &&
-	raw 413 "POST $I HTTP/1.1\r\n${H}Content-Length: 1048577\r\n\r\n" &&
-	raw 413 "POST $I HTTP/1.1\r\n${H}Content-Length: 18446744073709551\r\n\r\n" || return
+	raw 413 "POST $I HTTP/1.1\r\n${H}Content-Length: 131073\r\n\r\n" &&
+	raw 413 "POST $I HTTP/1.1\r\n${H}Content-Length: 18446744073709551\r\n\r\n" &&
+	raw 400 "GET $I HTTP/1.1\r\n${H}X: $(printf '%09000d' 0)\r\n\r\n" || return
 	cat "$IT_DIR"/10.*.log | cmp - "$IT_DIR/before"
 }
 check 'broken and ambiguous requests reach no reader' raw_requests
@@ -486,6 +487,7 @@ hiccup()
 for word in nxdomain servfail refused silent empty; do
 	check "a name server that answers '$word' for 5 s takes nobody away" hiccup $word
 done
+check 'nor does it for minutes' test "$(grep -cE '^	hold (nx|other|refused|timeout) 10m$' "$config")" = 4
 fewer()
 {
 	dns 10.9.0.1 10.9.0.2
@@ -558,19 +560,34 @@ check 'too many connections of one source: 429, then not even that; another one 
 check 'lines of refusals are limited' sh -c "wc -l <$IT_DIR/haproxy.log; [ \$(wc -l <$IT_DIR/haproxy.log) -lt 150 ]"
 check 'lines name client, path and end' expect 'event=request client=127.0.0.5 method=GET path="/v1/chain/get_info" status=429' \
 	cat "$IT_DIR/haproxy.log"
+largest_body()
+{
+	head -c 131072 /dev/zero | tr '\0' x >"$IT_DIR/large" &&
+		expect '^200$' status --data-binary "@$IT_DIR/large" "$url$I"
+}
+check 'the largest body passes' largest_body
 slow_senders()
 {
-	# A head that never ends, a body that never comes.
+	cat "$IT_DIR"/10.*.log >"$IT_DIR/before"
+	# A head that never ends, a body that never comes, one that never ends.
 	printf 'GET %s HTTP/1.1\r\nHost: x\r\n' "$I" | "$front_pl" raw 127.0.0.1 8888 13 >"$IT_DIR/slow1" &
 	local first=$!
 	printf 'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab' "$I" |
-		"$front_pl" raw 127.0.0.1 8888 13 >"$IT_DIR/slow2"
-	wait $first
-	echo "after $(since "$start") s"
-	head -n1 "$IT_DIR/slow1" "$IT_DIR/slow2"
-	grep -q '^HTTP/1.1 408' "$IT_DIR/slow1" && grep -q '^HTTP/1.1 408' "$IT_DIR/slow2"
+		"$front_pl" raw 127.0.0.1 8888 13 >"$IT_DIR/slow2" &
+	local second=$!
+	{
+		printf 'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 131072\r\n\r\n' "$I"
+		for _ in {1..12}; do
+			head -c 20000 "$IT_DIR/large" || break
+			sleep 2
+		done
+	} 2>/dev/null | timeout 13 curl -s telnet://127.0.0.1:8888 >"$IT_DIR/slow3"
+	wait $first $second
+	head -n1 "$IT_DIR"/slow[123]
+	[ "$(grep -l "^HTTP/1.1 408" "$IT_DIR"/slow[123] | wc -l)" = 3 ] || return
+	cat "$IT_DIR"/10.*.log | cmp - "$IT_DIR/before"
 }
-check 'slow senders get 408' slow_senders
+check 'slow senders get 408, and no reader hears of them' slow_senders
 
 # --- its end -----------------------------------------------------------------------------------
 

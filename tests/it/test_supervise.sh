@@ -153,6 +153,26 @@ lame_duck()
 }
 check 'lame duck: not ready but still serving for a while' lame_duck
 
+unready()
+{
+	! ready "$1"
+}
+# It was ready, so somebody may still ask it.
+lame_duck_unready()
+{
+	local nodeos rc=0
+	LAME=2s supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	nodeos=$(nodeos_pid 2)
+	kill -STOP "$nodeos"
+	wait_for 10 unready 2 || rc=1
+	kill -TERM "$P2"
+	wait_for 1 state_is 2 lame-duck || rc=1
+	kill -CONT "$nodeos"
+	wait "$P2" && return $rc
+}
+check 'and also when it is unready just then' lame_duck_unready
+
 quiesce_and_resume()
 {
 	supervise 2 && P2=$PID

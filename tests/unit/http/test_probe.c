@@ -193,6 +193,25 @@ static void again_and_again_on_one_connection(void **state)
 	http_probe_free(q);
 }
 
+/* raw_server serves one connection after the other: a second one would wait for ever. */
+static void limited_ones_wait_for_their_turn(void **state)
+{
+	struct http_probe *q[5];
+
+	(void)state;
+	serve(say_hello);
+	http_prober_limit(prober, 1);
+	for (size_t i = 0; i < 5; i++) {
+		q[i] = probe("/", 100);
+		ask(q[i], NULL, 3 * NS_PER_SEC, on_reply);
+	}
+	until(5);
+	assert_int_equal(got.status, 200);
+	assert_int_equal(server.connections, 1);
+	for (size_t i = 0; i < 5; i++)
+		http_probe_free(q[i]);
+}
+
 static void two_at_once(void **state)
 {
 	struct http_probe *a, *b;
@@ -447,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(again_and_again_on_one_connection),
+		T(limited_ones_wait_for_their_turn),
 		T(two_at_once),
 		T(failures),
 		T(limits),

@@ -429,6 +429,10 @@ static void values(void **state)
 		        NULL },
 		{ "no file", SVC "configs:\n  c: {labels: [a=b]}\n",
 		        "s.yml:5:6: config 'c' needs a 'file' or 'external: true'", NULL },
+		{ "template", SVC "configs:\n  c:\n    template_driver: golang\n",
+		        "s.yml:6:5: key 'template_driver' in config 'c' cannot be used: nodeswarm "
+		        "gives the bytes of 'file' to the engine as they are",
+		        NULL },
 		{ "missing file", SVC "configs:\n  c:\n    file: /no/such/file\n",
 		        "s.yml:6:11: file of config 'c': there is no file '/no/such/file'",
 		        "6 |     file: /no/such/file" },
