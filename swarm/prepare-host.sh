@@ -74,33 +74,46 @@ is_mounted()
 
 # --- pool --------------------------------------------------------------------------------------
 
-# What stands between our marks in /etc/fstab; the rest of the file is not ours.
-fstab_without()
+# read_fstab: into $fstab_rest what is not ours of /etc/fstab, into $fstab_pool the directory of our
+# block, if there is one. With a mark lost nobody knows which lines are ours.
+read_fstab()
 {
-	awk '/^# nodeswarm: begin/ { skip = 1 } !skip { print } /^# nodeswarm: end/ { skip = 0 }' /etc/fstab 2>/dev/null
+	fstab_rest='' fstab_pool=''
+	[ -e /etc/fstab ] || return 0
+	awk '/^# nodeswarm: begin/ { n = n "b" } /^# nodeswarm: end/ { n = n "e" } END { exit n != "" && n != "be" }' /etc/fstab ||
+		die "/etc/fstab has not one '# nodeswarm: begin' and one '# nodeswarm: end' after it: correct that by hand; nothing was changed"
+	# The dot keeps the newlines at the end.
+	fstab_rest=$(awk '/^# nodeswarm: begin/ { skip = 1 } !skip { print } /^# nodeswarm: end/ { skip = 0 }' /etc/fstab && echo .) ||
+		die 'cannot read /etc/fstab'
+	fstab_rest=${fstab_rest%.}
+	fstab_pool=$(awk '/^# nodeswarm: begin/ { ours = 1 } ours && !/^#/ && NF { print $2; exit } /^# nodeswarm: end/ { ours = 0 }' /etc/fstab)
 }
 
-# What to mount as fstab names it: devices by UUID, because their names change.
-fstab_source()
+# into $type what file system SOURCE holds
+read_type()
 {
-	local uuid
-	if [ -b "$source" ]; then
-		uuid=$(blkid -o value -s UUID "$source") || die "'$source' has no file system: --make-fs xfs"
-		echo "UUID=$uuid"
-	else
-		realpath "$source"
-	fi
-}
-
-fstab_block()
-{
-	local type options=defaults,nofail check=2
 	type=$(blkid -o value -s TYPE "$source") || die "'$source' has no file system: --make-fs xfs"
-	# systemd checks the file systems of devices only.
-	[ -b "$source" ] || options=loop,nofail check=0
+	case $type in
+	xfs | ext4 | btrfs) ;;
+	*) die "'$source' holds '$type', and a pool needs xfs, ext4 or btrfs" ;;
+	esac
+}
+
+write_fstab()
+{
+	local what options=defaults,nofail check=2
+	# Devices by UUID, because their names change; systemd checks the file systems of devices only.
+	if [ -b "$source" ]; then
+		what=$(blkid -o value -s UUID "$source") || die "the file system of '$source' has no UUID"
+		what=UUID=$what
+	else
+		what=$(realpath "$source") || die "no path to '$source'"
+		[[ $what =~ ^[A-Za-z0-9._/-]+$ ]] || die "'$what' is not a path of letters, digits and ._-/"
+		options=loop,nofail check=0
+	fi
 	# nofail: a host whose disk is missing still boots; docker does not start then.
-	printf '# nodeswarm: begin, written by prepare-host.sh\n%s %s %s %s 0 %s\n# nodeswarm: end\n' \
-		"$(fstab_source)" "$pool" "$type" "$options" "$check"
+	put /etc/fstab 644 < <(printf '%s# nodeswarm: begin, written by prepare-host.sh\n%s %s %s %s 0 %s\n# nodeswarm: end\n' \
+		"$fstab_rest" "$what" "$pool" "$type" "$options" "$check")
 }
 
 make_file_system()
@@ -118,31 +131,52 @@ make_file_system()
 	fi
 }
 
+# What is mounted on the pool is SOURCE, and not something else of the host.
+need_same_mount()
+{
+	local found known fs
+	read -r fs found < <(findmnt -no FSTYPE,SOURCE -M "$pool" | tail -n 1) || die "cannot tell what is mounted on '$pool'"
+	# A subvolume is named in brackets.
+	[ "$fs" != btrfs ] || found=${found%%\[*}
+	if [ -b "$source" ]; then
+		known=$(realpath "$source")
+	else
+		known=$(losetup -nO NAME -j "$source")
+	fi
+	# A bind mount has brackets, and is no path then.
+	grep -qxF -- "$(realpath -m "$found")" <<<"$known" || die "on '$pool' is mounted '$found' and not '$source': umount it first"
+}
+
 prepare_mount()
 {
-	local other
-	need blkid findmnt mountpoint
+	local other type
+	need blkid findmnt losetup mountpoint
 	[ -b "$source" ] || [ -f "$source" ] || die "'$source' is neither a block device nor a file"
+	# All that can be refused is so before anything is written.
+	read_fstab
+	other=$(awk -v p="$pool" '$2 == p && !/^#/' <<<"$fstab_rest")
+	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
+	if is_mounted; then
+		need_same_mount
+	# Below a mount lies the mark; other things there would be hidden.
+	elif [ -d "$pool" ] && [ -n "$(find "$pool" -mindepth 1 ! -name "$MARK" -print -quit)" ]; then
+		die "'$pool' is not empty, and a mount would hide what is in it: move it away first"
+	fi
 	make_file_system
-	if [ -n "$dry" ] && ! blkid -p "$source" >/dev/null 2>&1; then
+	if [ -n "$dry" ] && [ -n "$make_fs" ] && ! blkid -p "$source" >/dev/null 2>&1; then
 		say "would write the block of $pool in /etc/fstab, and mount it"
 		return
 	fi
-	other=$(awk -v p="$pool" '$2 == p && !/^#/' <(fstab_without))
-	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
-	{ fstab_without && fstab_block; } | put /etc/fstab 644
+	read_type
+	write_fstab
 	! is_mounted || return 0
-	# Below a mount lies the mark; other things there would be hidden.
-	if [ -d "$pool" ] && [ -n "$(find "$pool" -mindepth 1 ! -name "$MARK" -print -quit)" ]; then
-		die "'$pool' is not empty, and a mount would hide what is in it: move it away first"
-	fi
 	run mkdir -p -m 755 "$pool"
 	put "$pool/$MARK" 644 <<<'This directory is seen only while the pool is not mounted on it.'
 	! is_systemd || run systemctl daemon-reload
 	if [ -b "$source" ]; then
-		run mount -t "$(blkid -o value -s TYPE "$source")" "$source" "$pool"
+		run mount -t "$type" "$source" "$pool"
 	else
-		run mount -o loop "$source" "$pool"
+		run mount -t "$type" -o loop "$source" "$pool"
 	fi
 }
 
@@ -250,6 +284,20 @@ prepare_kernel()
 
 # --- undo --------------------------------------------------------------------------------------
 
+undo_mount()
+{
+	local text=''
+	[ ! -r "$pool/host.json" ] || text=$(cat "$pool/host.json")
+	take_away "$pool/host.json"
+	[ -n "$fstab_pool" ] || return 0
+	if is_mounted && ! run umount "$pool"; then
+		[ -z "$text" ] || put "$pool/host.json" 644 <<<"$text"
+		die "'$pool' is in use and stays mounted: stop docker, run this again"
+	fi
+	put /etc/fstab 644 < <(printf '%s' "$fstab_rest")
+	take_away "$pool/$MARK"
+}
+
 undo_all()
 {
 	local target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
@@ -258,15 +306,11 @@ undo_all()
 	for target in $TARGETS; do
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done
+	read_fstab
+	pool=${fstab_pool:-$pool}
+	# umount is what can fail: first, so that a second run finds all the rest, and the host works until then.
+	undo_mount
 	take_away "${files[@]}"
-	take_away "$pool/host.json"
-	if grep -qs '^# nodeswarm: begin' /etc/fstab; then
-		fstab_without | put /etc/fstab 644
-		if is_mounted; then
-			run umount "$pool" || die "'$pool' is in use and stays mounted: stop docker, run this again"
-		fi
-		take_away "$pool/$MARK"
-	fi
 	# Its ExecStop would stop the chain nodes, so the unit is forgotten while it counts as started.
 	! is_systemd || run systemctl daemon-reload
 	say "the data in '$pool' stays; kernel settings stay until the next boot"

@@ -86,7 +86,28 @@ check 'a file without file system is refused' expect_fail 1 'has no file system'
 check 'dry-run of a mount changes nothing' same prepare --dry-run --mount "$IMAGE" --make-fs ext4
 mkdir -p "$POOL" && touch "$POOL/precious"
 check 'a mount does not hide files' expect_fail 1 'not empty' prepare --mount "$IMAGE" --make-fs ext4
+check 'and then no file system was made' expect_fail 2 '' blkid -p "$IMAGE"
 rm "$POOL/precious"
+
+# fstab_is TEXT COMMAND...: with TEXT as /etc/fstab the COMMAND is refused, and fstab stays
+fstab_is()
+{
+	local rc=0
+	printf '%b' "$1" | tee "$IT_DIR/fstab" >/etc/fstab
+	expect_fail 1 "not one '# nodeswarm: begin'" "${@:2}" || rc=1
+	diff "$IT_DIR/fstab" /etc/fstab || rc=1
+	return "$rc"
+}
+for text in 'begin\n/a /b ext4\n/host /x ext4' 'end\n/a /b ext4\n# nodeswarm: begin' 'end' \
+	'begin\n# nodeswarm: begin\n# nodeswarm: end' 'begin\n# nodeswarm: end\n# nodeswarm: end'; do
+	check "marks lost, mount: $text" fstab_is "# one\n# nodeswarm: $text\n" prepare --mount "$IMAGE" --make-fs ext4
+	check "marks lost, undo: $text" fstab_is "# one\n# nodeswarm: $text\n" prepare --undo
+done
+echo '# a line of the host' >/etc/fstab
+truncate -s 64M "$IT_DIR/swap.img"
+/sbin/mkswap "$IT_DIR/swap.img" >/dev/null
+check 'what holds no file system is refused' expect_fail 1 "holds 'swap'" prepare --mount "$IT_DIR/swap.img" --make-fs ext4
+check 'fstab is untouched by all that' test "$(cat /etc/fstab)" = '# a line of the host'
 check 'prepare a mount' prepare --mount "$IMAGE" --make-fs ext4
 check 'it is mounted' mountpoint -q "$POOL"
 check 'fstab has it' expect "^$IMAGE $POOL ext4 loop,nofail 0 0" cat /etc/fstab
@@ -95,6 +116,13 @@ check 'findmnt accepts fstab' findmnt --verify --tab-file /etc/fstab
 check 'host.json says mount' test "$(jq .is_mount "$POOL/host.json")" = true
 check 'again: the same' same prepare --mount "$IMAGE" --make-fs ext4
 check 'a directory later: still a mount' same prepare
+check 'another source on a mounted pool is refused' expect_fail 1 'is mounted .* and not' \
+	prepare --mount "$IT_DIR/swap.img"
+check 'which changes nothing' same prepare --mount "$IMAGE"
+exec 8<"$POOL/pool.json"
+check 'undo while it is in use is refused' expect_fail 1 'is in use' prepare --undo
+exec 8<&-
+check 'and changes nothing' same prepare --mount "$IMAGE"
 id=$(jq -r .id "$POOL/pool.json")
 doctor_line()
 {
@@ -107,7 +135,7 @@ check 'not mounted: no pool is made there' expect_fail 1 'not mounted' prepare
 check 'not mounted: nodeswarm makes none either' expect_fail 1 'other files' nodeswarm pool init "$POOL"
 check 'prepare mounts it again' prepare --mount "$IMAGE"
 check 'the same pool' test "$(jq -r .id "$POOL/pool.json")" = "$id"
-check 'undo of the mount' prepare --undo
+check 'undo of the mount, which fstab names' "$SWARM/prepare-host.sh" --undo
 check 'it is not mounted any more' expect_fail any '' mountpoint -q "$POOL"
 check 'fstab is as before' test "$(cat /etc/fstab)" = '# a line of the host'
 rmdir "$POOL"
