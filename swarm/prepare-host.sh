@@ -8,7 +8,8 @@
 #   --mount SOURCE      a block device, or a file with a file system in it, to be mounted there;
 #                       without it the pool is a directory
 #   --make-fs TYPE      make that file system first (xfs, ext4), only if SOURCE holds none
-#   --address ADDRESS   this host's swarm address (default: what docker says, if it is in a swarm)
+#   --address ADDRESS   this host's swarm address (default: what docker says, if it
+#                       is in a swarm, else the one that POOL/host.json has)
 #   --stop-timeout TIME how long a shutdown waits for chain nodes (default 2h, as in the stack files)
 #   --dry-run           only say what would be done
 #   --undo              take back what it did; the pool's data stays
@@ -20,6 +21,7 @@
 #   /etc/systemd/system/docker.service.d/60-nodeswarm.conf    docker needs the pool's mount
 #   /etc/systemd/system/nodeswarm-quiesce.service       chain nodes stop before docker does
 #   /etc/systemd/system/TARGET.d/60-nodeswarm.conf      no forced reboot after 30 minutes
+#   /usr/local/lib/nodeswarm/nodeswarm                  a copy for that unit, if it is not installed
 #   /etc/sysctl.d/60-nodeswarm.conf, /etc/modules-load.d/60-nodeswarm.conf
 #
 # and nothing else. An XFS with reflink makes clones of data-dirs free; ext4 copies.
@@ -27,7 +29,9 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=swarm/common.sh
 . "$here/common.sh"
-PATH=$PATH:$here/../build
+# The program that units name: not one of a build tree, which make clean takes away.
+COPY=/usr/local/lib/nodeswarm/nodeswarm
+PATH=$PATH:$here/../build:$(dirname "$COPY")
 
 pool=${NODESWARM_POOL:-/var/lib/nodeswarm}
 source='' make_fs='' address='' timeout=2h undo=''
@@ -199,13 +203,12 @@ prepare_pool()
 
 write_host_json()
 {
-	local is_mount=false known
-	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
-		known=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
-		address=$known
-	fi
+	local is_mount=false
 	if [ -z "$address" ] && command -v docker >/dev/null && [ "$(swarm_state)" = active ]; then
 		address=$(docker info -f '{{.Swarm.NodeAddr}}')
+	fi
+	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
+		address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
 	fi
 	if [ -n "$source" ] || grep -qs '^# nodeswarm: begin' /etc/fstab; then
 		is_mount=true
@@ -221,17 +224,36 @@ fill_in()
 	sed -e "s|@POOL@|$pool|g" -e "s|@NODESWARM@|$1|g" -e "s|@TIMEOUT@|$timeout|g" "$here/systemd/$2"
 }
 
-installed_nodeswarm()
+# into $nodeswarm the installed one, or our copy of the one at hand
+install_nodeswarm()
 {
-	local path
-	path=$(command -v nodeswarm) || die "no 'nodeswarm' here: make install"
-	realpath "$path"
+	local dir from
+	for dir in /usr/local/bin /usr/local/sbin /usr/bin /usr/sbin; do
+		nodeswarm=$(realpath "$dir/nodeswarm" 2>/dev/null) || continue
+		# Not a link into a build tree.
+		if [ -x "$nodeswarm" ] && [[ $(dirname "$nodeswarm") =~ ^/usr/(local/)?s?bin$ ]]; then
+			return
+		fi
+	done
+	nodeswarm=$COPY
+	from=$(command -v nodeswarm) || die "no 'nodeswarm' here: make install"
+	if cmp -s "$from" "$COPY" && [ "$(stat -c '%u %a' "$COPY")" = '0 755' ]; then
+		return
+	fi
+	if [ -n "$dry" ]; then
+		say "would copy $from to $COPY"
+		return
+	fi
+	install -d -m 755 "$(dirname "$COPY")"
+	install -o 0 -g 0 -m 755 "$from" "$COPY.tmp-$$"
+	mv -f "$COPY.tmp-$$" "$COPY"
+	say "wrote $COPY"
 }
 
 prepare_units()
 {
 	local target nodeswarm unit=nodeswarm-quiesce.service
-	nodeswarm=$(installed_nodeswarm)
+	install_nodeswarm
 	fill_in "$nodeswarm" docker.service.conf | put "$UNITS/docker.service.d/60-nodeswarm.conf" 644
 	fill_in "$nodeswarm" $unit | put "$UNITS/$unit" 644
 	for target in $TARGETS; do
@@ -250,6 +272,7 @@ prepare_units()
 		systemctl daemon-reload
 		! systemctl -q is-active docker.service || systemctl start $unit
 	fi
+	[ "$nodeswarm" = "$COPY" ] || take_away "$COPY"
 }
 
 # --- kernel ------------------------------------------------------------------------------------
@@ -302,7 +325,7 @@ undo_all()
 {
 	local target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
 		"$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
-		/etc/modules-load.d/60-nodeswarm.conf)
+		/etc/modules-load.d/60-nodeswarm.conf "$COPY")
 	for target in $TARGETS; do
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done

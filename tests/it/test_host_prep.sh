@@ -17,7 +17,7 @@ prepare()
 snapshot()
 {
 	local f
-	find /etc/fstab /etc/sysctl.d /etc/modules-load.d /etc/systemd "$POOL" 2>/dev/null | sort | while read -r f; do
+	find /usr/local/lib/nodeswarm /etc/fstab /etc/sysctl.d /etc/modules-load.d /etc/systemd "$POOL" 2>/dev/null | sort | while read -r f; do
 		if [ -L "$f" ]; then
 			echo "$f -> $(readlink "$f")"
 		elif [ -f "$f" ]; then
@@ -35,6 +35,14 @@ same()
 	before=$(snapshot)
 	"$@" || return
 	diff <(echo "$before") <(snapshot)
+}
+
+rm -f /usr/local/*bin/nodeswarm
+COPY=/usr/local/lib/nodeswarm/nodeswarm
+# As systemd would: the commands of the unit that was installed.
+exec_of()
+{
+	sed -n "s/^$1=-\{0,1\}//p" /etc/systemd/system/nodeswarm-quiesce.service
 }
 
 # --- options -----------------------------------------------------------------------------------
@@ -57,6 +65,30 @@ check 'prepare' prepare --address 10.9.8.7
 check 'there is a pool' expect "$POOL" nodeswarm pool status "$POOL"
 check 'host.json' test "$(jq -c . "$POOL/host.json")" = '{"format":1,"address":"10.9.8.7","is_mount":false}'
 check 'again: the same' same prepare
+check 'the unit runs a copy of nodeswarm' expect "^$COPY " exec_of ExecStop
+check 'of root' test "$(stat -c '%u %a' "$COPY")" = '0 755'
+echo other >"$COPY"
+check 'a copy that differs is made anew' prepare
+check 'it is the same then' cmp "$COPY" "$BUILD/nodeswarm"
+cp "$BUILD/nodeswarm" /usr/local/bin
+check 'an installed one needs no copy' expect "removed $COPY" prepare
+check 'the unit runs that' expect '^/usr/local/bin/nodeswarm ' exec_of ExecStop
+rm /usr/local/bin/nodeswarm
+check 'and not any more' expect "wrote $COPY" prepare
+
+mkdir "$IT_DIR/bin"
+cat >"$IT_DIR/bin/docker" <<'END'
+#!/bin/sh
+case $* in *State*) echo active ;; *Addr*) echo 10.9.8.9 ;; esac
+END
+chmod 755 "$IT_DIR/bin/docker"
+address()
+{
+	PATH=$IT_DIR/bin:$PATH prepare "$@" >/dev/null && jq -r .address "$POOL/host.json"
+}
+check "docker's address goes before the known one" expect '^10\.9\.8\.9$' address
+check 'and a given one before both' expect '^10\.9\.8\.6$' address --address 10.9.8.6
+check 'without docker it is kept' same prepare
 check 'again with another address: only that' expect 'wrote .*/host.json' prepare --address 10.9.8.8
 
 verify()
@@ -141,12 +173,6 @@ check 'fstab is as before' test "$(cat /etc/fstab)" = '# a line of the host'
 rmdir "$POOL"
 
 # --- what the unit runs ------------------------------------------------------------------------
-
-# As systemd would: the commands of the unit that was installed.
-exec_of()
-{
-	sed -n "s/^$1=-\{0,1\}//p" /etc/systemd/system/nodeswarm-quiesce.service
-}
 
 state()
 {
