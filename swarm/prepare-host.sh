@@ -8,7 +8,8 @@
 #   --mount SOURCE      a block device, or a file with a file system in it, to be mounted there;
 #                       without it the pool is a directory
 #   --make-fs TYPE      make that file system first (xfs, ext4), only if SOURCE holds none
-#   --address ADDRESS   this host's swarm address (default: what docker says, if it is in a swarm)
+#   --address ADDRESS   this host's swarm address (default: what docker says, if it
+#                       is in a swarm, else the one that POOL/host.json has)
 #   --stop-timeout TIME how long a shutdown waits for chain nodes (default 2h, as in the stack files)
 #   --dry-run           only say what would be done
 #   --undo              take back what it did; the pool's data stays
@@ -20,6 +21,7 @@
 #   /etc/systemd/system/docker.service.d/60-nodeswarm.conf    docker needs the pool's mount
 #   /etc/systemd/system/nodeswarm-quiesce.service       chain nodes stop before docker does
 #   /etc/systemd/system/TARGET.d/60-nodeswarm.conf      no forced reboot after 30 minutes
+#   /usr/local/lib/nodeswarm/nodeswarm                  a copy for that unit, if it is not installed
 #   /etc/sysctl.d/60-nodeswarm.conf, /etc/modules-load.d/60-nodeswarm.conf
 #
 # and nothing else. An XFS with reflink makes clones of data-dirs free; ext4 copies.
@@ -27,7 +29,9 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=swarm/common.sh
 . "$here/common.sh"
-PATH=$PATH:$here/../build
+# The program that units name: not one of a build tree, which make clean takes away.
+COPY=/usr/local/lib/nodeswarm/nodeswarm
+PATH=$PATH:$here/../build:$(dirname "$COPY")
 
 pool=${NODESWARM_POOL:-/var/lib/nodeswarm}
 source='' make_fs='' address='' timeout=2h undo=''
@@ -74,33 +78,46 @@ is_mounted()
 
 # --- pool --------------------------------------------------------------------------------------
 
-# What stands between our marks in /etc/fstab; the rest of the file is not ours.
-fstab_without()
+# read_fstab: into $fstab_rest what is not ours of /etc/fstab, into $fstab_pool the directory of our
+# block, if there is one. With a mark lost nobody knows which lines are ours.
+read_fstab()
 {
-	awk '/^# nodeswarm: begin/ { skip = 1 } !skip { print } /^# nodeswarm: end/ { skip = 0 }' /etc/fstab 2>/dev/null
+	fstab_rest='' fstab_pool=''
+	[ -e /etc/fstab ] || return 0
+	awk '/^# nodeswarm: begin/ { n = n "b" } /^# nodeswarm: end/ { n = n "e" } END { exit n != "" && n != "be" }' /etc/fstab ||
+		die "/etc/fstab has not one '# nodeswarm: begin' and one '# nodeswarm: end' after it: correct that by hand; nothing was changed"
+	# The dot keeps the newlines at the end.
+	fstab_rest=$(awk '/^# nodeswarm: begin/ { skip = 1 } !skip { print } /^# nodeswarm: end/ { skip = 0 }' /etc/fstab && echo .) ||
+		die 'cannot read /etc/fstab'
+	fstab_rest=${fstab_rest%.}
+	fstab_pool=$(awk '/^# nodeswarm: begin/ { ours = 1 } ours && !/^#/ && NF { print $2; exit } /^# nodeswarm: end/ { ours = 0 }' /etc/fstab)
 }
 
-# What to mount as fstab names it: devices by UUID, because their names change.
-fstab_source()
+# into $type what file system SOURCE holds
+read_type()
 {
-	local uuid
-	if [ -b "$source" ]; then
-		uuid=$(blkid -o value -s UUID "$source") || die "'$source' has no file system: --make-fs xfs"
-		echo "UUID=$uuid"
-	else
-		realpath "$source"
-	fi
-}
-
-fstab_block()
-{
-	local type options=defaults,nofail check=2
 	type=$(blkid -o value -s TYPE "$source") || die "'$source' has no file system: --make-fs xfs"
-	# systemd checks the file systems of devices only.
-	[ -b "$source" ] || options=loop,nofail check=0
+	case $type in
+	xfs | ext4 | btrfs) ;;
+	*) die "'$source' holds '$type', and a pool needs xfs, ext4 or btrfs" ;;
+	esac
+}
+
+write_fstab()
+{
+	local what options=defaults,nofail check=2
+	# Devices by UUID, because their names change; systemd checks the file systems of devices only.
+	if [ -b "$source" ]; then
+		what=$(blkid -o value -s UUID "$source") || die "the file system of '$source' has no UUID"
+		what=UUID=$what
+	else
+		what=$(realpath "$source") || die "no path to '$source'"
+		[[ $what =~ ^[A-Za-z0-9._/-]+$ ]] || die "'$what' is not a path of letters, digits and ._-/"
+		options=loop,nofail check=0
+	fi
 	# nofail: a host whose disk is missing still boots; docker does not start then.
-	printf '# nodeswarm: begin, written by prepare-host.sh\n%s %s %s %s 0 %s\n# nodeswarm: end\n' \
-		"$(fstab_source)" "$pool" "$type" "$options" "$check"
+	put /etc/fstab 644 < <(printf '%s# nodeswarm: begin, written by prepare-host.sh\n%s %s %s %s 0 %s\n# nodeswarm: end\n' \
+		"$fstab_rest" "$what" "$pool" "$type" "$options" "$check")
 }
 
 make_file_system()
@@ -118,31 +135,52 @@ make_file_system()
 	fi
 }
 
+# What is mounted on the pool is SOURCE, and not something else of the host.
+need_same_mount()
+{
+	local found known fs
+	read -r fs found < <(findmnt -no FSTYPE,SOURCE -M "$pool" | tail -n 1) || die "cannot tell what is mounted on '$pool'"
+	# A subvolume is named in brackets.
+	[ "$fs" != btrfs ] || found=${found%%\[*}
+	if [ -b "$source" ]; then
+		known=$(realpath "$source")
+	else
+		known=$(losetup -nO NAME -j "$source")
+	fi
+	# A bind mount has brackets, and is no path then.
+	grep -qxF -- "$(realpath -m "$found")" <<<"$known" || die "on '$pool' is mounted '$found' and not '$source': umount it first"
+}
+
 prepare_mount()
 {
-	local other
-	need blkid findmnt mountpoint
+	local other type
+	need blkid findmnt losetup mountpoint
 	[ -b "$source" ] || [ -f "$source" ] || die "'$source' is neither a block device nor a file"
+	# All that can be refused is so before anything is written.
+	read_fstab
+	other=$(awk -v p="$pool" '$2 == p && !/^#/' <<<"$fstab_rest")
+	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
+	if is_mounted; then
+		need_same_mount
+	# Below a mount lies the mark; other things there would be hidden.
+	elif [ -d "$pool" ] && [ -n "$(find "$pool" -mindepth 1 ! -name "$MARK" -print -quit)" ]; then
+		die "'$pool' is not empty, and a mount would hide what is in it: move it away first"
+	fi
 	make_file_system
-	if [ -n "$dry" ] && ! blkid -p "$source" >/dev/null 2>&1; then
+	if [ -n "$dry" ] && [ -n "$make_fs" ] && ! blkid -p "$source" >/dev/null 2>&1; then
 		say "would write the block of $pool in /etc/fstab, and mount it"
 		return
 	fi
-	other=$(awk -v p="$pool" '$2 == p && !/^#/' <(fstab_without))
-	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
-	{ fstab_without && fstab_block; } | put /etc/fstab 644
+	read_type
+	write_fstab
 	! is_mounted || return 0
-	# Below a mount lies the mark; other things there would be hidden.
-	if [ -d "$pool" ] && [ -n "$(find "$pool" -mindepth 1 ! -name "$MARK" -print -quit)" ]; then
-		die "'$pool' is not empty, and a mount would hide what is in it: move it away first"
-	fi
 	run mkdir -p -m 755 "$pool"
 	put "$pool/$MARK" 644 <<<'This directory is seen only while the pool is not mounted on it.'
 	! is_systemd || run systemctl daemon-reload
 	if [ -b "$source" ]; then
-		run mount -t "$(blkid -o value -s TYPE "$source")" "$source" "$pool"
+		run mount -t "$type" "$source" "$pool"
 	else
-		run mount -o loop "$source" "$pool"
+		run mount -t "$type" -o loop "$source" "$pool"
 	fi
 }
 
@@ -165,13 +203,12 @@ prepare_pool()
 
 write_host_json()
 {
-	local is_mount=false known
-	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
-		known=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
-		address=$known
-	fi
+	local is_mount=false
 	if [ -z "$address" ] && command -v docker >/dev/null && [ "$(swarm_state)" = active ]; then
 		address=$(docker info -f '{{.Swarm.NodeAddr}}')
+	fi
+	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
+		address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
 	fi
 	if [ -n "$source" ] || grep -qs '^# nodeswarm: begin' /etc/fstab; then
 		is_mount=true
@@ -187,17 +224,36 @@ fill_in()
 	sed -e "s|@POOL@|$pool|g" -e "s|@NODESWARM@|$1|g" -e "s|@TIMEOUT@|$timeout|g" "$here/systemd/$2"
 }
 
-installed_nodeswarm()
+# into $nodeswarm the installed one, or our copy of the one at hand
+install_nodeswarm()
 {
-	local path
-	path=$(command -v nodeswarm) || die "no 'nodeswarm' here: make install"
-	realpath "$path"
+	local dir from
+	for dir in /usr/local/bin /usr/local/sbin /usr/bin /usr/sbin; do
+		nodeswarm=$(realpath "$dir/nodeswarm" 2>/dev/null) || continue
+		# Not a link into a build tree.
+		if [ -x "$nodeswarm" ] && [[ $(dirname "$nodeswarm") =~ ^/usr/(local/)?s?bin$ ]]; then
+			return
+		fi
+	done
+	nodeswarm=$COPY
+	from=$(command -v nodeswarm) || die "no 'nodeswarm' here: make install"
+	if cmp -s "$from" "$COPY" && [ "$(stat -c '%u %a' "$COPY")" = '0 755' ]; then
+		return
+	fi
+	if [ -n "$dry" ]; then
+		say "would copy $from to $COPY"
+		return
+	fi
+	install -d -m 755 "$(dirname "$COPY")"
+	install -o 0 -g 0 -m 755 "$from" "$COPY.tmp-$$"
+	mv -f "$COPY.tmp-$$" "$COPY"
+	say "wrote $COPY"
 }
 
 prepare_units()
 {
 	local target nodeswarm unit=nodeswarm-quiesce.service
-	nodeswarm=$(installed_nodeswarm)
+	install_nodeswarm
 	fill_in "$nodeswarm" docker.service.conf | put "$UNITS/docker.service.d/60-nodeswarm.conf" 644
 	fill_in "$nodeswarm" $unit | put "$UNITS/$unit" 644
 	for target in $TARGETS; do
@@ -216,6 +272,7 @@ prepare_units()
 		systemctl daemon-reload
 		! systemctl -q is-active docker.service || systemctl start $unit
 	fi
+	[ "$nodeswarm" = "$COPY" ] || take_away "$COPY"
 }
 
 # --- kernel ------------------------------------------------------------------------------------
@@ -250,23 +307,33 @@ prepare_kernel()
 
 # --- undo --------------------------------------------------------------------------------------
 
+undo_mount()
+{
+	local text=''
+	[ ! -r "$pool/host.json" ] || text=$(cat "$pool/host.json")
+	take_away "$pool/host.json"
+	[ -n "$fstab_pool" ] || return 0
+	if is_mounted && ! run umount "$pool"; then
+		[ -z "$text" ] || put "$pool/host.json" 644 <<<"$text"
+		die "'$pool' is in use and stays mounted: stop docker, run this again"
+	fi
+	put /etc/fstab 644 < <(printf '%s' "$fstab_rest")
+	take_away "$pool/$MARK"
+}
+
 undo_all()
 {
 	local target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
 		"$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
-		/etc/modules-load.d/60-nodeswarm.conf)
+		/etc/modules-load.d/60-nodeswarm.conf "$COPY")
 	for target in $TARGETS; do
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done
+	read_fstab
+	pool=${fstab_pool:-$pool}
+	# umount is what can fail: first, so that a second run finds all the rest, and the host works until then.
+	undo_mount
 	take_away "${files[@]}"
-	take_away "$pool/host.json"
-	if grep -qs '^# nodeswarm: begin' /etc/fstab; then
-		fstab_without | put /etc/fstab 644
-		if is_mounted; then
-			run umount "$pool" || die "'$pool' is in use and stays mounted: stop docker, run this again"
-		fi
-		take_away "$pool/$MARK"
-	fi
 	# Its ExecStop would stop the chain nodes, so the unit is forgotten while it counts as started.
 	! is_systemd || run systemctl daemon-reload
 	say "the data in '$pool' stays; kernel settings stay until the next boot"

@@ -9,8 +9,8 @@
 #	. "$(dirname "$0")/lib.sh"
 #
 # and runs through tests/it/run, also when it is started by hand. It is in namespaces of its own:
-# it sees only its own processes, mounts and interfaces, /run and /etc are private copies, and all
-# of it is gone when the file ends, however it ends. Nothing has to be cleaned up by hand, except
+# it sees only its own processes, mounts and interfaces, /run, /etc and /usr/local are private
+# copies, and all of it is gone when the file ends, however it ends. Nothing has to be cleaned up by hand, except
 # what the kernel has only once (loop devices, cgroups outside $IT_CGROUP).
 #
 #	IT_DIR       a fresh directory, short enough for socket paths; IT_HOSTDIR is its path outside

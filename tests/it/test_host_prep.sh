@@ -17,7 +17,7 @@ prepare()
 snapshot()
 {
 	local f
-	find /etc/fstab /etc/sysctl.d /etc/modules-load.d /etc/systemd "$POOL" 2>/dev/null | sort | while read -r f; do
+	find /usr/local/lib/nodeswarm /etc/fstab /etc/sysctl.d /etc/modules-load.d /etc/systemd "$POOL" 2>/dev/null | sort | while read -r f; do
 		if [ -L "$f" ]; then
 			echo "$f -> $(readlink "$f")"
 		elif [ -f "$f" ]; then
@@ -35,6 +35,14 @@ same()
 	before=$(snapshot)
 	"$@" || return
 	diff <(echo "$before") <(snapshot)
+}
+
+rm -f /usr/local/*bin/nodeswarm
+COPY=/usr/local/lib/nodeswarm/nodeswarm
+# As systemd would: the commands of the unit that was installed.
+exec_of()
+{
+	sed -n "s/^$1=-\{0,1\}//p" /etc/systemd/system/nodeswarm-quiesce.service
 }
 
 # --- options -----------------------------------------------------------------------------------
@@ -57,6 +65,30 @@ check 'prepare' prepare --address 10.9.8.7
 check 'there is a pool' expect "$POOL" nodeswarm pool status "$POOL"
 check 'host.json' test "$(jq -c . "$POOL/host.json")" = '{"format":1,"address":"10.9.8.7","is_mount":false}'
 check 'again: the same' same prepare
+check 'the unit runs a copy of nodeswarm' expect "^$COPY " exec_of ExecStop
+check 'of root' test "$(stat -c '%u %a' "$COPY")" = '0 755'
+echo other >"$COPY"
+check 'a copy that differs is made anew' prepare
+check 'it is the same then' cmp "$COPY" "$BUILD/nodeswarm"
+cp "$BUILD/nodeswarm" /usr/local/bin
+check 'an installed one needs no copy' expect "removed $COPY" prepare
+check 'the unit runs that' expect '^/usr/local/bin/nodeswarm ' exec_of ExecStop
+rm /usr/local/bin/nodeswarm
+check 'and not any more' expect "wrote $COPY" prepare
+
+mkdir "$IT_DIR/bin"
+cat >"$IT_DIR/bin/docker" <<'END'
+#!/bin/sh
+case $* in *State*) echo active ;; *Addr*) echo 10.9.8.9 ;; esac
+END
+chmod 755 "$IT_DIR/bin/docker"
+address()
+{
+	PATH=$IT_DIR/bin:$PATH prepare "$@" >/dev/null && jq -r .address "$POOL/host.json"
+}
+check "docker's address goes before the known one" expect '^10\.9\.8\.9$' address
+check 'and a given one before both' expect '^10\.9\.8\.6$' address --address 10.9.8.6
+check 'without docker it is kept' same prepare
 check 'again with another address: only that' expect 'wrote .*/host.json' prepare --address 10.9.8.8
 
 verify()
@@ -86,7 +118,28 @@ check 'a file without file system is refused' expect_fail 1 'has no file system'
 check 'dry-run of a mount changes nothing' same prepare --dry-run --mount "$IMAGE" --make-fs ext4
 mkdir -p "$POOL" && touch "$POOL/precious"
 check 'a mount does not hide files' expect_fail 1 'not empty' prepare --mount "$IMAGE" --make-fs ext4
+check 'and then no file system was made' expect_fail 2 '' blkid -p "$IMAGE"
 rm "$POOL/precious"
+
+# fstab_is TEXT COMMAND...: with TEXT as /etc/fstab the COMMAND is refused, and fstab stays
+fstab_is()
+{
+	local rc=0
+	printf '%b' "$1" | tee "$IT_DIR/fstab" >/etc/fstab
+	expect_fail 1 "not one '# nodeswarm: begin'" "${@:2}" || rc=1
+	diff "$IT_DIR/fstab" /etc/fstab || rc=1
+	return "$rc"
+}
+for text in 'begin\n/a /b ext4\n/host /x ext4' 'end\n/a /b ext4\n# nodeswarm: begin' 'end' \
+	'begin\n# nodeswarm: begin\n# nodeswarm: end' 'begin\n# nodeswarm: end\n# nodeswarm: end'; do
+	check "marks lost, mount: $text" fstab_is "# one\n# nodeswarm: $text\n" prepare --mount "$IMAGE" --make-fs ext4
+	check "marks lost, undo: $text" fstab_is "# one\n# nodeswarm: $text\n" prepare --undo
+done
+echo '# a line of the host' >/etc/fstab
+truncate -s 64M "$IT_DIR/swap.img"
+/sbin/mkswap "$IT_DIR/swap.img" >/dev/null
+check 'what holds no file system is refused' expect_fail 1 "holds 'swap'" prepare --mount "$IT_DIR/swap.img" --make-fs ext4
+check 'fstab is untouched by all that' test "$(cat /etc/fstab)" = '# a line of the host'
 check 'prepare a mount' prepare --mount "$IMAGE" --make-fs ext4
 check 'it is mounted' mountpoint -q "$POOL"
 check 'fstab has it' expect "^$IMAGE $POOL ext4 loop,nofail 0 0" cat /etc/fstab
@@ -95,6 +148,13 @@ check 'findmnt accepts fstab' findmnt --verify --tab-file /etc/fstab
 check 'host.json says mount' test "$(jq .is_mount "$POOL/host.json")" = true
 check 'again: the same' same prepare --mount "$IMAGE" --make-fs ext4
 check 'a directory later: still a mount' same prepare
+check 'another source on a mounted pool is refused' expect_fail 1 'is mounted .* and not' \
+	prepare --mount "$IT_DIR/swap.img"
+check 'which changes nothing' same prepare --mount "$IMAGE"
+exec 8<"$POOL/pool.json"
+check 'undo while it is in use is refused' expect_fail 1 'is in use' prepare --undo
+exec 8<&-
+check 'and changes nothing' same prepare --mount "$IMAGE"
 id=$(jq -r .id "$POOL/pool.json")
 doctor_line()
 {
@@ -107,18 +167,12 @@ check 'not mounted: no pool is made there' expect_fail 1 'not mounted' prepare
 check 'not mounted: nodeswarm makes none either' expect_fail 1 'other files' nodeswarm pool init "$POOL"
 check 'prepare mounts it again' prepare --mount "$IMAGE"
 check 'the same pool' test "$(jq -r .id "$POOL/pool.json")" = "$id"
-check 'undo of the mount' prepare --undo
+check 'undo of the mount, which fstab names' "$SWARM/prepare-host.sh" --undo
 check 'it is not mounted any more' expect_fail any '' mountpoint -q "$POOL"
 check 'fstab is as before' test "$(cat /etc/fstab)" = '# a line of the host'
 rmdir "$POOL"
 
 # --- what the unit runs ------------------------------------------------------------------------
-
-# As systemd would: the commands of the unit that was installed.
-exec_of()
-{
-	sed -n "s/^$1=-\{0,1\}//p" /etc/systemd/system/nodeswarm-quiesce.service
-}
 
 state()
 {
