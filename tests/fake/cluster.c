@@ -16,8 +16,8 @@ static void print_node(const struct fake_cluster *c, size_t i, FILE *out)
 	        "\"Spec\":{\"Availability\":\"%s\",\"Role\":\"%s\"},"
 	        "\"Status\":{\"State\":\"%s\",\"Addr\":\"10.0.0.%zu\"}}",
 	        n->id, n->hostname ? "" : "host-", n->hostname ? n->hostname : n->id,
-	        n->is_drained ? "drain" : "active",
-	        n->is_manager ? "manager" : "worker", n->state, i + 1);
+	        n->is_drained ? "drain" : "active", n->is_manager ? "manager" : "worker", n->state,
+	        i + 1);
 }
 
 static void print_nodes(const struct fake_cluster *c, FILE *out)
