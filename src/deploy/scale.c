@@ -398,8 +398,7 @@ int deploy_down(struct deploy *d, bool purge, struct slot_ends *ret, struct err 
 	/* Stop first: while the services exist it can be said who has left and how. */
 	deadline_start(&dl, d);
 	before = deadline_view(d, &dl, true, e);
-	if (!before || stop_set(d, &dl, &all, true, ret, e) < 0 ||
-	        let_tasks_leave(d, &dl, e) < 0 ||
+	if (!before || stop_set(d, &dl, &all, true, ret, e) < 0 || let_tasks_leave(d, &dl, e) < 0 ||
 	        remove_all(d, &dl, "service", engine_service_list, engine_service_remove, e) < 0 ||
 	        wait_no_tasks(d, &dl, e) < 0 ||
 	        remove_all(d, &dl, "config", engine_config_list, engine_config_remove, e) < 0 ||
