@@ -14,7 +14,8 @@
 # machine's network.
 #
 #	NODESWARM_QUICKSTART_DIR    directory of the notes and of the private engine
-#	NODESWARM_POOL              directory of the data-dirs (default /var/lib/nodeswarm)
+#	NODESWARM_POOL              directory of the data-dirs (default /var/lib/nodeswarm); not with
+#	                            --nodes, where each host has its own
 #	NODESWARM_FRONT_PORT        the front's port, on all addresses of a host (8888)
 #	NODESWARM_FRONT_P2P_PORT    and that for peers (9876)
 #	DOCKER_HOST                 engine to use: a unix:// socket of this machine
@@ -22,6 +23,14 @@
 #
 # What it made is noted in the file "state" there, before it is made.
 set -euo pipefail
+
+# Settings of somebody's own stack are not for this one.
+for name in "${!NODESWARM_@}" "${!DOCKER_@}"; do
+	case $name in
+	NODESWARM_QUICKSTART_* | NODESWARM_SWARM_* | NODESWARM_POOL | NODESWARM_FRONT_PORT | NODESWARM_FRONT_P2P_PORT | DOCKER_HOST) ;;
+	*) unset "$name" ;;
+	esac
+done
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 dir=$(realpath -m "${NODESWARM_QUICKSTART_DIR:-/var/lib/nodeswarm-quickstart}")
@@ -118,9 +127,9 @@ is_swarm()
 nodeswarm()
 {
 	if is_swarm; then
-		swarm exec 1 "$root/build/nodeswarm" "$@"
+		swarm exec 1 "$root/build/nodeswarm" --stack "$stack" "$@"
 	else
-		"$root/build/nodeswarm" "$@"
+		"$root/build/nodeswarm" --stack "$stack" "$@"
 	fi
 }
 
@@ -211,7 +220,11 @@ need_swarm()
 # Services that somebody else has started under our names are not ours to change or remove.
 need_stack()
 {
-	[ -z "$(get stack)" ] || return 0
+	if [ -n "$(get stack)" ]; then
+		# Notes of a quickstart that knew of no token.
+		[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
+		return 0
+	fi
 	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
 		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
 	put token "$(made_unless docker secret inspect "$token")"

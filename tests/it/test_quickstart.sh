@@ -56,6 +56,7 @@ check 'start.sh N would start them' expect 'readers' "$ROOT/scripts/start.sh" 4 
 unset DOCKER_HOST
 check 'again brings them back' "$quickstart"
 check 'again is harmless' expect 'nothing to change' "$quickstart"
+check "somebody's own stack in the environment is not touched" expect 'nothing to change' env NODESWARM_STACK=prod "$quickstart"
 check 'down' "$quickstart" --down
 machine >"$IT_DIR/after"
 check 'the machine is as before' diff "$IT_DIR/before" "$IT_DIR/after"
