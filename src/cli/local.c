@@ -216,15 +216,10 @@ static bool is_gone(const struct control_ask *a)
 	return !a->reply && a->err.kind == ERR_UNAVAILABLE;
 }
 
-static bool is_clean(const char *verdict)
-{
-	return strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
-}
-
 static int report_verdict(struct local *l, size_t i, const char *state, const char *verdict,
         const char *why, struct err *e)
 {
-	bool clean = is_clean(verdict);
+	bool clean = record_verdict_is_clean(verdict);
 
 	return report(l, i, state, verdict, clean ? "" : why, !clean, e);
 }

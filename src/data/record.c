@@ -158,3 +158,8 @@ const char *record_last_stop(const struct record *r)
 		return NULL;
 	return r->ends[0].clean ? "clean" : "dirty";
 }
+
+bool record_verdict_is_clean(const char *verdict)
+{
+	return strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
+}

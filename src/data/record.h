@@ -81,3 +81,7 @@ void record_add_end(struct record *r, const struct record_end *end);
 /* "clean", "dirty", or NULL when nodeos never ran to an end here.  A record that still says
  * running, stopping ... is not asked about the end it has not reached. */
 const char *record_last_stop(const struct record *r);
+
+/* Whether a verdict by that name (nodeos/verdict.h) is of a data-dir that nothing has happened to:
+ * one that was closed, or one that is empty. */
+bool record_verdict_is_clean(const char *verdict);

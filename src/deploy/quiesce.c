@@ -1,4 +1,5 @@
 #include "deploy/quiesce.h"
+#include "data/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,7 +183,7 @@ static void check_verdict(struct target *t)
 	struct err why = ERR_INIT;
 
 	t->is_done = true;
-	if (strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0)
+	if (record_verdict_is_clean(verdict))
 		return;
 	err_set(&why, ERR_UNHEALTHY, "it was not left clean: %s, %s", verdict,
 	        json_str(t->q->status, "verdict_why", ""));

@@ -7,6 +7,7 @@
 #include "base/lockfile.h"
 #include "base/num.h"
 #include "data/pool.h"
+#include "data/record.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
@@ -254,7 +255,7 @@ static void judge(struct slot_end *end, const struct record *r)
 		        slot_state_name(r->state));
 		return;
 	}
-	end->is_clean = strcmp(r->verdict, "clean") == 0 || strcmp(r->verdict, "empty") == 0;
+	end->is_clean = record_verdict_is_clean(r->verdict);
 	if (!end->is_clean)
 		snprintf(end->why, sizeof(end->why), "%s: %.280s", r->verdict, r->verdict_why);
 }

@@ -10,6 +10,7 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/strvec.h"
+#include "data/record.h"
 #include "nodeos/config.h"
 #include "nodeos/genesis.h"
 #include "nodeos/options.h"
@@ -65,7 +66,7 @@ static int check_verdict(struct supervisor *s, struct err *e)
 {
 	const char *v = s->record.verdict;
 
-	if (strcmp(v, "clean") == 0 || strcmp(v, "empty") == 0)
+	if (record_verdict_is_clean(v))
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
 	err_hint(e,

@@ -1,4 +1,5 @@
 #include "supervise/supervise.h"
+#include "data/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,7 @@ static void take_verdict(struct supervisor *s)
 
 static bool is_startable(const struct supervisor *s)
 {
-	return strcmp(s->record.verdict, "clean") == 0 || strcmp(s->record.verdict, "empty") == 0;
+	return record_verdict_is_clean(s->record.verdict);
 }
 
 /* --- ending ------------------------------------------------------------------------ */
