@@ -24,10 +24,9 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "control/control.h" /* AGENT_SOCKET, AGENT_FORMAT */
 
-#define AGENT_FORMAT 1
-#define AGENT_PORT   8870
-#define AGENT_SOCKET "agent.sock" /* in the pool; root's, mode 0600 */
+#define AGENT_PORT 8870
 
 /* Bytes. */
 #define AGENT_BODY_MAX     (64U * 1024) /* of a request on AGENT_SOCKET */

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/version.h"
 #include "control/async.h"
+#include "control/control.h"
 #include "data/record.h"
 
 #define SURVEYS_MAX 4
@@ -71,12 +72,6 @@ static void on_cancel(struct call *c)
 		survey_free(s);
 }
 
-static json_t *error_json(const struct err *e)
-{
-	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(e->kind), "message", e->msg,
-	        "hint", e->hint);
-}
-
 /* What the slot's record says, with at most so many ends. */
 static json_t *record_of(const struct asked *a, size_t ends, char task[64], struct err *e)
 {
@@ -122,9 +117,9 @@ static json_t *slot_json(const struct asked *a, size_t ends)
 	(void)json_object_set_new(o, "record", record ? record : json_null());
 	/* That nobody listens is no error: the slot is at rest. */
 	if (a->err.kind != ERR_UNAVAILABLE && a->err.kind != ERR_NONE)
-		(void)json_object_set_new(o, "error", error_json(&a->err));
+		(void)json_object_set_new(o, "error", control_error_json(&a->err));
 	else if (e.kind != ERR_NONE)
-		(void)json_object_set_new(o, "error", error_json(&e));
+		(void)json_object_set_new(o, "error", control_error_json(&e));
 	return o;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/local.h"
 #include "cli/output.h"
 #include "cli/wait.h"
+#include "control/control.h"
 #include "deploy/quiesce.h"
 
 static int64_t wait_ns = WAIT_FOREVER;
@@ -16,12 +17,6 @@ static const struct opt opts[] = {
 	{ "wait", 0, "TIME", "wait at most TIME for the answer", .duration = &wait_ns },
 	{ NULL },
 };
-
-static json_t *error_json(const struct err *e)
-{
-	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(e->kind), "message", e->msg,
-	        "hint", e->hint);
-}
 
 /* The supervisor's own object plus who it is; with "error" when it failed. */
 static int print_slots(struct context *ctx, const struct quiesce_slot *v, size_t n, struct err *e)
@@ -40,7 +35,8 @@ static int print_slots(struct context *ctx, const struct quiesce_slot *v, size_t
 		        (*v[i].host &&
 		                json_object_set_new(o, "host", json_string(v[i].host)) < 0) ||
 		        (v[i].err.kind != ERR_NONE &&
-		                json_object_set_new(o, "error", error_json(&v[i].err)) < 0) ||
+		                json_object_set_new(o, "error", control_error_json(&v[i].err)) <
+		                        0) ||
 		        json_array_append(list, o) < 0) {
 			json_decref(o);
 			json_decref(list);

@@ -17,10 +17,16 @@ char *control_request(const char *name)
 	return line_of(json_pack("{s:i, s:s}", "format", CONTROL_FORMAT, "request", name));
 }
 
+json_t *control_error_json(const struct err *why)
+{
+	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(why->kind), "message", why->msg,
+	        "hint", why->hint);
+}
+
 char *control_error(const struct err *why)
 {
-	return line_of(json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", CONTROL_FORMAT, "error",
-	        "kind", err_kind_name(why->kind), "message", why->msg, "hint", why->hint));
+	return line_of(json_pack(
+	        "{s:i, s:o}", "format", CONTROL_FORMAT, "error", control_error_json(why)));
 }
 
 static json_t *parse_format(const char *line, size_t n, const char *what, struct err *e)

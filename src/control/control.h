@@ -18,6 +18,10 @@
 #include "base/err.h"
 #include "base/json.h"
 
+/* What agents speak: agent/agent.h. */
+#define AGENT_FORMAT 1
+#define AGENT_SOCKET "agent.sock" /* in the pool; root's, mode 0600 */
+
 #define CONTROL_FORMAT   1
 #define CONTROL_SOCKET   "control.sock"
 #define CONTROL_LINE_MAX (64U * 1024)
@@ -30,6 +34,9 @@ char *control_request(const char *name) NODISCARD;
  * own error, or ERR_PROTOCOL.
  */
 json_t *control_reply_parse(const char *line, size_t n, struct err *e) NODISCARD;
+
+/* The error object {"kind","message","hint"}, a new reference; NULL without memory. */
+json_t *control_error_json(const struct err *why) NODISCARD;
 
 /* The text of an error reply, with its newline; NULL without memory. */
 char *control_error(const struct err *why) NODISCARD;

@@ -24,7 +24,6 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define AGENT_FORMAT    1
 #define AGENT_SLOTS_MAX 16384 /* of one host */
 
 struct agent_ask;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "control/control.h"
 #include "deploy/agent_reply.h"
 #include "engine/container.h"
 #include "engine/engine.h"
@@ -19,7 +20,6 @@
 #include "engine/system.h"
 #include "http/client.h"
 
-#define AGENT_SOCKET "agent.sock"
 #define AGENT_GATHER "/v1/gather"
 
 #define REPLY_MAX   (32U * 1024 * 1024)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "control/control.h"
 #include "deploy/agents.h"
 #include "deploy/doctor.h"
 #include "deploy/spec.h"
@@ -45,19 +46,13 @@ static void put_text(struct collecting *c, json_t *o, const char *key, const cha
 	put(c, o, key, text && *text ? json_string(text) : json_null());
 }
 
-static json_t *error_json(const struct err *e)
-{
-	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(e->kind), "message", e->msg,
-	        "hint", e->hint);
-}
-
 /* A reply or null; the error, if any, goes under error_key. */
 static void put_reply(
         struct collecting *c, const char *key, json_t *take, struct err *e, const char *error_key)
 {
 	put(c, c->facts, key, take ? take : json_null());
 	if (!take && error_key)
-		put(c, c->facts, error_key, error_json(e));
+		put(c, c->facts, error_key, control_error_json(e));
 	err_clear(e);
 }
 
@@ -72,7 +67,7 @@ static bool ask_engine(struct collecting *c)
 	const char *api = info ? engine_api_version(eng, &e) : NULL;
 
 	put_text(c, o, "host", engine_host(eng));
-	put(c, o, "error", info ? json_null() : error_json(&e));
+	put(c, o, "error", info ? json_null() : control_error_json(&e));
 	put_text(c, o, "api", api);
 	put(c, o, "info", info ? info : json_null());
 	put(c, c->facts, "engine", o);
@@ -193,7 +188,7 @@ static void take_answer(
 	if (!json_is_object(facts)) {
 		if (ask->err.kind == ERR_NONE)
 			err_set(&ask->err, ERR_PROTOCOL, "an answer without facts");
-		put(c, host, "error", error_json(&ask->err));
+		put(c, host, "error", control_error_json(&ask->err));
 		return;
 	}
 	put(c, host, "error", json_null());
@@ -287,7 +282,7 @@ static void collect_hosts(struct collecting *c)
 	put(c, about, "has_service", json_boolean(has_service));
 	if (has_service && c->q->agents) {
 		if (agents_open(c->q->agents, &e) < 0)
-			put(c, about, "error", error_json(&e));
+			put(c, about, "error", control_error_json(&e));
 		else
 			put_text(c, about, "way", agents_way(c->q->agents));
 		ask_agents(c, hosts);
