@@ -22,12 +22,13 @@ set -euo pipefail
 # shellcheck disable=SC2034 # used by name
 {
 build_set='gcc make pkg-config libc6-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
-	libmicrohttpd-dev libsmartcols-dev libssl-dev'
+	libmicrohttpd-dev libsmartcols-dev libssl-dev libxxhash-dev libzstd-dev'
 run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip iptables=iptables curl=curl
-	procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates
+	xfsprogs=mkfs.xfs procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates
 	haproxy!=haproxy dpkg=dpkg-deb'
 test_set="$build_set $run_set libcmocka-dev clang clang-format llvm libclang-rt-dev?
-	shellcheck cppcheck valgrind jq mmdebstrap xfsprogs=mkfs.xfs e2fsprogs=mkfs.ext4 git"
+	shellcheck cppcheck valgrind jq mmdebstrap btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
+	rsync=rsync strace=strace git"
 }
 
 die()

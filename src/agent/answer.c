@@ -131,7 +131,7 @@ static void ask_slot(struct call *c, const struct route *r)
 	}
 	/* No limit for a quiesce: nodeos takes the time that its flush takes.  If the one who
 	 * asked goes away it is done all the same. */
-	c->work = control_async_new(&c->agent->loop, s.fd, is_quiesce ? "quiesce" : "resume",
+	c->work = control_async_new(&c->agent->loop, s.fd, is_quiesce ? "quiesce" : "resume", NULL,
 	        is_quiesce ? -1 : RESUME_NS, on_control, c, &e);
 	if (!c->work) {
 		call_error(c, &e);

@@ -205,7 +205,8 @@ static void ask(struct survey *s, size_t i)
 	if (slot_open(&dir, &s->agent->pool, a->slot->service, a->slot->number, false, &a->err) < 0)
 		return;
 	/* The limit is the survey's. */
-	a->ask = control_async_new(&s->agent->loop, dir.fd, "status", -1, on_status, a, &a->err);
+	a->ask = control_async_new(
+	        &s->agent->loop, dir.fd, "status", NULL, -1, on_status, a, &a->err);
 	s->open += a->ask != NULL;
 }
 

@@ -41,7 +41,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	if (pool_open(&p, ctx->pool, e) < 0 ||
 	        slot_open(&s, &p, service, (uint64_t)slot, false, e) < 0)
 		return -1;
-	j = control_ask_one(s.fd, "health", 3 * NS_PER_SEC, &ctx->interrupted, e);
+	j = control_ask_one(s.fd, "health", NULL, 3 * NS_PER_SEC, &ctx->interrupted, e);
 	if (!j)
 		return -1;
 	if (strcmp(json_str(j, "task", ""), task) != 0)

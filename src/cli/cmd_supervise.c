@@ -73,8 +73,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.lame_duck_ns = lame_duck,
 		.max_lag_blocks = (uint32_t)max_lag,
 		.peer_wait_ns = peer_wait,
-		.uid = SUPERVISE_UID,
-		.gid = SUPERVISE_UID,
+		.uid = SLOT_UID,
+		.gid = SLOT_UID,
 		.argv = argv,
 	};
 	int rc;

@@ -49,7 +49,7 @@ static void on_io(struct loop_io *io, unsigned events UNUSED, void *arg)
 }
 
 struct control_async *control_async_new(struct loop *l, int dirfd, const char *request,
-        int64_t timeout_ns, control_async_fn *fn, void *arg, struct err *e)
+        const json_t *args, int64_t timeout_ns, control_async_fn *fn, void *arg, struct err *e)
 {
 	AUTO(control_async_free) struct control_async *a = calloc(1, sizeof(*a));
 	struct err why = ERR_INIT;
@@ -63,7 +63,7 @@ struct control_async *control_async_new(struct loop *l, int dirfd, const char *r
 	a->fn = fn;
 	a->arg = arg;
 	a->talk.fd = -1;
-	a->request = control_request(request);
+	a->request = control_request(request, args);
 	if (!a->request) {
 		err_nomem(e);
 		return NULL;

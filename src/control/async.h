@@ -24,11 +24,13 @@ struct control_async;
 typedef void control_async_fn(void *arg, json_t *reply, const struct err *why);
 
 /*
- * Send the request to the socket in dirfd, which may be closed when this returns.  timeout_ns < 0:
- * no limit.  A supervisor that is not there is told through fn, too.  NULL without memory.
+ * Send the request (args as in control_request()) to the socket in dirfd, which may be closed when
+ * this returns.  timeout_ns < 0: no limit.  A supervisor that is not there is told through fn, too.
+ * NULL without memory.
  */
 struct control_async *control_async_new(struct loop *l, int dirfd, const char *request,
-        int64_t timeout_ns, control_async_fn *fn, void *arg, struct err *e) NODISCARD;
+        const json_t *args, int64_t timeout_ns, control_async_fn *fn, void *arg,
+        struct err *e) NODISCARD;
 
 /* Hang up; fn is not called any more.  What the supervisor does goes on. */
 void control_async_free(struct control_async *a);

@@ -63,13 +63,13 @@ static void converse(struct talk *talks, size_t n, const char *request, int64_t 
 	}
 }
 
-void control_ask_all(struct control_ask *asks, size_t n, const char *name, int64_t timeout_ns,
-        const volatile int *interrupted)
+static void ask_all(struct control_ask *asks, size_t n, const char *name, const json_t *args,
+        int64_t timeout_ns, const volatile int *interrupted)
 {
 	AUTO(free) struct talk *talks = calloc(n ? n : 1, sizeof(*talks));
 	AUTO(free) struct pollfd *p = calloc(n ? n : 1, sizeof(*p));
 	AUTO(free) struct talk **of = calloc(n ? n : 1, sizeof(*of));
-	AUTO(free) char *request = control_request(name);
+	AUTO(free) char *request = control_request(name, args);
 
 	if (!talks || !p || !of || !request) {
 		for (size_t i = 0; i < n; i++) {
@@ -89,12 +89,18 @@ void control_ask_all(struct control_ask *asks, size_t n, const char *name, int64
 	}
 }
 
-json_t *control_ask_one(int dirfd, const char *request, int64_t timeout_ns,
+void control_ask_all(struct control_ask *asks, size_t n, const char *request, int64_t timeout_ns,
+        const volatile int *interrupted)
+{
+	ask_all(asks, n, request, NULL, timeout_ns, interrupted);
+}
+
+json_t *control_ask_one(int dirfd, const char *request, const json_t *args, int64_t timeout_ns,
         const volatile int *interrupted, struct err *e)
 {
 	struct control_ask ask = { .dirfd = dirfd };
 
-	control_ask_all(&ask, 1, request, timeout_ns, interrupted);
+	ask_all(&ask, 1, request, args, timeout_ns, interrupted);
 	if (!ask.reply)
 		*e = ask.err;
 	return ask.reply;

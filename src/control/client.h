@@ -27,6 +27,6 @@ struct control_ask {
 void control_ask_all(struct control_ask *asks, size_t n, const char *request, int64_t timeout_ns,
         const volatile int *interrupted);
 
-/* One socket.  Returns the reply, a new reference, or NULL and *e. */
-json_t *control_ask_one(int dirfd, const char *request, int64_t timeout_ns,
+/* One socket; args as in control_request().  Returns the reply, a new reference, or NULL and *e. */
+json_t *control_ask_one(int dirfd, const char *request, const json_t *args, int64_t timeout_ns,
         const volatile int *interrupted, struct err *e) NODISCARD;

@@ -12,9 +12,15 @@ static char *line_of(json_t *take)
 	return text ? str_fmt("%s\n", text) : NULL;
 }
 
-char *control_request(const char *name)
+char *control_request(const char *name, const json_t *args)
 {
-	return line_of(json_pack("{s:i, s:s}", "format", CONTROL_FORMAT, "request", name));
+	json_t *j = json_pack("{s:i, s:s}", "format", CONTROL_FORMAT, "request", name);
+
+	if (j && args && json_object_update_missing(j, (json_t *)(uintptr_t)args) < 0) {
+		json_decref(j);
+		j = NULL;
+	}
+	return line_of(j);
 }
 
 json_t *control_error_json(const struct err *why)

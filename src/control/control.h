@@ -26,8 +26,9 @@
 #define CONTROL_SOCKET   "control.sock"
 #define CONTROL_LINE_MAX (64U * 1024)
 
-/* The text of a request line, with its newline; the caller frees it.  NULL without memory. */
-char *control_request(const char *name) NODISCARD;
+/* The text of a request line, with its newline; the caller frees it.  args: an object with what the
+ * request has besides its name, or NULL.  NULL without memory. */
+char *control_request(const char *name, const json_t *args) NODISCARD;
 
 /*
  * Take a reply line apart.  Returns the object, a new reference; NULL with *e from the peer's

@@ -107,7 +107,7 @@ static int next_request(struct control_connection *c)
 		return 0;
 	}
 	buf_consume(&c->in, n + 1);
-	c->server->fn(c->server->arg, name, c->call);
+	c->server->fn(c->server->arg, name, request, c->call);
 	return 0;
 }
 

@@ -13,13 +13,15 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/json.h"
 
 struct loop;
 struct control_server;
 struct control_call;
 
-/* name is valid during the call only. */
-typedef void control_fn(void *arg, const char *name, struct control_call *call);
+/* name, and request, the whole object, are valid during the call only. */
+typedef void control_fn(
+        void *arg, const char *name, const json_t *request, struct control_call *call);
 
 /*
  * Listen on CONTROL_SOCKET in the directory, replacing a socket that a dead process left

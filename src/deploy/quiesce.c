@@ -142,7 +142,7 @@ static json_t *order_here(const struct target *t, const char *request, int64_t t
 
 	if (pool_open(&p, t->pool, e) < 0 || slot_open(&s, &p, t->full, t->slot, false, e) < 0)
 		return NULL;
-	return control_ask_one(s.fd, request, timeout_ns, interrupted, e);
+	return control_ask_one(s.fd, request, NULL, timeout_ns, interrupted, e);
 }
 
 static json_t *order_there(struct deploy *d, const struct target *t, const char *request,

@@ -237,7 +237,8 @@ static void reply_json(struct control_call *call, json_t *take)
 	control_call_reply(call, j ? json_text(j, false) : NULL);
 }
 
-void answer_control(void *arg, const char *name, struct control_call *call)
+void answer_control(
+        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
 {
 	struct supervisor *s = arg;
 	struct err e = ERR_INIT;

@@ -29,8 +29,6 @@
  */
 #define SUPERVISE_CHECK_FALL 2
 
-#define SUPERVISE_UID 7077 /* nodeos runs as this, and owns the data */
-
 struct supervise_config {
 	const char *pool, *service, *task, *node;
 	uint64_t slot;

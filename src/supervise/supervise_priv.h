@@ -115,4 +115,4 @@ void health_stop(struct supervisor *s);
 /* The status object of control socket and /state; new reference, NULL without memory. */
 json_t *answer_status(const struct supervisor *s);
 void answer_http(void *arg, const struct http_server_request *q, struct http_server_reply *r);
-void answer_control(void *arg, const char *name, struct control_call *call);
+void answer_control(void *arg, const char *name, const json_t *request, struct control_call *call);

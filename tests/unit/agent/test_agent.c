@@ -77,7 +77,8 @@ static void on_quiesced(struct loop_timer *t, void *arg)
 	control_call_reply(f->waiting, strdup("{\"format\":1,\"state\":\"quiesced\"}"));
 }
 
-static void handle(void *arg, const char *name, struct control_call *call)
+static void handle(
+        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
 {
 	struct fake *f = arg;
 	struct err e = ERR_INIT;

@@ -43,7 +43,8 @@ static void on_answer(void *arg, json_t *reply, const struct err *why)
 		a->why = *why;
 }
 
-static void handle(void *arg, const char *name, struct control_call *call)
+static void handle(
+        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
 {
 	struct err e = ERR_INIT;
 
@@ -114,8 +115,8 @@ static void serve_by_hand(int backlog)
 static struct control_async *ask(size_t i, const char *request, int64_t timeout_ns)
 {
 	struct err e = ERR_INIT;
-	struct control_async *a =
-	        control_async_new(&loop, dirfd_, request, timeout_ns, on_answer, &answers[i], &e);
+	struct control_async *a = control_async_new(
+	        &loop, dirfd_, request, NULL, timeout_ns, on_answer, &answers[i], &e);
 
 	assert_non_null(a);
 	assert_int_equal(answers[i].n, 0);

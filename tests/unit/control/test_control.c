@@ -36,7 +36,8 @@ static void on_later(struct loop_timer *t, void *arg)
 	kept = NULL;
 }
 
-static void handle(void *arg, const char *name, struct control_call *call)
+static void handle(
+        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
 {
 	struct err e = ERR_INIT;
 
@@ -141,7 +142,7 @@ static void error_comes_back_as_an_error(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_null(control_ask_one(dirfd_, "fail", NS_PER_SEC, NULL, &e));
+	assert_null(control_ask_one(dirfd_, "fail", NULL, NS_PER_SEC, NULL, &e));
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	assert_string_equal(e.msg, "no");
 	assert_string_equal(e.hint, "do");
@@ -150,20 +151,20 @@ static void error_comes_back_as_an_error(void **state)
 static void answer_may_come_late_or_never(void **state)
 {
 	struct err e = ERR_INIT;
-	json_t *j = control_ask_one(dirfd_, "late", 5 * NS_PER_SEC, NULL, &e);
+	json_t *j = control_ask_one(dirfd_, "late", NULL, 5 * NS_PER_SEC, NULL, &e);
 
 	(void)state;
 	assert_non_null(j);
 	json_decref(j);
-	assert_null(control_ask_one(dirfd_, "never", 100 * NS_PER_MS, NULL, &e));
+	assert_null(control_ask_one(dirfd_, "never", NULL, 100 * NS_PER_MS, NULL, &e));
 	assert_int_equal(e.kind, ERR_TIMEOUT);
 	/* The server is not confused by the client that went away, and knows that it has. */
 	err_clear(&e);
-	j = control_ask_one(dirfd_, "void", NS_PER_SEC, NULL, &e);
+	j = control_ask_one(dirfd_, "void", NULL, NS_PER_SEC, NULL, &e);
 	assert_non_null(j);
 	assert_true(json_bool(j, "void", false));
 	json_decref(j);
-	j = control_ask_one(dirfd_, "status", NS_PER_SEC, NULL, &e);
+	j = control_ask_one(dirfd_, "status", NULL, NS_PER_SEC, NULL, &e);
 	assert_non_null(j);
 	json_decref(j);
 }
@@ -237,7 +238,7 @@ static void nobody_listens(void **state)
 	int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	(void)state;
-	assert_null(control_ask_one(fd, "status", NS_PER_SEC, NULL, &e));
+	assert_null(control_ask_one(fd, "status", NULL, NS_PER_SEC, NULL, &e));
 	close(fd);
 	assert_int_equal(e.kind, ERR_UNAVAILABLE);
 }

@@ -1,0 +1,88 @@
+#pragma once
+
+/*
+ * Copy a tree at the price of its directory entries, where the file system can
+ *
+ * Each regular file is cloned by the first of these that works for it:
+ *
+ *	reflink   FICLONE: shares all blocks, costs no space; XFS and Btrfs
+ *	link      a hard link, only for files that never change: split block logs
+ *	          blocks-<first>-<last>.{log,index}, when there is no reflink
+ *	range     copy_file_range() in large pieces, data only: holes stay holes
+ *	write     read and write, the same way
+ *
+ * Modes, times, owners and the extended attributes that we may set are kept; symbolic links are
+ * copied as links, devices, sockets and pipes are left out and counted; other file systems are not
+ * entered.  What must never be in two slots is left out always (clone_is_private()).
+ *
+ * The source must not change meanwhile: the caller holds the slot's lock, or it is a generation.
+ * A file that changed its size or time while it was copied is ERR_CONFLICT.
+ *
+ * The target must not exist.  It is made under the name given, so a caller who wants "all or
+ * nothing" gives a temporary name and renames; every file and directory is synced before
+ * clone_tree() returns 0.  On failure what was made so far is removed again.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/json.h"
+
+enum clone_how {
+	CLONE_REFLINK,
+	CLONE_LINK,
+	CLONE_RANGE,
+	CLONE_WRITE,
+	CLONE_HOW_COUNT,
+};
+
+/* "reflink", "link", "range", "write". */
+const char *clone_how_name(enum clone_how how);
+
+/* Read by other threads while work goes on. */
+struct clone_progress {
+	_Atomic uint64_t files_done, files_total;
+	_Atomic uint64_t bytes_done, bytes_total; /* of data: holes do not count */
+};
+
+struct clone_options {
+	bool no_reflink, no_link;        /* make an independent copy: also undoes fragmentation */
+	unsigned threads;                /* files at a time; 0: as many as help, at most 8 */
+	bool verify;                     /* compare digests of source and target afterwards */
+	const volatile int *cancel;      /* not 0: end with ERR_INTERRUPTED; or NULL */
+	struct clone_progress *progress; /* or NULL */
+};
+
+struct clone_report {
+	uint64_t files, dirs, links;     /* made; links are symbolic ones */
+	uint64_t left_private, left_odd; /* left out: see above */
+	uint64_t apparent_bytes;         /* sizes of all files */
+	struct {
+		uint64_t files, bytes; /* bytes of data, holes not counted */
+	} by[CLONE_HOW_COUNT];
+	char why[160];              /* why files were not reflinked; "" if all were */
+	int64_t took_ns, synced_ns; /* all of it; the part that was fsync */
+	bool is_verified;
+};
+
+/*
+ * Clone the directory `from` of from_dirfd as `to` in to_dirfd.  ERR_CONFLICT: the target exists,
+ * or the source changed; ERR_UNHEALTHY: the digests differ; ERR_INTERRUPTED.
+ */
+int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,
+        const struct clone_options *o, struct clone_report *ret, struct err *e) NODISCARD;
+
+/*
+ * Whether a path below a data-dir belongs to one node alone: finalizers/ (a finalizer's memory of
+ * what it has voted for; two nodes with one copy of it can break finality), key files, snapshots
+ * that are not finished (".pending-snapshot-...", ".incomplete-...").
+ */
+bool clone_is_private(const char *path);
+
+/* Whether a file of that name never changes its content: nodeos only renames and removes it. */
+bool clone_is_constant(const char *name);
+
+/* As JSON, {"files","bytes","reflink":{"files","bytes"},...}, a new reference. */
+json_t *clone_report_json(const struct clone_report *r) NODISCARD;

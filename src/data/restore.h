@@ -1,0 +1,98 @@
+#pragma once
+
+/*
+ * Giving a slot a new data-dir, and where the old one goes
+ *
+ *	services/<service>/<slot>/.data-new       being made
+ *	services/<service>/<slot>/.data-ready     whole and synced, takes the place of data/
+ *	quarantine/<service>.<slot>-<utc>/data/   the one that was replaced
+ *	                               why.json   and the reason
+ *
+ * Order: .data-new is made; renamed to .data-ready; data/ moves to quarantine; .data-ready becomes
+ * data/.  After a kill slot_settle() ends it: .data-new is removed; .data-ready becomes data/ if
+ * that has gone already, and is removed if not.  So a slot has its old data-dir or its new one at
+ * every moment, and whoever takes the slot's lock calls slot_settle() first.
+ *
+ * The lock of the slot is held by the caller in all of these.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "data/clone.h"
+
+#define QUARANTINE_DIR "quarantine"
+/* Where a slot notes that its data-dir is being made from a snapshot; see slot_restore(). */
+#define SLOT_FROM_SNAPSHOT "from-snapshot.json"
+
+struct pool;
+struct slot;
+struct generation_hold;
+
+/* End what a killed restore has left.  Returns 0; 1 when something was done. */
+int slot_settle(const struct slot *s, struct err *e) NODISCARD;
+
+struct restore_report {
+	char generation[32];
+	char quarantined[256]; /* the directory in the pool that has the old data-dir; "" if none */
+	struct clone_report clone;
+};
+
+/*
+ * Replace the slot's data/ by a clone of the generation, owned by uid:gid.  What is private to the
+ * slot's own node (finalizers/) is taken over from the old data-dir.  An old data-dir without a
+ * file in it is removed and not kept.  why says for people why it was replaced.
+ *
+ * Of a SNAPSHOT the new data-dir has only snapshots/<name>.bin, and SLOT_FROM_SNAPSHOT in the
+ * slot's directory names it: nodeos is started with --snapshot until it has answered once.
+ */
+int slot_restore(const struct pool *p, const struct slot *s, const struct generation_hold *from,
+        uid_t uid, gid_t gid, const char *why, const struct clone_options *o,
+        struct restore_report *ret, struct err *e) NODISCARD;
+
+/* Move the data-dir away and leave the slot empty.  0; 1 when there was nothing. */
+int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
+        struct err *e) NODISCARD;
+
+/* --- the quarantine --- */
+
+struct quarantine_entry {
+	char name[256]; /* "nodeswarm_readers.3-20261121T081500Z" */
+	char slot[160]; /* "nodeswarm_readers.3" */
+	char why[320];
+	int64_t at_ns;
+	uint64_t data_bytes; /* allocated */
+};
+
+struct quarantine {
+	struct quarantine_entry *v; /* oldest first */
+	size_t n;
+};
+
+int quarantine_list(struct quarantine *ret, const struct pool *p, struct err *e) NODISCARD;
+void quarantine_release(struct quarantine *q);
+
+static inline void auto_quarantine(struct quarantine *q)
+{
+	quarantine_release(q);
+}
+
+int quarantine_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
+
+/* Bounds: so many entries a slot, and all together so many bytes; 0: no limit. */
+struct quarantine_limit {
+	uint64_t per_slot;
+	uint64_t bytes;
+};
+
+#define QUARANTINE_PER_SLOT 2
+
+/* Remove the oldest beyond the limits, never the newest of a slot; fn is told of each. */
+typedef void quarantine_gone_fn(void *arg, const struct quarantine_entry *q);
+int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, quarantine_gone_fn *fn,
+        void *arg, struct err *e) NODISCARD;
