@@ -157,6 +157,8 @@ wraps_test_output := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
+wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
+	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
