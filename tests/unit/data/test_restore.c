@@ -104,8 +104,7 @@ static void an_empty_slot_is_filled(void **state)
 	assert_string_equal(r.quarantined, "");
 	assert_int_equal(r.clone.files, 3);
 	assert_string_equal(names_in(slot.fd, "."), "data ");
-	assert_string_equal(
-	        text_of(slot.fd, "data/blocks/blocks.log"), "blocks/blocks.log at 1");
+	assert_string_equal(text_of(slot.fd, "data/blocks/blocks.log"), "blocks/blocks.log at 1");
 	assert_string_equal(names_in(slot.fd, "data"), "blocks state ");
 	assert_false(is_path(pool.fd, "quarantine"));
 }
@@ -190,8 +189,7 @@ static void a_link_leads_nowhere(void **state)
 	assert_int_equal(symlinkat("../../../../elsewhere", slot.fd, "data/finalizers"), 0);
 	ok(restore("current", NULL));
 	assert_string_equal(names_in(slot.fd, "data"), "blocks state ");
-	assert_string_equal(
-	        text_of(pool.fd, "elsewhere/blocks/blocks.log"), "of somebody");
+	assert_string_equal(text_of(pool.fd, "elsewhere/blocks/blocks.log"), "of somebody");
 }
 
 static void too_much_of_its_own_is_refused(void **state)
@@ -302,9 +300,8 @@ static void settle_ends_what_was_begun(void **state)
 		        "(none)", 1 },
 		{ "half way, snapshot", { ".data-ready/x", ".from-snapshot-ready" },
 		        ".data-ready/x", "data from-snapshot.json ", ".from-snapshot-ready", 1 },
-		{ "swapped, snapshot",
-		        { "data/x", "from-snapshot.json", ".from-snapshot-ready" }, "data/x",
-		        "data from-snapshot.json ", "from-snapshot.json", 1 },
+		{ "swapped, snapshot", { "data/x", "from-snapshot.json", ".from-snapshot-ready" },
+		        "data/x", "data from-snapshot.json ", "from-snapshot.json", 1 },
 		{ "not swapped, old from snapshot",
 		        { ".data-ready/x", "data/x", "from-snapshot.json" }, "data/x",
 		        "data from-snapshot.json ", "from-snapshot.json", 1 },
@@ -405,8 +402,8 @@ static void odd_entries_are_listed(void **state)
 	fails(quarantine_remove(&pool, "s_a.9-20261121T081500Z", &e), ERR_NOT_FOUND);
 	ok(quarantine_remove(&pool, "s_a.1-20261121T081500Z", &e));
 	ok(quarantine_remove(&pool, "byhand", &e));
-	assert_string_equal(names_in(pool.fd, "quarantine"),
-	        ".lock file s-b.2-20261121T081500Z-2 unfilled ");
+	assert_string_equal(
+	        names_in(pool.fd, "quarantine"), ".lock file s-b.2-20261121T081500Z-2 unfilled ");
 }
 
 static void bounds_keep_the_newest(void **state)
@@ -574,12 +571,13 @@ static void expect_settled(enum what what, int at, bool is_done)
 	case WHAT_RESTORE:
 	case WHAT_SNAPSHOT:
 	case WHAT_QUARANTINE:
-		if (strcmp(got, "old") == 0 ? is_done
-		                            : strcmp(got, what == WHAT_RESTORE ? "new"
-		                                              : what == WHAT_SNAPSHOT
-		                                      ? "snapshot"
-		                                      : "none") != 0 ||
-		                            !is_kept("blocks/blocks.log", "blocks/blocks.log at 0"))
+		if (strcmp(got, "old") == 0
+		                ? is_done
+		                : strcmp(got,
+		                          what == WHAT_RESTORE            ? "new"
+		                                  : what == WHAT_SNAPSHOT ? "snapshot"
+		                                                          : "none") != 0 ||
+		                        !is_kept("blocks/blocks.log", "blocks/blocks.log at 0"))
 			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
 		break;
 	case WHAT_FRESH: {
