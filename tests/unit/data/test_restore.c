@@ -481,6 +481,50 @@ static void bounds_are_enforced(void **state)
 	assert_false(is_path(pool.fd, "quarantine/.tmp-00"));
 }
 
+/* --- what a power loss leaves ------------------------------------------------------- */
+
+static void synced_before_the_swap(void **state)
+{
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+	struct restore_report r;
+
+	(void)state;
+	make_snapshot("s.bin");
+	put_old();
+	ok(generation_hold(&h, &pool, "g000002-0000000002", &e));
+	log_calls();
+	ok(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &options, &r, &e));
+#define S SLOT_DIR
+#define Q "quarantine/s_readers.3-*"
+	expect_calls("sync " S "/.data-new/snapshots/s.bin\n"
+	             "sync " S "/.data-new/snapshots\n"
+	             "sync " S "/.data-new\n"
+	             "sync " S "/.data-new\n"
+	             "sync " S "/.data-new/finalizers/safety.dat\n"
+	             "sync " S "/.data-new/finalizers\n"
+	             "sync " S "/.data-new\n"
+	             "sync " S "/..from-snapshot-ready.tmp-*\n"
+	             "name " S "/.from-snapshot-ready\n"
+	             "sync " S "\n"
+	             "name " S "/.data-ready\n"
+	             "sync " S "\n"
+	             "sync \n" /* the pool: quarantine/ is new */
+	             "sync " Q "/.why.json.tmp-*\n"
+	             "name " Q "/why.json\n"
+	             "sync " Q "\n"
+	             "sync quarantine\n"
+	             "name " Q "/data\n"
+	             "sync " Q "\n"
+	             "sync " S "\n"
+	             "sync " S "/.from-snapshot.json.tmp-*\n"
+	             "name " S "/from-snapshot.json\n"
+	             "sync " S "\n"
+	             "sync " S "\n"
+	             "name " S "/data\n"
+	             "sync " S "\n"
+	             "drop " S "/.from-snapshot-ready\n");
+}
+
 /* --- killed, and failing, at each call --------------------------------------------- */
 
 enum what {
@@ -695,6 +739,7 @@ int main(void)
 		TEST(odd_entries_are_listed),
 		TEST(bounds_keep_the_newest),
 		TEST(bounds_are_enforced),
+		TEST(synced_before_the_swap),
 		TEST(killed_at_each_call),
 		TEST(failing_at_each_call),
 	};
