@@ -397,10 +397,12 @@ static int step_unit(struct work *k, struct err *e)
 
 static int step_mount(struct work *k, struct err *e)
 {
+	char options[] = "loop,noatime,discard";
 	char *argv[] = { (char[]){ "mount" }, (char[]){ "-t" }, (char[]){ "xfs" }, (char[]){ "-o" },
-		k->w->sparse ? (char[]){ "loop,noatime,discard" } : (char[]){ "loop,noatime" },
-		k->image, k->dir, NULL };
+		options, k->image, k->dir, NULL };
 
+	if (!k->w->sparse)
+		*strrchr(options, ',') = '\0';
 	if (k->is_mounted)
 		return 0;
 	did(k, "mount '%s' on '%s'%s", k->image, k->dir,

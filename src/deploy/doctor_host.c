@@ -128,10 +128,10 @@ static void pool_clones(struct doctor *d)
 		        "NEW-DIR --size SIZE",
 		        "this %s was made without reflink: clones are whole copies", type);
 	else if (is_copy)
-		doctor_say(d, DOCTOR_OK, NULL,
-		        "clones are whole copies on %s; in an image of 'nodeswarm pool init "
-		        "NEW-DIR --size SIZE' they take no space",
-		        type);
+		doctor_say(d, DOCTOR_NOTE,
+		        "an image in which clones take no space: nodeswarm pool init NEW-DIR "
+		        "--size SIZE",
+		        "clones are whole copies on %s", type);
 	else
 		doctor_say(d, DOCTOR_OK, NULL, "clones share blocks");
 }

@@ -204,10 +204,12 @@ static const struct row {
 	/* What is no matter. */
 	{ "engine/info/CgroupVersion", "\"1\"", "cgroups", "", DOCTOR_OK, "version 1" },
 	{ "hosts/0/facts/has_ipvs", "null", "ipvs", "n2", DOCTOR_OK, "" },
-	{ "hosts/1/facts/pool/method_now", "\"copy\"", "pool-clones", "n2", DOCTOR_OK,
-	        "whole copies on" },
-	{ "hosts/1/facts/pool/file_system", "\"xfs\"", "pool-clones", "n2", DOCTOR_WARNING,
-	        "without reflink" },
+	{ "hosts/1/facts/pool/method_now", "\"copy\"", "pool-clones", "n2", DOCTOR_NOTE,
+	        "whole copies on ext4" },
+	{ "hosts/1/facts/pool",
+	        "{\"is_pool\":true,\"method\":\"copy\",\"method_now\":\"copy\",\"file_system\":"
+	        "\"xfs\"}",
+	        "pool-clones", "n2", DOCTOR_WARNING, "without reflink" },
 	{ "hosts/0/facts/pool/image",
 	        "{\"path\":\"/p.img\",\"size_bytes\":1000,\"allocated_bytes\":1024,"
 	        "\"disk_free_bytes\":0}",
