@@ -207,7 +207,8 @@ static const struct row {
 	{ "hosts/1/facts/pool/method_now", "\"copy\"", "pool-clones", "n2", DOCTOR_NOTE,
 	        "whole copies on ext4" },
 	{ "hosts/1/facts/pool",
-	        "{\"is_pool\":true,\"method\":\"copy\",\"method_now\":\"copy\",\"file_system\":"
+	        "{\"exists\":true,\"is_pool\":true,\"method\":\"copy\",\"method_now\":\"copy\","
+	        "\"file_system\":"
 	        "\"xfs\"}",
 	        "pool-clones", "n2", DOCTOR_WARNING, "without reflink" },
 	{ "hosts/0/facts/pool/image",
