@@ -1,0 +1,3 @@
+/* Operations on the directories of slots. */
+
+#include "data/op_priv.h"
