@@ -45,6 +45,13 @@ static const struct op {
 	        { { "path", ARG_TEXT, true }, { "promote", ARG_BOOL, false },
 	                { "chain_id", ARG_TEXT, false }, { "version", ARG_TEXT, false },
 	                { "force_chain", ARG_BOOL, false } } },
+	{ "gc", op_gc, true, true,
+	        { { "age_seconds", ARG_SECONDS, false }, { "remove", ARG_BOOL, false },
+	                { "in_use", ARG_NAMES, false } } },
+	{ "prepare", op_prepare, true, true,
+	        { { "service", ARG_NAME, true }, { "slots", ARG_SLOTS, true },
+	                { "generation", ARG_NAME, false } } },
+	{ "usage", op_usage, false, false, { { 0 } } },
 };
 
 static const struct op *find(const char *verb)

@@ -35,10 +35,7 @@
  *	         {"generation","slots":[{"slot","state":"restored"|"has data"|"in use"|"failed",
  *	          "took_seconds"?,"clone"?,"error"?}...]}
  *	usage    {}
- *	         {"method","total_bytes","free_bytes","slots":[{"service","slot",U}...],
- *	          "generations":[{"name","is_current",U}...],"quarantine":[{"name",U}...]}
- *	                                          U: "files", "apparent_bytes", "allocated_bytes",
- *	                                          "shared_bytes", "exclusive_bytes", or "error"
+ *	         as pool_usage_json(), data/usage.h
  */
 
 #include <stdbool.h>
