@@ -9,8 +9,6 @@
 #include "data/op_priv.h"
 #include "data/restore.h"
 
-json_t *generation_json(const struct generation *g) NODISCARD;
-
 /* --- what there is -------------------------------------------------------------------------- */
 
 json_t *op_ls(const struct op_context *c, const json_t *args UNUSED, struct err *e)
