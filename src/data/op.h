@@ -9,11 +9,9 @@
  * know it refuses.  An argument with '?' may be left out, and then is false, "" or as said.
  *
  *	ls       {}
- *	         {"generations":[M...]}           M: manifest without files, and "is_current",
- *	                                          "is_in_use"; of one that cannot be read "name",
- *	                                          "number" and "error"
+ *	         {"generations":[M...]}           M: generation_json()
  *	show     {"name"}
- *	         {"generation":M,"sum"}           with files; sum: tree_sum() of these
+ *	         {"generation":...}               manifest_json() with files
  *	verify   {"name"}
  *	         {"name","files","bytes","different":N,"differences":[{"path","what"}...]}
  *	promote  {"name"}
@@ -24,7 +22,7 @@
  *	         {"dry_run","removed":[M...],"kept":[{"name","error"}...]}   kept: had to go and
  *	                                          could not
  *	import   {"path","promote"?,"chain_id"?,"version"?,"force_chain"?}
- *	         {"generation":M}
+ *	         {"generation":...}               manifest_json() without files
  *	gc       {"age_seconds"?,"remove"?,"in_use"?:["service.slot"...]}  7 days; without in_use
  *	                                          nothing may be removed
  *	         {"slots":[{"service","slot","bytes","idle_seconds","removed","error"?}...],

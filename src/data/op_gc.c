@@ -295,15 +295,13 @@ static int leftover(const struct gc *g, int dirfd, const char *dir, const char *
 static bool is_abandoned(const struct gc *g, int dirfd, const char *name, int *ret_fd)
 {
 	bool is_pull = str_starts(name, INCOMING_PREFIX, NULL);
-	struct stat st;
 
 	if (!is_pull && !str_starts(name, ".tmp-", NULL))
 		return false;
 	*ret_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	return !is_pull ||
-	        (fstat(*ret_fd, &st) == 0 && g->now_ns - ns_of(&st.st_mtim) >= INCOMING_KEEP_NS);
+	return !is_pull || incoming_is_stale(*ret_fd, g->now_ns);
 }
 
 static int gc_work(const struct gc *g, int dirfd, const char *name, struct err *e)

@@ -11,30 +11,6 @@
 
 /* --- what there is -------------------------------------------------------------------------- */
 
-static json_t *broken_json(const struct generation *g)
-{
-	return json_pack("{s:s, s:I, s:b, s:b, s:o}", "name", g->m.name, "number",
-	        (json_int_t)g->m.number, "is_current", g->is_current, "is_in_use", g->is_in_use,
-	        "error", op_error_json(&g->err));
-}
-
-static json_t *generation_json(const struct generation *g)
-{
-	AUTO(json) json_t *j = NULL;
-
-	if (g->err.kind != ERR_NONE)
-		return broken_json(g);
-	j = manifest_json(&g->m, false);
-	if (!j || json_object_set_new(j, "is_current", json_boolean(g->is_current)) < 0 ||
-	        json_object_set_new(j, "is_in_use", json_boolean(g->is_in_use)) < 0 ||
-	        /* A manifest without its list does not know these any more. */
-	        json_object_set_new(j, "files", json_integer((json_int_t)g->files)) < 0 ||
-	        json_object_set_new(j, "size_bytes", json_integer((json_int_t)g->size_bytes)) < 0 ||
-	        json_object_set_new(j, "data_bytes", json_integer((json_int_t)g->data_bytes)) < 0)
-		return NULL;
-	return TAKE(j);
-}
-
 json_t *op_ls(const struct op_context *c, const json_t *args UNUSED, struct err *e)
 {
 	AUTO(generations) struct generations g = { 0 };
@@ -51,13 +27,10 @@ json_t *op_ls(const struct op_context *c, const json_t *args UNUSED, struct err 
 json_t *op_show(const struct op_context *c, const json_t *args, struct err *e)
 {
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
-	char sum[TREE_DIGEST_SIZE];
 
 	if (generation_hold(&h, c->pool, json_str(args, "name", ""), e) < 0)
 		return NULL;
-	return op_result(json_pack("{s:o, s:s}", "generation", manifest_json(&h.m, true), "sum",
-	                         tree_sum(sum, &h.m.files)),
-	        e);
+	return op_result(json_pack("{s:o}", "generation", manifest_json(&h.m, true)), e);
 }
 
 /* --- verify --------------------------------------------------------------------------------- */
