@@ -101,7 +101,7 @@ static int add_here(struct places *p, struct err *e)
 	return 0;
 }
 
-static int find_node(
+int places_node(
         const struct places *p, const char *on, const struct engine_node **ret, struct err *e)
 {
 	const struct engine_node *found = NULL;
