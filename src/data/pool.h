@@ -27,6 +27,9 @@
 #define POOL_FORMAT         1
 #define POOL_HOST_JSON      "host.json"
 #define POOL_UNMOUNTED_MARK ".nodeswarm-not-mounted"
+/* Of the disk: there a supervisor stops its chain node, unless config.ini has another
+ * resource-monitor-space-threshold than nodeos's own 90. */
+#define POOL_STOP_PERCENT 88.0
 
 enum pool_method {
 	POOL_COPY,
@@ -54,6 +57,12 @@ int pool_open(struct pool *p, const char *path, struct err *e) NODISCARD;
  * (ERR_CONFLICT).
  */
 int pool_create(struct pool *p, const char *path, struct err *e) NODISCARD;
+
+/*
+ * Whether a directory has nothing in it but what a fresh file system has and, with_mark, the mark
+ * of a directory to be mounted on.  1, 0, -1.
+ */
+int pool_dir_is_empty(int dirfd, bool with_mark, struct err *e) NODISCARD;
 
 void pool_release(struct pool *p);
 
