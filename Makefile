@@ -162,6 +162,7 @@ TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fc
 	ftruncate64 flock futimens copy_file_range openat64
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_usage := ioctl
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
