@@ -163,6 +163,7 @@ TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fc
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
 wraps_test_incoming := $(TRIP_WRAPS)
+wraps_test_op := $(TRIP_WRAPS)
 wraps_test_usage := ioctl
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
