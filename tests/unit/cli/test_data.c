@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/command.h"
@@ -232,6 +233,23 @@ static void nonsense_is_no_generation(void **state)
 	}
 }
 
+static void a_host_has_a_thousand_at_most(void **state)
+{
+	AUTO(free) char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	fputs("\"status\":200,\"body\":{\"format\":1,\"generations\":[{\"name\":\"g0\"}", f);
+	for (int i = 1; i <= 1000; i++)
+		fprintf(f, ",{\"name\":\"g%d\"}", i);
+	fputs("]}", f);
+	fclose(f);
+	reply("ls", text);
+	assert_int_equal(run(&cmd_data_ls, ""), 0);
+	expect_in(out, "host host-n2 does not answer");
+}
+
 /* --- one host ----------------------------------------------------------------------------- */
 
 static void verify_says_what_differs(void **state)
@@ -248,6 +266,7 @@ static void verify_says_what_differs(void **state)
 	           "\"differences\":[{\"path\":\"a\\u0007b\",\"what\":\"digest\"}]"));
 	expect_failure(run(&cmd_data_verify, "g1 --on n2"), ERR_UNHEALTHY,
 	        "g1 on host host-n2 is not what it was: 1 of 3 files differ, first a?b (digest)");
+	expect_in(out, "a?b: digest");
 	reply("verify",
 	        "\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\","
 	        "\"message\":\"no generation 'g9'\",\"hint\":\"\"}}");
@@ -382,6 +401,7 @@ int main(void)
 		TEST(hosts_that_do_not_answer_are_named),
 		TEST(only_one_host_on_request),
 		TEST(nonsense_is_no_generation),
+		TEST(a_host_has_a_thousand_at_most),
 		TEST(verify_says_what_differs),
 		TEST(what_is_asked_for_is_checked_here),
 		TEST(prune_tells_what_had_to_stay),

@@ -199,6 +199,8 @@ static void targets_that_cannot_be(void **state)
 	snprintf(to, sizeof(to), "%s/from2///", base);
 	assert_int_equal(copy(false), 0);
 	assert_true(is_there("from2/blocks/blocks.log"));
+	snprintf(to, sizeof(to), "%s/from2/inside", base);
+	assert_int_equal(copy(false), 0);
 }
 
 static void two_at_once_are_one(void **state)
