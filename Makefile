@@ -94,6 +94,8 @@ HDR   := $(sort $(wildcard src/*/*.h))
 TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
+# What their scripts are helped by.
+BENCHTOOL := $(B)/bench/datadir
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
@@ -162,7 +164,7 @@ $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(foreach w,$(wraps_$(notdir $*)),-Wl,--wrap=$(w)) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
 
-$(BENCH): $(B)/bench/%: $(B)/bench/%.o $(B)/lib$(PROG).a
+$(BENCH) $(BENCHTOOL): $(B)/bench/%: $(B)/bench/%.o $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -222,7 +224,7 @@ fuzz-run: fuzz
 	    -artifact_prefix=build/corpus/$$t- build/corpus/$$t fuzz/corpus/$$t || exit 1; done
 bench:
 	+@$(MAKE) --no-print-directory CONFIG=release run-bench
-run-bench: all $(BENCH)
+run-bench: all $(BENCH) $(BENCHTOOL)
 	@for b in $(BENCH); do $$b || exit 1; done
 	@for b in $(sort $(wildcard bench/bench_*.sh)); do BUILD=$(CURDIR)/$(B) bash $$b || exit 1; done
 
