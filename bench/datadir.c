@@ -269,9 +269,13 @@ static void write_randomly(const char *name, uint64_t count, uint64_t seed)
 		before[i] = pages;
 		pages += x.v[i].fe_length / PAGE;
 	}
+	/* Else what is cached in large pieces is written in large pieces, and a node that has run
+	 * for long, with a state beyond the machine's memory, has it in single pages. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || pages == 0)
 		die("map", name);
+	(void)madvise(map, (size_t)st.st_size, MADV_RANDOM);
 	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	for (uint64_t i = 0; i < count; i++) {
 		unsigned char *page = map + offset_of(&x, before, random_u64() % pages);
