@@ -75,7 +75,7 @@ series()
 {
 	local variant=$1 pool=$IT_DIR/pool cycle t
 	disk_up xfs "$pool" $((KEEP + 4)) || return
-	"$BUILD/bench/datadir" make "$pool/slot" "$DATA" "$APPARENT" || return
+	"$BUILD/bench/datadir" make "$pool/slot" "$DATA" "$APPARENT" 512 || return
 	case $variant in
 	cow128k) xfs_io -c 'cowextsize 128k' "$pool/slot/state/shared_memory.bin" ;;
 	cow1m) xfs_io -c 'cowextsize 1m' "$pool/slot/state/shared_memory.bin" ;;

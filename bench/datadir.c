@@ -1,14 +1,14 @@
 /*
  * What the benchmarks of clones do to data-dirs and shell cannot
  *
- * usage: datadir make DIR DATA APPARENT [SPLIT-PERCENT]
+ * usage: datadir make DIR DATA APPARENT PIECES [SPLIT-PERCENT]
  *        datadir write FILE COUNT SEED
  *        datadir extents FILE...
  *
  * make: a directory that looks like the data-dir of a nodeos that was stopped cleanly.  DATA bytes
  * (with a unit) are allocated in files of APPARENT bytes together: a quarter in blocks.log, which
- * has no holes, the rest in extents of 64 KiB to 2 MiB that are scattered over the state.  With
- * SPLIT-PERCENT that much of DATA is in block logs that are split, in four pieces.
+ * has no holes, the rest in so many PIECES that are scattered over the state.  With SPLIT-PERCENT
+ * that much of DATA is in block logs that are split, in four parts.
  *
  * write: COUNT writes of 4 KiB each, at random places of the file that have data, through a shared
  * mapping, as nodeos changes its state; and flushed as it does when it stops.
@@ -108,34 +108,38 @@ static void make_file(const char *name, uint64_t size)
 		die("sync", name);
 }
 
-/* Extents of random sizes, and between them holes that take the rest of the file evenly. */
-static void make_state(uint64_t data, uint64_t apparent)
+/* Pieces of half to one and a half times their mean size, and between them what the holes have. */
+static void make_state(uint64_t data, uint64_t apparent, uint64_t pieces)
 {
 	static const char name[] = "state/shared_memory.bin";
 	/* Of Leap 3 and 4; then the byte that is 1 while nodeos runs. */
 	static const unsigned char head[9] = "EOSIODB2";
 	AUTO(close_fd) int fd = create(name);
-	const uint64_t hole = apparent > data ? apparent - data : 0;
+	const uint64_t hole = apparent - data;
 	uint64_t at = 0, left = data;
 
 	if (ftruncate(fd, (off_t)apparent) < 0)
 		die("grow", name);
-	while (left > 0) {
-		uint64_t n = 65536 * (1 + random_u64() % 32);
+	for (; left > 0; pieces--) {
+		const uint64_t mean = pieces > 1 ? left / pieces : left;
+		uint64_t n = pieces > 1 ? mean / 2 + random_u64() % (mean + 1) : left;
 
+		n = n < PAGE ? PAGE : n - n % PAGE;
 		n = n < left ? n : left;
 		fill(fd, at, n, name);
 		left -= n;
-		at = (data - left) +
-		        (uint64_t)((double)hole * (double)(data - left) / (double)data);
+		at = data - left + (uint64_t)((double)hole * (double)(data - left) / (double)data);
 		at -= at % PAGE;
-		at = at + left > apparent ? apparent - left : at;
 	}
 	if (pwrite(fd, head, sizeof(head), 0) != sizeof(head) || fsync(fd) < 0)
 		die("write", name);
+	/* What is cached in large pieces is written in large pieces; a node that has run for long,
+	 * with a state beyond the machine's memory, has it in single pages. */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-static void make(const char *dir, uint64_t data, uint64_t apparent, uint64_t split_percent)
+static void make(
+        const char *dir, uint64_t data, uint64_t apparent, uint64_t pieces, uint64_t split_percent)
 {
 	static const char *const dirs[] = { "blocks", "blocks/reversible", "blocks/retained",
 		"state", "snapshots" };
@@ -173,7 +177,7 @@ static void make(const char *dir, uint64_t data, uint64_t apparent, uint64_t spl
 	if (fd < 0 || pwrite(fd, fork_magic, sizeof(fork_magic), 0) != sizeof(fork_magic))
 		die("write", "fork_db.dat");
 	(void)close(fd);
-	make_state(data - used, apparent - used);
+	make_state(data - used, apparent - used, pieces);
 }
 
 /* --- extents -----------------------------------------------------------------------------------
@@ -269,9 +273,6 @@ static void write_randomly(const char *name, uint64_t count, uint64_t seed)
 		before[i] = pages;
 		pages += x.v[i].fe_length / PAGE;
 	}
-	/* Else what is cached in large pieces is written in large pieces, and a node that has run
-	 * for long, with a state beyond the machine's memory, has it in single pages. */
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || pages == 0)
 		die("map", name);
@@ -295,9 +296,9 @@ static void write_randomly(const char *name, uint64_t count, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	if (argc >= 5 && strcmp(argv[1], "make") == 0) {
-		make(argv[2], size_arg(argv[3]), size_arg(argv[4]),
-		        argc > 5 ? size_arg(argv[5]) : 0);
+	if (argc >= 6 && strcmp(argv[1], "make") == 0) {
+		make(argv[2], size_arg(argv[3]), size_arg(argv[4]), size_arg(argv[5]),
+		        argc > 6 ? size_arg(argv[6]) : 0);
 	} else if (argc == 5 && strcmp(argv[1], "write") == 0) {
 		write_randomly(argv[2], size_arg(argv[3]), size_arg(argv[4]));
 	} else if (argc >= 3 && strcmp(argv[1], "extents") == 0) {
