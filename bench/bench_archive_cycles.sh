@@ -14,6 +14,8 @@
 #	cow1m       with 1 MiB
 #	rewrite     when there are more than $LIMIT (16384) extents per GiB, the new generation is
 #	            copied in full (--no-reflink), and the slot starts again from a clone of the copy
+#	unshare     then the slot's state gets blocks of its own (FALLOC_FL_UNSHARE_RANGE), which a
+#	            running nodeos allows, so that the next generation is of few pieces
 #
 # $DATA is the size of the data-dir (2g), in four times that with its holes. A cycle stands for an
 # hour, so what XFS has set aside for a file is given back before each archive, as it would be.
@@ -26,7 +28,7 @@ need mkfs.xfs xfs_io xfs_spaceman
 
 CYCLES=${CYCLES:-500} WRITES=${WRITES:-4000} EVERY=${EVERY:-50} LIMIT=${LIMIT:-16384}
 DATA=$(bytes "${DATA:-2g}") APPARENT=$((4 * DATA))
-VARIANTS=${VARIANTS:-nothing cow128k cow1m rewrite}
+VARIANTS=${VARIANTS:-nothing cow128k cow1m rewrite unshare}
 KEEP=3
 
 extents()
@@ -48,6 +50,13 @@ rewrite()
 	rm -rf "$pool/g$cycle" && mv "$pool/.tmp" "$pool/g$cycle" || return
 	since3 "$t" >>"$IT_DIR/rewrites"
 	rm -rf "$pool/slot" && data_clone "$pool/g$cycle" "$pool/slot"
+}
+
+unshare()
+{
+	local t=$EPOCHREALTIME
+	"$BUILD/bench/datadir" unshare "$1/slot/state/shared_memory.bin" || return
+	since3 "$t" >>"$IT_DIR/rewrites"
 }
 
 header()
@@ -94,6 +103,8 @@ series()
 		since3 "$t" >>"$IT_DIR/clone"
 		if [ "$variant" = rewrite ] && [ "$(density "$pool/slot")" -gt "$LIMIT" ]; then
 			rewrite "$pool" "$cycle" || return
+		elif [ "$variant" = unshare ] && [ "$(density "$pool/slot")" -gt "$LIMIT" ]; then
+			unshare "$pool" || return
 		fi
 		if ((cycle > KEEP)); then
 			t=$EPOCHREALTIME

@@ -4,6 +4,7 @@
  * usage: datadir make DIR DATA APPARENT PIECES [SPLIT-PERCENT]
  *        datadir write FILE COUNT SEED
  *        datadir extents FILE...
+ *        datadir unshare FILE
  *
  * make: a directory that looks like the data-dir of a nodeos that was stopped cleanly.  DATA bytes
  * (with a unit) are allocated in files of APPARENT bytes together: a quarter in blocks.log, which
@@ -14,6 +15,9 @@
  * mapping, as nodeos changes its state; and flushed as it does when it stops.
  *
  * extents: of each file a line: extents, bytes allocated, bytes of them that others share.
+ *
+ * unshare: give the file blocks of its own for all that it shares, in pieces, because nobody else
+ * can touch the file's pages during one.
  */
 
 #include <errno.h>
@@ -37,6 +41,7 @@
 #define CHUNK (1024 * 1024)
 #define MIB   UINT64_C(1048576)
 #define TIB   (MIB * MIB)
+#define PIECE (64 * (off_t)MIB)
 
 static unsigned char chunk[2 * CHUNK];
 static uint64_t random_state = 1;
@@ -294,6 +299,28 @@ static void write_randomly(const char *name, uint64_t count, uint64_t seed)
 	free(x.v);
 }
 
+/* --- blocks of its own -------------------------------------------------------------------------
+ */
+
+static void unshare_blocks(const char *name)
+{
+	AUTO(close_fd) int fd = open(name, O_RDWR | O_CLOEXEC);
+	off_t at = 0, end;
+
+	if (fd < 0)
+		die("open", name);
+	/* XFS would also allocate the holes. */
+	for (; (at = lseek(fd, at, SEEK_DATA)) >= 0; at = end) {
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end - at > PIECE)
+			end = at + PIECE;
+		if (end <= at || fallocate(fd, FALLOC_FL_UNSHARE_RANGE, at, end - at) < 0)
+			die("unshare", name);
+	}
+	if (errno != ENXIO || fsync(fd) < 0)
+		die("sync", name);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 6 && strcmp(argv[1], "make") == 0) {
@@ -304,8 +331,10 @@ int main(int argc, char **argv)
 	} else if (argc >= 3 && strcmp(argv[1], "extents") == 0) {
 		for (int i = 2; i < argc; i++)
 			print_extents(argv[i]);
+	} else if (argc == 3 && strcmp(argv[1], "unshare") == 0) {
+		unshare_blocks(argv[2]);
 	} else {
-		fprintf(stderr, "usage: datadir make|write|extents ...\n");
+		fprintf(stderr, "usage: datadir make|write|extents|unshare ...\n");
 		return 2;
 	}
 	return 0;
