@@ -1,0 +1,54 @@
+#pragma once
+
+/* What the parts of the clone engine share: clone.c the tree, clone_file.c a file's content,
+ * clone_attr.c whose it is and when it was made. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "data/clone.h"
+#include "data/scan_priv.h"
+
+struct clone_item {
+	enum clone_how how;
+	uint64_t bytes; /* of data, holes not counted */
+};
+
+/* One call of clone_tree(). */
+struct clone_run {
+	const struct clone_options *o;
+	int from, to; /* the two top directories */
+	struct scan scan;
+	struct clone_item *items; /* one for each of scan.files */
+	uint64_t data_bytes;      /* of all files */
+	uint64_t must_copy;       /* of those that cannot be links either */
+	_Atomic bool is_off[CLONE_HOW_COUNT];
+	_Atomic bool is_room_checked;
+	pthread_mutex_t lock;
+	int64_t synced_ns;
+	char why[160]; /* under the lock while threads run */
+};
+
+/* What one thread works with. */
+struct clone_hand {
+	struct clone_run *run;
+	struct scan_at from, to;
+	char *buffer; /* or NULL */
+};
+
+/* Make file number i of the scan in the target, with all but its fsync. */
+int clone_file(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
+
+/* ERR_INTERRUPTED when the caller wants no more. */
+int clone_cancelled(const struct clone_run *run, struct err *e) NODISCARD;
+
+/*
+ * Give the open file or directory `to` what `from` has: extended attributes, owner, mode and, last,
+ * the times.  No set-user-ID, set-group-ID or sticky bit: a data-dir needs none.
+ */
+int clone_attributes(
+        int from, int to, const struct stat *st, const char *path, struct err *e) NODISCARD;
+
+/* The same for the symbolic link `name` of the directory `dirfd`. */
+int clone_link_attributes(int dirfd, const char *name, const struct stat *st, const char *path,
+        struct err *e) NODISCARD;

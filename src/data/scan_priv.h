@@ -1,0 +1,81 @@
+#pragma once
+
+/*
+ * What lies below a directory, read once
+ *
+ * Nothing is kept open: whoever works on an entry opens the directory it is in again, component by
+ * component without following links, and where it matters (scan_dir() of a source) makes sure that
+ * it is still the same directory.  So the number of directories is no number of descriptors, and
+ * several threads need not share any.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+#define SCAN_DEPTH_MAX 64
+
+struct scan_entry {
+	char *path;       /* "blocks/blocks.log"; "" is the top */
+	const char *name; /* the end of path */
+	size_t dir;       /* that it lies in, of scan.dirs; the top lies in itself */
+	struct stat st;   /* of lstat() */
+};
+
+struct scan_list {
+	struct scan_entry *v;
+	size_t n, cap;
+};
+
+struct scan {
+	struct scan_list dirs;         /* each after the one it lies in; [0] is the top */
+	struct scan_list files, links; /* regular files and symbolic links, sorted by path */
+	uint64_t left_private, left_odd;
+};
+
+#define SCAN_INIT ((struct scan){ 0 })
+
+/*
+ * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets,
+ * pipes and what is on another file system are left out and counted in left_odd.  ERR_USAGE: more
+ * than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path that is not UTF-8.
+ */
+int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e) NODISCARD;
+void scan_release(struct scan *s);
+
+/* Bytes of data of a file, holes not counted, as its file system tells without reading the map. */
+uint64_t scan_data_bytes(const struct stat *st);
+
+/* "'blocks/blocks.log' changed ...": ERR_CONFLICT, -1. */
+int scan_changed(const char *path, struct err *e);
+
+/* One thread's way into a tree: the directory that it used last. */
+struct scan_at {
+	int top; /* borrowed */
+	int fd;  /* -1: none yet */
+	size_t dir;
+};
+
+#define SCAN_AT(top_fd) ((struct scan_at){ .top = (top_fd), .fd = -1 })
+
+/*
+ * The descriptor of s->dirs.v[dir] below at->top; at keeps it, so it is good until the next call.
+ * same: it must be the directory that was read, or ERR_CONFLICT.
+ */
+int scan_dir(
+        struct scan_at *at, const struct scan *s, size_t dir, bool same, struct err *e) NODISCARD;
+void scan_at_release(struct scan_at *at);
+
+static inline void auto_scan(struct scan *s)
+{
+	scan_release(s);
+}
+
+static inline void auto_scan_at(struct scan_at *at)
+{
+	scan_at_release(at);
+}

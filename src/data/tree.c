@@ -1,0 +1,265 @@
+#include "data/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/cleanup.h"
+#include "data/clone.h"
+#include "data/scan_priv.h"
+#include "data/tree_priv.h"
+
+/* --- the list --------------------------------------------------------------------------- */
+
+int tree_of_scan(struct tree *ret, const struct scan *s, struct err *e)
+{
+	struct tree t = TREE_INIT;
+
+	t.v = calloc(s->files.n + 1, sizeof(t.v[0]));
+	if (!t.v)
+		return err_nomem(e);
+	for (size_t i = 0; i < s->files.n; i++) {
+		const struct scan_entry *f = &s->files.v[i];
+
+		t.v[i] = (struct tree_file){
+			.path = strdup(f->path),
+			.size = (uint64_t)f->st.st_size,
+			.data_bytes = scan_data_bytes(&f->st),
+			.mode = f->st.st_mode & 07777,
+		};
+		t.n++;
+		if (!t.v[i].path) {
+			tree_release(&t);
+			return err_nomem(e);
+		}
+		t.size_bytes += t.v[i].size;
+		t.data_bytes += t.v[i].data_bytes;
+	}
+	*ret = t;
+	return 0;
+}
+
+int tree_read(struct tree *ret, int dirfd, struct err *e)
+{
+	AUTO(scan) struct scan s = SCAN_INIT;
+
+	if (scan_read(&s, dirfd, false, e) < 0)
+		return -1;
+	return tree_of_scan(ret, &s, e);
+}
+
+void tree_release(struct tree *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->v[i].path);
+	free(t->v);
+	*t = TREE_INIT;
+}
+
+/* --- digests ---------------------------------------------------------------------------- */
+
+#define READ_SIZE ((size_t)16 * TREE_PIECE)
+
+static void put_le64(unsigned char out[8], uint64_t v)
+{
+	for (unsigned i = 0; i < 8; i++)
+		out[i] = (unsigned char)(v >> (8 * i));
+}
+
+static void add_number(XXH3_state_t *x, uint64_t v)
+{
+	unsigned char le[8];
+
+	put_le64(le, v);
+	(void)XXH3_128bits_update(x, le, sizeof(le));
+}
+
+static void hex(char out[TREE_DIGEST_SIZE], XXH128_hash_t h)
+{
+	static const char HEX[] = "0123456789abcdef";
+	XXH128_canonical_t c;
+
+	XXH128_canonicalFromHash(&c, h);
+	for (size_t i = 0; i < sizeof(c.digest); i++) {
+		out[2 * i] = HEX[c.digest[i] >> 4];
+		out[2 * i + 1] = HEX[c.digest[i] & 15];
+	}
+	out[TREE_DIGEST_SIZE - 1] = '\0';
+}
+
+static bool all_zero(const char *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+struct digest {
+	XXH3_state_t *state;
+	char *buffer;
+	struct clone_progress *progress;
+	const volatile int *cancel;
+};
+
+static int digest_range(
+        struct digest *d, int fd, const char *path, off_t at, off_t end, struct err *e)
+{
+	while (at < end) {
+		size_t want = (uint64_t)(end - at) < READ_SIZE ? (size_t)(end - at) : READ_SIZE;
+		size_t have = 0;
+
+		if (d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
+			return err_set(e, ERR_INTERRUPTED, "the digests were cancelled");
+		while (have < want) {
+			ssize_t n = pread(fd, d->buffer + have, want - have, at + (off_t)have);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				return err_sys(e, errno, "read '%s'", path);
+			if (n == 0)
+				return scan_changed(path, e);
+			have += (size_t)n;
+		}
+		for (size_t p = 0; p < have; p += TREE_PIECE) {
+			size_t n = have - p < TREE_PIECE ? have - p : TREE_PIECE;
+
+			if (all_zero(d->buffer + p, n))
+				continue;
+			add_number(d->state, ((uint64_t)at + p) / TREE_PIECE);
+			(void)XXH3_128bits_update(d->state, d->buffer + p, n);
+		}
+		at += (off_t)have;
+		if (d->progress)
+			atomic_fetch_add(&d->progress->bytes_done, have);
+	}
+	return 0;
+}
+
+static int digest_data(struct digest *d, int fd, const char *path, off_t size, struct err *e)
+{
+	off_t at = 0;
+
+	while (at < size) {
+		off_t data = lseek(fd, at, SEEK_DATA), hole = size;
+
+		if (data < 0 && errno == ENXIO)
+			return 0; /* a hole to the end */
+		if (data < 0 && errno != EINVAL)
+			return err_sys(e, errno, "find the data of '%s'", path);
+		if (data >= 0)
+			hole = lseek(fd, data, SEEK_HOLE);
+		else
+			data = at; /* a file system that does not know */
+		if (hole < 0)
+			return errno == ENXIO ? scan_changed(path, e)
+			                      : err_sys(e, errno, "find the holes of '%s'", path);
+		/* Whole pieces: where the holes lie must not matter. */
+		data -= data % TREE_PIECE;
+		hole += (TREE_PIECE - hole % TREE_PIECE) % TREE_PIECE;
+		if (data < at)
+			data = at;
+		if (hole > size)
+			hole = size;
+		if (data < size && digest_range(d, fd, path, data, hole, e) < 0)
+			return -1;
+		at = hole;
+	}
+	return 0;
+}
+
+static int digest_file(struct digest *d, int top, struct tree_file *f, struct err *e)
+{
+	AUTO(close_fd) int fd = -1;
+	struct stat st;
+
+	fd = openat(top, f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s'", f->path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", f->path);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != f->size)
+		return scan_changed(f->path, e);
+	(void)XXH3_128bits_reset(d->state);
+	add_number(d->state, f->size);
+	if (digest_data(d, fd, f->path, st.st_size, e) < 0)
+		return -1;
+	hex(f->digest, XXH3_128bits_digest(d->state));
+	if (d->progress)
+		atomic_fetch_add(&d->progress->files_done, 1);
+	return 0;
+}
+
+int tree_digest(struct tree *t, int dirfd, unsigned threads UNUSED, struct clone_progress *p,
+        const volatile int *cancel, struct err *e)
+{
+	struct digest d = { .progress = p, .cancel = cancel };
+	int rc = 0;
+
+	if (p) {
+		atomic_fetch_add(&p->files_total, t->n);
+		atomic_fetch_add(&p->bytes_total, t->data_bytes);
+	}
+	d.state = XXH3_createState();
+	d.buffer = aligned_alloc(TREE_PIECE, READ_SIZE);
+	if (!d.state || !d.buffer)
+		rc = err_nomem(e);
+	for (size_t i = 0; rc == 0 && i < t->n; i++)
+		rc = digest_file(&d, dirfd, &t->v[i], e);
+	(void)XXH3_freeState(d.state);
+	free(d.buffer);
+	return rc;
+}
+
+const char *tree_sum(char out[TREE_DIGEST_SIZE], const struct tree *t)
+{
+	XXH3_state_t *x = XXH3_createState();
+
+	out[0] = '\0';
+	if (!x)
+		return out;
+	(void)XXH3_128bits_reset(x);
+	for (size_t i = 0; i < t->n; i++) {
+		(void)XXH3_128bits_update(x, t->v[i].path, strlen(t->v[i].path) + 1);
+		add_number(x, t->v[i].size);
+		(void)XXH3_128bits_update(x, t->v[i].digest, strlen(t->v[i].digest) + 1);
+	}
+	hex(out, XXH3_128bits_digest(x));
+	(void)XXH3_freeState(x);
+	return out;
+}
+
+/* --- comparison ------------------------------------------------------------------------- */
+
+static const char *differ(const struct tree_file *a, const struct tree_file *b)
+{
+	if (a->size != b->size)
+		return "size";
+	return a->digest[0] && b->digest[0] && strcmp(a->digest, b->digest) != 0 ? "digest" : NULL;
+}
+
+size_t tree_compare(
+        const struct tree *wanted, const struct tree *there, tree_differs_fn *fn, void *arg)
+{
+	size_t count = 0;
+
+	for (size_t i = 0, j = 0; i < wanted->n || j < there->n;) {
+		const struct tree_file *a = i < wanted->n ? &wanted->v[i] : NULL;
+		const struct tree_file *b = j < there->n ? &there->v[j] : NULL;
+		int order = !a ? 1 : !b ? -1 : strcmp(a->path, b->path);
+		const char *what = order < 0 ? "missing" : order > 0 ? "unexpected" : differ(a, b);
+
+		i += order <= 0;
+		j += order >= 0;
+		if (!what)
+			continue;
+		count++;
+		if (fn)
+			fn(arg, order > 0 ? b->path : a->path, what);
+	}
+	return count;
+}
