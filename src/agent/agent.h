@@ -10,11 +10,24 @@
  * route to them.
  *
  *	GET  /livez                                  "ok\n"; the one path without a token
- *	GET  /v1/status                              every slot: its supervisor's word or its record
- *	GET  /v1/slots                               every slot and the node's id; asks no
- *supervisor POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
+ *	GET  /v1/status                              every slot: its supervisor's word or record
+ *	GET  /v1/slots                               every slot, the node's id; asks no supervisor
+ *	POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
+ *	POST /v1/slots/SERVICE/SLOT/archive|restore  the same; the body is the request's arguments
  *	GET  /v1/slots/SERVICE/SLOT/log?tail=N       the end of nodeos.log, text
  *	GET  /v1/host                                facts for `doctor`
+ *	GET  /v1/generations                         operation ls of data/op.h
+ *	GET  /v1/generations/NAME                    operation show
+ *	GET  /v1/generations/NAME/files/N            of the Nth file of its manifest the bytes from
+ *	     ?offset=O&length=L                      O on, as many as there are up to L and 4 MiB
+ *	GET  /v1/generations/NAME/files/N/map        where it has data from O on:
+ *	     ?offset=O                               {"size","ranges":[[O,BYTES]...],"next"};
+ *	                                             next null: that is all
+ *	GET  /v1/data                                what goes on: {"operations":[{"verb",
+ *	                                             "started","files_done","files_total",
+ *	                                             "bytes_done","bytes_total"}...]}
+ *	POST /v1/data/VERB                           an operation of data/op.h, or pull (pull.h);
+ *	                                             body: its arguments; answered when done
  *	POST /v1/gather                              AGENT_SOCKET only: ask many agents at once
  *
  * Replies are JSON with "format": 1; errors {"format":1,"error":{"kind","message","hint"}}.
@@ -28,10 +41,12 @@
 
 #define AGENT_PORT 8870
 
-/* Bytes. */
-#define AGENT_BODY_MAX     (64U * 1024) /* of a request on AGENT_SOCKET */
-#define AGENT_BODY_TCP_MAX 4096U        /* and of one over TCP */
-#define AGENT_REPLY_MAX    (4U * 1024 * 1024)
+/* Bytes: of a request on AGENT_SOCKET; of one over TCP; of that with an operation's arguments,
+ * which may be a list of slots; of a reply. */
+#define AGENT_BODY_MAX      (112U * 1024)
+#define AGENT_BODY_TCP_MAX  4096U
+#define AGENT_BODY_DATA_MAX (48U * 1024)
+#define AGENT_REPLY_MAX     (4U * 1024 * 1024)
 
 #define AGENT_TARGETS_MAX 256 /* of a gather */
 

@@ -6,6 +6,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+unsigned agent_body_max(enum route_kind k)
+{
+	return k == ROUTE_VERB ? AGENT_BODY_DATA_MAX : AGENT_BODY_TCP_MAX;
+}
+
 #define TIMEOUT_MAX_MS (7LL * 24 * 3600 * 1000)
 
 void gather_request_release(struct gather_request *r)
@@ -58,9 +63,12 @@ static int parse(struct gather_request *r, struct err *e)
 		return err_wrap(e, "'path'");
 	if (r->route.kind == ROUTE_GATHER)
 		return err_set(e, ERR_USAGE, "'path': a gather gathers no gathers");
+	if (r->route.kind == ROUTE_FILE)
+		return err_set(e, ERR_USAGE, "'path': the bytes of a file are not gathered");
 	r->body = json_str(r->json, "body", "");
-	if (strlen(r->body) > AGENT_BODY_TCP_MAX)
-		return err_set(e, ERR_USAGE, "'body' has more than %u bytes", AGENT_BODY_TCP_MAX);
+	if (strlen(r->body) > agent_body_max(r->route.kind))
+		return err_set(e, ERR_USAGE, "'body' has more than %u bytes",
+		        agent_body_max(r->route.kind));
 	if (*r->body && !r->is_post)
 		return err_set(e, ERR_USAGE, "a GET has no 'body'");
 	if (ms < 0 || ms > TIMEOUT_MAX_MS)

@@ -31,6 +31,9 @@ struct gather_request {
 	size_t n;
 };
 
+/* The largest body that other hosts' agents take there, in bytes. */
+unsigned agent_body_max(enum route_kind k);
+
 int gather_request_parse(
         struct gather_request *ret, const char *text, size_t n, struct err *e) NODISCARD;
 void gather_request_release(struct gather_request *r);

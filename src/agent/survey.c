@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "agent/agent_priv.h"
-#include "agent/slots.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/version.h"
 #include "control/async.h"
 #include "control/control.h"
 #include "data/record.h"
+#include "data/slots.h"
 
 #define SURVEYS_MAX 4
 /* Below the time that the command line gives an agent, with time to answer. */

@@ -153,11 +153,8 @@ int fs_open_dir_at(int dirfd, const char *path, bool make, mode_t mode, struct e
 	return TAKE_FD(at);
 }
 
-/* What a walk over a tree does with each entry; st is from lstat(). */
-typedef int visit_fn(int dirfd, const char *name, const struct stat *st, void *arg, struct err *e);
-
 struct walk {
-	visit_fn *before, *after; /* either may be NULL */
+	fs_visit_fn *before, *after;
 	void *arg;
 	bool must_exist; /* the top; what vanishes below it during the walk is no error */
 	dev_t dev;
@@ -220,6 +217,14 @@ static int walk_at(struct walk *w, int dirfd, const char *name, struct err *e)
 	if (w->after && w->after(dirfd, name, &st, w->arg, e) < 0)
 		return -1;
 	return 0;
+}
+
+int fs_walk_at(int dirfd, const char *path, fs_visit_fn *before, fs_visit_fn *after, void *arg,
+        struct err *e)
+{
+	struct walk w = { .before = before, .after = after, .arg = arg };
+
+	return walk_at(&w, dirfd, path, e);
 }
 
 struct owner {

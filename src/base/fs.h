@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -38,6 +39,17 @@ int fs_write_at(int dirfd, const char *path, const void *data, size_t n, mode_t 
  * closes, or -1.
  */
 int fs_open_dir_at(int dirfd, const char *path, bool make, mode_t mode, struct err *e) NODISCARD;
+
+/*
+ * Visit path and everything below it; before is called for a directory before what is in it, after
+ * behind that, either may be NULL.  name is relative to dirfd, st from lstat().  Links are not
+ * followed, other file systems not entered, and what vanishes meanwhile is passed over.  A visitor
+ * that returns below 0 ends it.  Nothing there is no error.
+ */
+typedef int fs_visit_fn(
+        int dirfd, const char *name, const struct stat *st, void *arg, struct err *e);
+int fs_walk_at(int dirfd, const char *path, fs_visit_fn *before, fs_visit_fn *after, void *arg,
+        struct err *e) NODISCARD;
 
 /*
  * Give path and everything below it to uid:gid.  Links are not followed, other file systems

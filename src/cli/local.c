@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/slots.h"
 #include "base/clock.h"
 #include "base/lockfile.h"
 #include "base/str.h"
@@ -14,6 +13,7 @@
 #include "data/pool.h"
 #include "data/record.h"
 #include "data/slot.h"
+#include "data/slots.h"
 
 #define STATUS_NS (2 * NS_PER_SEC)
 #define POLL_MS   250

@@ -4,6 +4,7 @@
  * Generations: immutable, verified copies of a cleanly stopped data-dir
  *
  *	generations/lock                       flock: who changes the list of generations
+ *	generations/number                     the highest number there ever was: none comes twice
  *	generations/g000042-0349798134/        number and LIB; immutable
  *	            manifest.json, data/
  *	generations/current -> g000042-...     what slots start from; replaced atomically
@@ -76,8 +77,14 @@ static inline void auto_manifest(struct manifest *m)
 
 /* with_files: the list of files too; without it only their number and sizes.  A new reference. */
 json_t *manifest_json(const struct manifest *m, bool with_files) NODISCARD;
-/* ERR_PROTOCOL; tolerates extra keys.  Paths with "..", absolute ones and doubles are refused. */
+/* ERR_PROTOCOL; tolerates extra keys.  Paths with "..", absolute ones and doubles are refused, and
+ * files that do not add up to the sizes, the number and the digest of all that stand beside them.
+ * Of one without files, files.n is 0, and only files.size_bytes and data_bytes are set. */
 int manifest_from_json(struct manifest *ret, const json_t *j, struct err *e) NODISCARD;
+
+/* Whether it can be the name of a generation; "current" is not.  *ret_number, if not NULL, gets its
+ * number. */
+bool generation_name_is(const char *name, uint64_t *ret_number);
 
 /* --- what there is --- */
 
@@ -97,6 +104,10 @@ struct generations {
 /* Nothing there is no error. */
 int generations_list(struct generations *ret, const struct pool *p, struct err *e) NODISCARD;
 void generations_release(struct generations *g);
+
+/* manifest_json() without files, and "current", "in_use", and where it has one "error":{"kind",
+ * "message"}.  A new reference. */
+json_t *generation_json(const struct generation *g) NODISCARD;
 
 static inline void auto_generations(struct generations *g)
 {
@@ -134,13 +145,17 @@ struct generation_work {
 
 #define GENERATION_WORK_INIT ((struct generation_work){ .fd = -1, .list_fd = -1 })
 
-/* Make the .tmp- directory; the caller then makes "data" in it (clone_tree(..., w.fd, "data")). */
+/* Make the .tmp- directory; the caller then makes "data" in it (clone_tree(..., w.fd, "data")), and
+ * syncs it if he does it himself. */
 int generation_begin(struct generation_work *w, const struct pool *p, struct err *e) NODISCARD;
 
 /*
  * Give it number and name, write the manifest, sync, rename; with promote switch `current` to it.
  * m->files must have digests; name and number of m are set.  ERR_CONFLICT with promote: current is
- * of another chain (force_chain says that this is meant).
+ * of another chain (force_chain says that this is meant); or there are GENERATIONS_MAX.
+ *
+ * After an error there is no new generation, with one exception: when the very last fsync fails,
+ * that of `current`, both are there and the message says so.
  */
 int generation_commit(struct generation_work *w, const struct pool *p, struct manifest *m,
         bool promote, bool force_chain, struct err *e) NODISCARD;
@@ -155,27 +170,33 @@ static inline void auto_generation_work(struct generation_work *w)
 
 /* --- changing the list --- */
 
+/* Its manifest must be readable; the chain is not asked.  ERR_NOT_FOUND, ERR_PROTOCOL. */
 int generation_promote(const struct pool *p, const char *name, struct err *e) NODISCARD;
 
 /* ERR_CONFLICT: it is current or in use; ERR_NOT_FOUND. */
 int generation_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
 
-/* What to keep.  0 means: no limit of that kind.  The newest `keep_min` are kept whatever the
- * others say. */
+/*
+ * What to keep: what is within each limit; 0 means no limit of that kind.  The newest `min` are
+ * kept whatever the limits say, at least one.  `current`, what is in use and what has no readable
+ * manifest is never removed; the last does not count towards the limits either.
+ */
 struct retention {
 	uint64_t count;
 	int64_t age_ns;
 	uint64_t bytes; /* of data, added up newest first; sharing is not taken into account */
+	uint64_t min;
 };
 
-/* "count=3,age=7d,bytes=500G", in any order; "" is no limit at all. */
+/* "count=3,age=7d,bytes=500G,min=2", in any order; "" is no limit at all.  ERR_USAGE. */
 int retention_parse(struct retention *ret, const char *text, struct err *e) NODISCARD;
 
 /* Pure: sets remove[i] for each of g->v[i] that has to go. */
 void retention_plan(
         bool *remove, const struct generations *g, const struct retention *r, int64_t now_ns);
 
-/* Remove what the plan says; fn is told of each that went or, with why, that could not. */
+/* Remove what the plan says; fn (may be NULL) is told of each that went or, with why, that could
+ * not, which is no error of the whole. */
 typedef void generation_gone_fn(void *arg, const struct generation *g, const struct err *why);
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
         generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;

@@ -4,18 +4,36 @@
  * What can be done to a host's pool, as one table: by the command line on its own host, and by the
  * agent for the others
  *
- * Arguments and results are JSON objects; a result has "format": 1.  Operations block, and run
- * in a thread of the agent; progress and cancel are for whoever waits.
+ * Arguments and results are JSON objects; a result has "format": 1.  Operations block, and run in
+ * a thread of the agent; progress and cancel are for whoever waits.  What an operation does not
+ * know it refuses.  An argument with '?' may be left out, and then is false, "" or as said.
  *
- *	ls       {}                                      {"generations":[...]}, manifests without
- *files show     {"name"}                                {"generation":{...}} with files verify
- *{"name"}                                {"name","files","bytes","differences":[...]} promote
- *{"name"}                                {"name"} rm       {"name"} {"name"}; also of a quarantine
- *entry prune    {"keep":"count=3,...","dry_run"}        {"removed":[...],"kept":[...]} import
- *{"path","promote","chain_id","version"} {"generation":{...}} gc
- *{"age_seconds","remove","in_use":[...]} {"slots":[...],"quarantine":[...], "leftovers":[...]}
- *	prepare  {"service","slots":[...],"generation"}  {"slots":[{"slot","state"}]}
- *	usage    {}                                      {"slots":[...],"generations":[...],...}
+ *	ls       {}
+ *	         {"generations":[M...]}           M: generation_json()
+ *	show     {"name"}
+ *	         {"generation":...}               manifest_json() with files
+ *	verify   {"name"}
+ *	         {"name","files","bytes","different":N,"differences":[{"path","what"}...]}
+ *	promote  {"name"}
+ *	         {"name"}
+ *	rm       {"name"}                         a generation, or an entry of the quarantine
+ *	         {"name","kind":"generation"|"quarantine"}
+ *	prune    {"keep":"count=3,...","dry_run"?}
+ *	         {"dry_run","removed":[M...],"kept":[{"name","error"}...]}   kept: had to go and
+ *	                                          could not
+ *	import   {"path","promote"?,"chain_id"?,"version"?,"force_chain"?}
+ *	         {"generation":...}               manifest_json() without files
+ *	gc       {"age_seconds"?,"remove"?,"in_use"?:["service.slot"...]}  7 days; without in_use
+ *	                                          nothing may be removed
+ *	         {"slots":[{"service","slot","bytes","idle_seconds","removed","error"?}...],
+ *	          "quarantine":[{"name","slot","why","at","bytes","removed","error"?}...],
+ *	          "leftovers":[{"path","bytes","removed","error"?}...],
+ *	          "free_bytes"}                   of the pool, afterwards
+ *	prepare  {"service","slots":[...],"generation"?}  current
+ *	         {"generation","slots":[{"slot","state":"restored"|"has data"|"in use"|"failed",
+ *	          "took_seconds"?,"clone"?,"error"?}...]}
+ *	usage    {}
+ *	         as pool_usage_json(), data/usage.h
  */
 
 #include <stdbool.h>
@@ -25,18 +43,27 @@
 #include "base/json.h"
 #include "data/clone.h"
 
+#define OP_SLOTS_MAX       1024 /* in one list of arguments */
+#define OP_DIFFERENCES_MAX 1000 /* listed one by one */
+
 struct pool;
 
 struct op_context {
 	const struct pool *pool;
-	const char *host; /* name of this host */
-	struct clone_progress *progress;
-	const volatile int *cancel;
+	const char *host;                /* name of this host */
+	struct clone_progress *progress; /* or NULL */
+	const volatile int *cancel;      /* or NULL */
 };
 
 /* A new reference; NULL with *e.  ERR_USAGE: no such operation, or arguments that are not its. */
 json_t *data_op(
         const struct op_context *c, const char *verb, const json_t *args, struct err *e) NODISCARD;
 
+/* Only look at what is asked for: 0, or ERR_USAGE. */
+int data_op_check(const char *verb, const json_t *args, struct err *e) NODISCARD;
+
 /* Whether it changes anything. */
 bool data_op_changes(const char *verb);
+
+/* Whether it may keep the disk busy for long. */
+bool data_op_is_long(const char *verb);

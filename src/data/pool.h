@@ -27,6 +27,9 @@
 #define POOL_FORMAT         1
 #define POOL_HOST_JSON      "host.json"
 #define POOL_UNMOUNTED_MARK ".nodeswarm-not-mounted"
+/* Of the disk: there a supervisor stops its chain node, unless config.ini has another
+ * resource-monitor-space-threshold than nodeos's own 90. */
+#define POOL_STOP_PERCENT 88.0
 
 enum pool_method {
 	POOL_COPY,

@@ -14,6 +14,9 @@
  * every moment, and whoever takes the slot's lock calls slot_settle() first.
  *
  * The lock of the slot is held by the caller in all of these.
+ *
+ * After an error of slot_restore() or slot_quarantine() the slot has its old data-dir, or (when the
+ * old one had gone and the last steps failed) its new one after the next slot_settle().
  */
 
 #include <stdbool.h>
@@ -39,7 +42,7 @@ int slot_settle(const struct slot *s, struct err *e) NODISCARD;
 
 struct restore_report {
 	char generation[32];
-	char quarantined[256]; /* the directory in the pool that has the old data-dir; "" if none */
+	char quarantined[256]; /* name in quarantine/ of the old data-dir; "" if none was kept */
 	struct clone_report clone;
 };
 
@@ -55,7 +58,8 @@ int slot_restore(const struct pool *p, const struct slot *s, const struct genera
         uid_t uid, gid_t gid, const char *why, const struct clone_options *o,
         struct restore_report *ret, struct err *e) NODISCARD;
 
-/* Move the data-dir away and leave the slot empty.  0; 1 when there was nothing. */
+/* Move the data-dir away and leave the slot empty.  0 and its name in quarantine/; 1 when there was
+ * nothing, or no file in it. */
 int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
         struct err *e) NODISCARD;
 
@@ -92,7 +96,11 @@ struct quarantine_limit {
 
 #define QUARANTINE_PER_SLOT 2
 
-/* Remove the oldest beyond the limits, never the newest of a slot; fn is told of each. */
+/* Pure: sets remove[i] for each of q->v[i] that has to go. */
+void quarantine_plan(bool *remove, const struct quarantine *q, const struct quarantine_limit *l);
+
+/* Remove the oldest beyond the limits, never the newest of a slot; fn (may be NULL) is told of each.
+ * Not done by slot_restore(): whoever calls that knows the limits. */
 typedef void quarantine_gone_fn(void *arg, const struct quarantine_entry *q);
 int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, quarantine_gone_fn *fn,
         void *arg, struct err *e) NODISCARD;

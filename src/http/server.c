@@ -202,18 +202,37 @@ static void run(struct http_server *s)
 		loop_timer_set(s->loop, &s->timer, at, on_timer, s);
 }
 
+static void reply_release(struct http_server_reply *r)
+{
+	free(TAKE(r->body));
+	if (r->is_file)
+		(void)close(r->fd);
+	r->is_file = false;
+}
+
+static struct MHD_Response *make_response(struct http_server_reply *r)
+{
+	struct MHD_Response *resp = r->is_file
+	        ? MHD_create_response_from_fd_at_offset64(r->len, r->fd, r->offset)
+	        : MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
+
+	if (!resp) {
+		reply_release(r);
+		return NULL;
+	}
+	r->body = NULL;
+	r->is_file = false;
+	return resp;
+}
+
 static enum MHD_Result send_reply(
         const struct http_server *s, struct MHD_Connection *c, struct http_server_reply *r)
 {
-	struct MHD_Response *resp;
+	struct MHD_Response *resp = make_response(r);
 	enum MHD_Result rc;
 
-	resp = MHD_create_response_from_buffer(r->len, r->body, MHD_RESPMEM_MUST_FREE);
-	if (!resp) {
-		free(TAKE(r->body));
+	if (!resp)
 		return MHD_NO;
-	}
-	r->body = NULL;
 	if (r->content_type)
 		(void)MHD_add_response_header(resp, "Content-Type", r->content_type);
 	if (r->extra_name)
@@ -322,7 +341,7 @@ void http_server_answer(struct http_server_call *c, const struct http_server_rep
 static void call_free(struct http_server_call *c)
 {
 	buf_release(&c->body);
-	free(c->reply.body);
+	reply_release(&c->reply);
 	free(c);
 }
 
@@ -352,6 +371,19 @@ static enum MHD_Result handle(struct http_server_call *c, const char *method, co
 	return MHD_YES;
 }
 
+static size_t body_limit(const struct http_server *s, struct MHD_Connection *mc, const char *method,
+        const char *path)
+{
+	const struct http_server_request q = {
+		.method = method,
+		.path = path,
+		.connection = mc,
+		.body = "",
+	};
+
+	return s->cfg.limit ? s->cfg.limit(s->cfg.arg, &q) : s->cfg.max_body;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const char *url,
         const char *method, const char *version UNUSED, const char *data, size_t *n, void **state)
 {
@@ -359,7 +391,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const ch
 	struct http_server_call *c = *state;
 
 	if (!c) {
-		if (!s->cfg.drop_too_large && announces_too_much(mc, s->cfg.max_body)) {
+		size_t max = body_limit(s, mc, method, url);
+
+		if (!s->cfg.drop_too_large && announces_too_much(mc, max)) {
 			struct http_server_reply r = { 0 };
 
 			http_server_text(&r, 413, "the request's body is too large\n");
@@ -370,7 +404,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const ch
 			return MHD_NO;
 		c->server = s;
 		c->connection = mc;
-		buf_init(&c->body, s->cfg.max_body);
+		buf_init(&c->body, max);
 		*state = c;
 		return MHD_YES;
 	}

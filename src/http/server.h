@@ -51,8 +51,18 @@ struct http_server_reply {
 	const char *content_type; /* a literal */
 	char *body;               /* allocated; freed by the server */
 	size_t len;
+	/*
+	 * Instead of a body: len bytes of a regular file from offset on, which need no memory.  The
+	 * descriptor is taken over.  A file that has become shorter ends the connection.
+	 */
+	bool is_file;
+	int fd;
+	uint64_t offset;
 	const char *extra_name, *extra_value; /* one more header, both literals, or NULL */
 };
+
+/* The largest body, in bytes, that this request may have; only its head is there. */
+typedef size_t http_server_limit_fn(void *arg, const struct http_server_request *q);
 
 typedef void http_server_fn(
         void *arg, const struct http_server_request *q, struct http_server_reply *r);
@@ -76,9 +86,10 @@ struct http_server_config {
 	unsigned idle_seconds;
 	/* Bytes; 0: none.  More is refused with 413, or ends the connection if it is in chunks. */
 	size_t max_body;
-	bool drop_too_large; /* end the connection instead of the 413 */
-	bool answers_later;  /* http_server_later() will be used */
-	bool raw_paths;      /* path and query as they came, '%' and all */
+	http_server_limit_fn *limit; /* says it for each request; NULL: max_body */
+	bool drop_too_large;         /* end the connection instead of the 413 */
+	bool answers_later;          /* http_server_later() will be used */
+	bool raw_paths;              /* path and query as they came, '%' and all */
 	/*
 	 * A literal, the value of a Server header.  With it a reply carries only that, its
 	 * Content-Type, Content-Length and Connection: no Date, no Cache-Control.

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "data/pool.h"
 #include "data/record.h"
+#include "data/slots.h"
 
 /* What the agent reads from files: the slot list, a log's end, the token. */
 static char dir[] = "/tmp/test_agent_files.XXXXXX";

@@ -171,6 +171,86 @@ static void reply(size_t i, const char *text)
 	http_server_answer(kept[i].call, &r);
 }
 
+/* --- files, and limits of one request ------------------------------------------------------ */
+
+static unsigned descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void a_part_of_a_file(void **state)
+{
+	struct http_server_reply r = { .status = 200, .is_file = true, .len = 5, .offset = 3 };
+	unsigned before;
+	bool closed;
+	int fd;
+
+	(void)state;
+	assert_int_equal(fs_write_at(dirfd_, "f", "0123456789", 10, 0600, &(struct err){ 0 }), 0);
+	start();
+	before = descriptors();
+	fd = call(GET("/later"));
+	spend_ms(50);
+	r.fd = openat(dirfd_, "f", O_RDONLY | O_CLOEXEC);
+	http_server_answer(kept[0].call, &r);
+	assert_true(str_ends(hear(fd, 1000, &closed), "\r\n\r\n34567"));
+	assert_false(closed);
+	/* One that is shorter than was said ends the connection. */
+	assert_int_equal(send(fd, GET("/later"), strlen(GET("/later")), 0), strlen(GET("/later")));
+	spend_ms(50);
+	r.fd = openat(dirfd_, "f", O_RDONLY | O_CLOEXEC);
+	r.len = 100;
+	http_server_answer(kept[1].call, &r);
+	(void)hear(fd, 1000, &closed);
+	(void)hear(fd, 1000, &closed);
+	assert_true(closed);
+	(void)close(fd);
+	spend_ms(50);
+	assert_int_equal(descriptors(), before);
+}
+
+static size_t limit(void *arg, const struct http_server_request *q)
+{
+	(void)arg;
+	return strcmp(q->path, "/large") == 0 && http_server_has_bearer(q, TOKEN) ? 1000 : 10;
+}
+
+static void a_limit_for_each_request(void **state)
+{
+	static const struct {
+		const char *head;
+		const char *status;
+	} rows[] = {
+		{ "POST /large HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", " 200 " },
+		{ "POST /large HTTP/1.1\r\n", " 413 " },
+		{ "POST /small HTTP/1.1\r\nAuthorization: Bearer " TOKEN "\r\n", " 413 " },
+	};
+	char body[512];
+
+	(void)state;
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	config.limit = limit;
+	start();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char request[1024];
+		bool closed;
+		int fd;
+
+		(void)snprintf(request, sizeof(request),
+		        "%sHost: x\r\nContent-Length: %zu\r\n\r\n%s", rows[i].head, strlen(body),
+		        body);
+		fd = call(request);
+		if (!strstr(hear(fd, 1000, &closed), rows[i].status))
+			fail_msg("%s: not %s", rows[i].head, rows[i].status);
+		(void)close(fd);
+	}
+}
+
 static void an_answer_comes_later(void **state)
 {
 	bool closed;
@@ -440,6 +520,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(an_answer_comes_later),
+		T(a_part_of_a_file),
+		T(a_limit_for_each_request),
 		T(a_client_that_goes_is_noticed),
 		T(the_end_of_the_server_ends_calls),
 		T(tokens_and_queries),
