@@ -165,8 +165,22 @@ static int write_json(struct pool *p, struct err *e)
 	return fs_write_at(p->fd, POOL_JSON, text, strlen(text), 0644, e);
 }
 
-/* lost+found of a fresh ext4 does not count as content. */
-static int is_empty_dir(int fd, struct err *e)
+/* Also leftovers of writing our own files do not count as content. */
+static bool is_content(const char *name, bool with_mark)
+{
+	static const char *const not [] = { ".", "..", "lost+found", NULL };
+
+	for (size_t i = 0; not [i]; i++)
+		if (strcmp(name, not [i]) == 0)
+			return false;
+	if (with_mark &&
+	        (strcmp(name, POOL_UNMOUNTED_MARK) == 0 ||
+	                str_starts(name, "." POOL_UNMOUNTED_MARK ".tmp-", NULL)))
+		return false;
+	return !str_starts(name, "." POOL_JSON ".tmp-", NULL);
+}
+
+int pool_dir_is_empty(int fd, bool with_mark, struct err *e)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -179,9 +193,7 @@ static int is_empty_dir(int fd, struct err *e)
 		return -1;
 	}
 	while (empty && (ent = readdir(d)))
-		empty = strcmp(ent->d_name, ".") == 0 || strcmp(ent->d_name, "..") == 0 ||
-		        strcmp(ent->d_name, "lost+found") == 0 ||
-		        str_starts(ent->d_name, ".pool.json.tmp-", NULL);
+		empty = !is_content(ent->d_name, with_mark);
 	(void)closedir(d);
 	return empty;
 }
@@ -208,7 +220,7 @@ int pool_create(struct pool *p, const char *path, struct err *e)
 		return 1;
 	if (rc < 0)
 		goto fail;
-	rc = is_empty_dir(p->fd, e);
+	rc = pool_dir_is_empty(p->fd, false, e);
 	if (rc < 0)
 		goto fail;
 	if (rc == 0) {

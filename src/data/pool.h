@@ -58,6 +58,12 @@ int pool_open(struct pool *p, const char *path, struct err *e) NODISCARD;
  */
 int pool_create(struct pool *p, const char *path, struct err *e) NODISCARD;
 
+/*
+ * Whether a directory has nothing in it but what a fresh file system has and, with_mark, the mark
+ * of a directory to be mounted on.  1, 0, -1.
+ */
+int pool_dir_is_empty(int dirfd, bool with_mark, struct err *e) NODISCARD;
+
 void pool_release(struct pool *p);
 
 static inline void auto_pool(struct pool *p)

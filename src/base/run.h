@@ -1,0 +1,19 @@
+#pragma once
+
+/* Run a program of the host to its end, for what no system call does (mkfs, mount). */
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+/*
+ * argv is NULL-terminated; argv[0] is searched in PATH and, because the PATH of a user has no
+ * sbin, in /usr/sbin and /sbin.  keep_fd stays open in the program (-1: none).  0; -1 with
+ * ERR_NOT_FOUND when there is no such program, else with the last line that it wrote.  Signals do
+ * not end the wait: a half-made file system helps nobody.
+ */
+int run_program(char *const *argv, int keep_fd, struct err *e) NODISCARD;
+
+/* Whether run_program() would find it. */
+bool run_has_program(const char *name);
