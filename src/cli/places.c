@@ -165,7 +165,7 @@ int places_one(struct places *p, struct context *ctx, const char *on, struct err
 static int only_here(struct places *p, const char *on, struct err *e)
 {
 	struct err why = ERR_INIT;
-	bool is_known = p->nodes.n > 0;
+	char own[ENGINE_ID_SIZE];
 
 	if ((e->kind != ERR_UNAVAILABLE && e->kind != ERR_DENIED) ||
 	        (p->engine && !engine_is_here(p->engine, NULL)) || open_pool(p, &why, &why) != 0)
@@ -176,8 +176,9 @@ static int only_here(struct places *p, const char *on, struct err *e)
 		return -1;
 	if (p->nodes.n != 1)
 		output_note(p->ctx, "only this host is asked: %s", e->msg);
-	if (is_known)
-		p->v[0].node = NULL;
+	/* Which node we are tells whose tasks are ours. */
+	if (p->nodes.n && view_local_node(p->engine, &p->nodes, own, &why) == 0)
+		p->v[0].node = engine_nodes_find(&p->nodes, own);
 	err_clear(e);
 	return 0;
 }
