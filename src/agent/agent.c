@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/agent_priv.h"
+#include "agent/gather_request.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -25,8 +26,9 @@
 
 #define CONNECTIONS_MAX 64
 #define LOCAL_MAX       256 /* of root, who may wait for many slots at a time */
-#define PER_ADDRESS_MAX 8
-/* What we open to another agent at a time, below its limit; what is above it waits for its turn. */
+#define PER_ADDRESS_MAX 12
+/* What we open to another agent at a time for gathers, below its limit less what two pulls open
+ * (PULL_THREADS each); what is above it waits for its turn. */
 #define PER_ADDRESS_ASKED 6
 #define IDLE_SECONDS      5
 
@@ -58,12 +60,16 @@ static void refuse(struct http_server_reply *r, unsigned status, enum err_kind k
 static void answer(struct agent *a, const struct http_server_request *q,
         struct http_server_reply *r, bool is_local)
 {
-	const char *tail = http_server_query(q, "tail");
+	const struct route_query query = {
+		.tail = http_server_query(q, "tail"),
+		.offset = http_server_query(q, "offset"),
+		.length = http_server_query(q, "length"),
+	};
 	struct err e = ERR_INIT;
 	struct route route;
 	struct call *c;
 
-	if (route_parse(&route, q->method, q->path, tail, &e) < 0) {
+	if (route_parse(&route, q->method, q->path, &query, &e) < 0) {
 		reply_error(r, route.status, &e);
 		if (route.status == 405) {
 			r->extra_name = "Allow";
@@ -137,6 +143,20 @@ static void on_tcp(void *arg, const struct http_server_request *q, struct http_s
 		}
 	}
 	answer(a, q, r, false);
+}
+
+/* A longer body only from who has the token. */
+static size_t tcp_limit(void *arg, const struct http_server_request *q)
+{
+	static const struct route_query none;
+	struct agent *a = arg;
+	struct err ignored = ERR_INIT;
+	struct route r;
+
+	if (route_parse(&r, q->method, q->path, &none, &ignored) < 0 || !*a->token.text ||
+	        !http_server_has_bearer(q, a->token.text))
+		return AGENT_BODY_TCP_MAX;
+	return agent_body_max(r.kind);
 }
 
 /* --- what it needs --------------------------------------------------------------------------- */
@@ -214,6 +234,7 @@ static void listen_tcp(struct agent *a)
 		.max_per_address = PER_ADDRESS_MAX,
 		.idle_seconds = IDLE_SECONDS,
 		.max_body = AGENT_BODY_TCP_MAX,
+		.limit = tcp_limit,
 		.answers_later = true,
 		.raw_paths = true,
 	};
@@ -313,6 +334,8 @@ static void tear_down(struct agent *a)
 	/* These drop the calls that still wait. */
 	http_server_free(a->tcp);
 	http_server_free(a->local);
+	operations_end(a);
+	sends_end(a);
 	http_prober_free(a->prober);
 	loop_timer_remove(&a->loop, &a->timer);
 	loop_signal_remove(&a->loop, &a->signals);

@@ -17,6 +17,9 @@
 #include "loop/loop.h"
 
 struct agent;
+struct operation;
+struct send;
+struct sent;
 struct survey;
 
 /*
@@ -48,6 +51,9 @@ struct agent {
 	enum address_source source;
 	struct err pool_err, local_err, tcp_err; /* said last, so that it is said once */
 	struct survey *surveys;
+	struct operation *operations;
+	struct sent *sent;   /* generations that are being sent ... */
+	struct send *sends;  /* ... and the requests for them */
 	size_t gather_bytes; /* of replies that gathers hold */
 	unsigned gathers;
 	uint64_t refused; /* requests with a wrong token or none ... */
@@ -75,6 +81,23 @@ void call_drop(struct call *c);
 
 /* Fill a reply with an error object. */
 void reply_error(struct http_server_reply *r, unsigned status, const struct err *why);
+
+/* --- operation.c --- */
+
+/* Do something to the pool, and answer when it is done.  body: its arguments, "" for none. */
+void operation_start(struct call *c, const char *verb, const char *body, size_t n);
+
+/* Answer with what goes on. */
+void operations_list(struct call *c);
+
+/* Cancel what goes on and wait for it; nobody waits for an answer any more. */
+void operations_end(struct agent *a);
+
+/* --- send.c --- */
+
+/* Answer with bytes of a file of a generation, or with where its data lies. */
+void send_start(struct call *c, const struct route *r);
+void sends_end(struct agent *a);
 
 /* --- survey.c --- */
 

@@ -1,5 +1,6 @@
 /* What the agent answers, once it is known that it may. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,27 +120,87 @@ static void cancel_control(struct call *c)
 	control_async_free(c->work);
 }
 
-static void ask_slot(struct call *c, const struct route *r)
+/* What a supervisor may be asked besides, and with what. */
+static const struct slot_request {
+	enum route_kind kind;
+	const char *name;
+	bool takes_long; /* as long as nodeos and its data-dir take */
+	const struct slot_arg {
+		const char *key;
+		json_type type; /* JSON_TRUE: a boolean */
+		size_t max;     /* bytes */
+	} args[4];
+} slot_requests[] = {
+	{ ROUTE_QUIESCE, "quiesce", true, { { 0 } } },
+	{ ROUTE_RESUME, "resume", false, { { 0 } } },
+	{ ROUTE_ARCHIVE, "archive", true,
+	        { { "id", JSON_STRING, 64 }, { "promote", JSON_TRUE, 0 },
+	                { "integrity", JSON_TRUE, 0 }, { "keep", JSON_STRING, 128 } } },
+	{ ROUTE_RESTORE, "restore", true,
+	        { { "id", JSON_STRING, 64 },
+	                { "generation", JSON_STRING, GENERATION_NAME_SIZE - 1 } } },
+};
+
+static bool is_slot_arg(const struct slot_request *q, const char *key, const json_t *v)
 {
-	bool is_quiesce = r->kind == ROUTE_QUIESCE;
+	for (size_t i = 0; i < ARRAY_LEN(q->args) && q->args[i].key; i++) {
+		const struct slot_arg *a = &q->args[i];
+
+		if (strcmp(a->key, key) != 0)
+			continue;
+		return a->type == JSON_TRUE ? json_is_boolean(v)
+		                            : json_is_string(v) && json_string_length(v) <= a->max;
+	}
+	return strcmp(key, "format") == 0 && json_integer_value(v) == AGENT_FORMAT;
+}
+
+/* *ret stays NULL without a body. */
+static int slot_args(
+        json_t **ret, const struct slot_request *q, const char *body, size_t n, struct err *e)
+{
+	AUTO(json) json_t *j = NULL;
+	const char *key;
+	json_t *v;
+
+	/* A body was never looked at here. */
+	if (!n || !q->args[0].key)
+		return 0;
+	j = json_parse_object(body, n, "the request's body", e);
+	if (!j) {
+		e->kind = ERR_USAGE;
+		return -1;
+	}
+	json_object_foreach(j, key, v) if (!is_slot_arg(q, key, v)) return err_set(
+	        e, ERR_USAGE, "%s: '%s' is no argument of it, or not of its kind", q->name, key);
+	*ret = TAKE(j);
+	return 0;
+}
+
+static void ask_slot(struct call *c, const struct route *r, const char *body, size_t n)
+{
+	const struct slot_request *q = slot_requests;
 	AUTO(slot) struct slot s = SLOT_INIT;
+	AUTO(json) json_t *args = NULL;
 	struct err e = ERR_INIT;
 
-	if (slot_open(&s, &c->agent->pool, r->service, r->slot, false, &e) < 0) {
+	while (q->kind != r->kind)
+		q++;
+	if (slot_args(&args, q, body, n, &e) < 0 ||
+	        slot_open(&s, &c->agent->pool, r->service, r->slot, false, &e) < 0) {
 		call_error(c, &e);
 		return;
 	}
 	/* No limit for a quiesce: nodeos takes the time that its flush takes.  If the one who
 	 * asked goes away it is done all the same. */
-	c->work = control_async_new(&c->agent->loop, s.fd, is_quiesce ? "quiesce" : "resume", NULL,
-	        is_quiesce ? -1 : RESUME_NS, on_control, c, &e);
+	c->work = control_async_new(&c->agent->loop, s.fd, q->name, args,
+	        q->takes_long ? -1 : RESUME_NS, on_control, c, &e);
 	if (!c->work) {
 		call_error(c, &e);
 		return;
 	}
 	c->cancel = cancel_control;
-	log_info(is_quiesce ? "quiesce asked for" : "resume asked for", "service=%s slot=%llu",
-	        r->service, (unsigned long long)r->slot);
+	log_info("a supervisor was asked", "request=%s service=%s slot=%llu", q->name, r->service,
+	        (unsigned long long)r->slot);
 }
 
 static void send_log(struct call *c, const struct route *r)
@@ -178,6 +239,14 @@ static void send_slots(struct call *c)
 		call_error(c, &e);
 }
 
+static void show_generation(struct call *c, const struct route *r)
+{
+	char body[GENERATION_NAME_SIZE + 16];
+
+	(void)snprintf(body, sizeof(body), "{\"name\":\"%s\"}", r->name);
+	operation_start(c, "show", body, strlen(body));
+}
+
 void answer_route(struct call *c, const struct route *r, const char *body, size_t n)
 {
 	struct http_server_reply reply = { 0 };
@@ -201,9 +270,27 @@ void answer_route(struct call *c, const struct route *r, const char *body, size_
 	case ROUTE_GATHER:
 		gather_start(c, body, n);
 		break;
+	case ROUTE_DATA:
+		operations_list(c);
+		break;
+	case ROUTE_VERB:
+		operation_start(c, r->verb, body, n);
+		break;
+	case ROUTE_GENERATIONS:
+		operation_start(c, "ls", "", 0);
+		break;
+	case ROUTE_GENERATION:
+		show_generation(c, r);
+		break;
+	case ROUTE_FILE:
+	case ROUTE_MAP:
+		send_start(c, r);
+		break;
 	case ROUTE_QUIESCE:
 	case ROUTE_RESUME:
-		ask_slot(c, r);
+	case ROUTE_ARCHIVE:
+	case ROUTE_RESTORE:
+		ask_slot(c, r, body, n);
 		break;
 	case ROUTE_LOG:
 		send_log(c, r);

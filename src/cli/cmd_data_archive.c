@@ -67,16 +67,6 @@ static json_t *describe(struct context *ctx, const struct slot_order *w, const c
 	return NULL;
 }
 
-static void print_generation(struct context *ctx, const json_t *m)
-{
-	char size[DATA_TEXT_MAX], data[DATA_TEXT_MAX];
-
-	output_line(ctx, "  blocks to %lld, irreversible to %lld; %s, %s of data",
-	        (long long)json_int(m, "head_block_num", 0),
-	        (long long)json_int(m, "lib_block_num", 0), data_size(size, m, "size_bytes"),
-	        data_size(data, m, "data_bytes"));
-}
-
 static int print_archive(
         struct context *ctx, const struct slot_order *w, const struct agent_work *k, struct err *e)
 {
@@ -86,7 +76,7 @@ static int print_archive(
 	output_line(ctx, "%s%s%s is archived as %s", w->name, *w->host ? " on host " : "", w->host,
 	        k->generation);
 	if (m)
-		print_generation(ctx, m);
+		output_line(ctx, "  %s", data_manifest_text(text, m));
 	output_line(ctx, "  %s", data_clone_text(text, k->clone));
 	print_seconds(ctx, k);
 	return output_value(ctx, "generation", m ? json_incref(m) : json_null(), e);

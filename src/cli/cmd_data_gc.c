@@ -2,7 +2,7 @@
  * Removing what nobody needs: a host lists what it has had no use for, the engine says what of that
  * is still somebody's.
  *
- * A request to an agent may have 4 KiB, and a pool a thousand slots.  So each host is first asked
+ * What an agent is told has its limit, and a swarm has many slots.  So each host is first asked
  * what it would remove, by the age alone; then, to remove, it is told which of these stay.  What
  * begins to run between the two holds its lock, and is passed by.
  */

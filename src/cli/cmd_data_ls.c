@@ -11,10 +11,12 @@
 #define ROWS_MAX 1000 /* of one host; data/generation.h has the same bound */
 
 static const char *on;
-static bool is_wide, with_files;
+static bool is_wide, with_files, local;
 
 static const struct opt ls_opts[] = {
-	{ "on", 0, "HOST", "only those of that host", .string = &on },
+	{ "on", 0, "HOST", "only those of that host", .exclusive = 'l', .string = &on },
+	{ "local", 0, NULL, "only this host's pool; needs no engine", .exclusive = 'l',
+	        .flag = &local },
 	{ "wide", 'w', NULL, "also chain, database format and integrity hash", .flag = &is_wide },
 	{ NULL },
 };
@@ -53,7 +55,7 @@ enum {
 static const struct table_column cols[COL_COUNT] = {
 	[COL_NAME] = { "NAME", "name", TABLE_TEXT },
 	[COL_HOST] = { "HOST", "host", TABLE_TEXT },
-	[COL_CURRENT] = { "CURRENT", "is_current", TABLE_TEXT },
+	[COL_CURRENT] = { "CURRENT", "current", TABLE_TEXT },
 	[COL_HEAD] = { "HEAD", "head_block_num", TABLE_NUMBER },
 	[COL_LIB] = { "LIB", "lib_block_num", TABLE_NUMBER },
 	[COL_CREATED] = { "CREATED", "created", TABLE_TEXT },
@@ -66,7 +68,7 @@ static const struct table_column cols[COL_COUNT] = {
 	[COL_FORMAT] = { "FORMAT", "database_format", TABLE_TEXT },
 	[COL_HASH] = { "INTEGRITY HASH", "integrity_hash", TABLE_TEXT },
 	[COL_ERROR] = { "", "error", TABLE_JSON },
-	[COL_IN_USE] = { "", "is_in_use", TABLE_JSON },
+	[COL_IN_USE] = { "", "in_use", TABLE_JSON },
 	[COL_ORIGIN] = { "", "origin", TABLE_JSON },
 	[COL_MADE_ON] = { "", "made_on", TABLE_JSON },
 };
@@ -87,8 +89,10 @@ static void add_row(struct table *t, const struct place *at, const json_t *m)
 			break;
 		}
 	table_set(t, COL_HOST, json_string(at->host));
-	table_set(t, COL_CURRENT, json_boolean(json_bool(m, "is_current", false)));
-	table_set(t, COL_IN_USE, json_boolean(json_bool(m, "is_in_use", false)));
+	table_set(t, COL_HEAD, data_cell_block(m, "head_block_num"));
+	table_set(t, COL_LIB, data_cell_block(m, "lib_block_num"));
+	table_set(t, COL_CURRENT, json_boolean(json_bool(m, "current", false)));
+	table_set(t, COL_IN_USE, json_boolean(json_bool(m, "in_use", false)));
 	table_set(t, COL_MADE_ON, data_cell_text(m, "host"));
 	table_set(t, COL_ERROR, data_cell_text(m, "error.message"));
 }
@@ -133,7 +137,7 @@ static int run_ls(struct context *ctx, int argc UNUSED, char **argv UNUSED, stru
 	t = table_new(shown, COL_COUNT);
 	if (!t)
 		return err_nomem(e);
-	if (places_all(&p, ctx, on, e) < 0)
+	if ((local ? places_here(&p, ctx, e) : places_all(&p, ctx, on, e)) < 0)
 		return -1;
 	places_do_all(&p, "ls", NULL);
 	for (size_t i = 0; i < p.n; i++) {
@@ -176,7 +180,7 @@ static void print_line(struct context *ctx, const char *title, const json_t *m, 
 	const json_t *v = json_at(m, key);
 	char text[DATA_TEXT_MAX];
 
-	if (json_is_integer(v))
+	if (json_is_integer(v) && json_integer_value(v))
 		output_line(ctx, "%-16s %lld", title, (long long)json_integer_value(v));
 	else if (*data_text(text, m, key))
 		output_line(ctx, "%-16s %s", title, text);
@@ -256,7 +260,6 @@ static int run_show(struct context *ctx, int argc UNUSED, char **argv, struct er
 		return output_value(ctx, "host", json_string(p.v[0].host), e);
 	m = json_object_get(j, "generation");
 	print_manifest(ctx, &p.v[0], m);
-	print_line(ctx, "sum", j, "sum");
 	return with_files ? print_files(ctx, m, e) : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/pull.h"
 #include "base/str.h"
 #include "base/table.h"
 #include "cli/data_print.h"
@@ -39,7 +40,6 @@ static const struct opt import_opts[] = {
 static const struct opt pull_opts[] = {
 	OPT_ON(on),
 	{ "from", 0, "HOST", "the host that has it", .string = &from },
-	{ "promote", 0, NULL, "make it 'current' there, too", .flag = &promote },
 	{ NULL },
 };
 
@@ -90,8 +90,10 @@ static int run_verify(struct context *ctx, int argc UNUSED, char **argv, struct 
 		return 0;
 	}
 	err_set(e, ERR_UNHEALTHY,
-	        "%.60s on host %.60s is not what it was: %lld files differ, %.200s (%.40s)", name,
-	        host, n, data_text(path, first, "path"), data_text(what, first, "what"));
+	        "%.60s on host %.60s is not what it was: %lld of %lld files differ, first %.200s "
+	        "(%.40s)",
+	        name, host, n, (long long)json_int(j, "files", 0), data_text(path, first, "path"),
+	        data_text(what, first, "what"));
 	return err_hint(e,
 	        "promote another one, then remove it: nodeswarm data promote NAME, "
 	        "nodeswarm data rm %.60s",
@@ -249,16 +251,13 @@ const struct command cmd_data_prune = {
 static int print_made(struct context *ctx, const json_t *j, const char *verb, const char *host)
 {
 	const json_t *m = json_object_get(j, "generation");
-	char name[DATA_TEXT_MAX], size[DATA_TEXT_MAX], clone[DATA_TEXT_MAX];
+	char text[DATA_TEXT_MAX];
 
-	output_line(ctx, "%s %s on host %s%s", verb, data_text(name, m, "name"), host,
+	output_line(ctx, "%s %s on host %s%s", verb, data_text(text, m, "name"), host,
 	        promote ? ", and it is current" : "");
-	output_line(ctx, "  blocks to %lld; %s in %lld files",
-	        (long long)json_int(m, "head_block_num", 0), data_size(size, m, "size_bytes"),
-	        (long long)json_int(
-	                m, "files", (int64_t)json_array_size(json_object_get(m, "files"))));
+	output_line(ctx, "  %s", data_manifest_text(text, m));
 	if (json_is_object(json_object_get(m, "clone")))
-		output_line(ctx, "  %s", data_clone_text(clone, json_object_get(m, "clone")));
+		output_line(ctx, "  %s", data_clone_text(text, json_object_get(m, "clone")));
 	return 0;
 }
 
@@ -304,17 +303,40 @@ const struct command cmd_data_import = {
 	.run = run_import,
 };
 
+static void print_pulled(struct context *ctx, const json_t *j, const char *host)
+{
+	char name[DATA_TEXT_MAX], there[DATA_TEXT_MAX], text[DATA_TEXT_MAX], kept[DATA_TEXT_MAX];
+
+	output_line(ctx, "%s of host %s is %s on host %s%s, and it is current",
+	        data_text(there, j, "name"), from, data_text(name, j, "generation.name"), host,
+	        json_bool(j, "is_new", true) ? "" : ", which had it already");
+	output_line(ctx, "  %s", data_manifest_text(text, json_object_get(j, "generation")));
+	output_line(ctx, "  fetched %s; %s had come before", data_size(text, j, "bytes_fetched"),
+	        data_size(kept, j, "bytes_resumed"));
+}
+
 static int run_pull(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
+	AUTO(places) struct places p = PLACES_INIT;
+	const struct engine_node *node;
+	AUTO(json) json_t *args = NULL;
 	AUTO(json) json_t *j = NULL;
-	char host[256];
 
 	if (!from)
 		return command_usage(ctx, e, "say which host has it: --from HOST");
-	j = carry_out(ctx, "pull",
-	        json_pack("{s:s, s:s, s:b}", "name", argv[0], "from", from, "promote", promote),
-	        host, e);
-	return j ? print_made(ctx, j, "pulled", host) : -1;
+	if (places_agent(&p, ctx, on, e) < 0 || places_node(&p, from, &node, e) < 0)
+		return -1;
+	if (node == p.v[0].node)
+		return command_usage(ctx, e, "it would be pulled from '%s' to itself", from);
+	args = json_pack("{s:s, s:s}", "name", argv[0], "address", node->addr);
+	if (!args)
+		return err_nomem(e);
+	j = places_do(&p, &p.v[0], PULL_VERB, args, e);
+	if (!j || data_output(ctx, j, e) < 0 ||
+	        output_value(ctx, "host", json_string(p.v[0].host), e) < 0)
+		return -1;
+	print_pulled(ctx, j, p.v[0].host);
+	return 0;
 }
 
 const struct command cmd_data_pull = {

@@ -38,6 +38,28 @@ json_t *data_cell_number(const json_t *j, const char *path)
 	return json_is_number(v) ? json_deep_copy(v) : NULL;
 }
 
+json_t *data_cell_block(const json_t *j, const char *path)
+{
+	return json_int(j, path, 0) > 0 ? json_integer(json_int(j, path, 0)) : NULL;
+}
+
+const char *data_manifest_text(char out[DATA_TEXT_MAX], const json_t *m)
+{
+	long long head = (long long)json_int(m, "head_block_num", 0),
+	          lib = (long long)json_int(m, "lib_block_num", 0);
+	char size[DATA_TEXT_MAX], data[DATA_TEXT_MAX];
+	size_t n = 0;
+
+	if (head > 0)
+		n += (size_t)snprintf(out, DATA_TEXT_MAX, "blocks to %lld, ", head);
+	if (lib > 0)
+		n += (size_t)snprintf(out + n, DATA_TEXT_MAX - n, "irreversible to %lld; ", lib);
+	snprintf(out + n, DATA_TEXT_MAX - n, "%.40s in %lld files, %.40s of data",
+	        data_size(size, m, "size_bytes"), (long long)json_int(m, "file_count", 0),
+	        data_size(data, m, "data_bytes"));
+	return out;
+}
+
 const char *data_clone_text(char out[DATA_TEXT_MAX], const json_t *clone)
 {
 	static const struct {

@@ -20,6 +20,13 @@ const char *data_size(char out[DATA_TEXT_MAX], const json_t *j, const char *path
 json_t *data_cell_text(const json_t *j, const char *path);
 json_t *data_cell_number(const json_t *j, const char *path);
 
+/* The number of a block; NULL also for 0, which is "not known". */
+json_t *data_cell_block(const json_t *j, const char *path);
+
+/* "blocks to 12, irreversible to 10; 2.0 GiB in 12 files, 1.5 GiB of data": of a manifest.  Returns
+ * out. */
+const char *data_manifest_text(char out[DATA_TEXT_MAX], const json_t *m);
+
 /* What clone_report_json() says: "reflinked 1.5 GiB, linked 20 MiB; 12 files", or "nothing".
  * Returns out. */
 const char *data_clone_text(char out[DATA_TEXT_MAX], const json_t *clone);

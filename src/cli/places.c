@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/pull.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -100,7 +101,7 @@ static int add_here(struct places *p, struct err *e)
 	return 0;
 }
 
-static int find_node(
+int places_node(
         const struct places *p, const char *on, const struct engine_node **ret, struct err *e)
 {
 	const struct engine_node *found = NULL;
@@ -131,7 +132,7 @@ static int add_node(struct places *p, const char *on, struct err *e)
 
 	if (!on && view_local_node(p->engine, &p->nodes, own, e) < 0)
 		return -1;
-	if (find_node(p, on ? on : own, &node, e) < 0)
+	if (places_node(p, on ? on : own, &node, e) < 0)
 		return -1;
 	if (!add(p, node))
 		return err_nomem(e);
@@ -159,6 +160,24 @@ int places_one(struct places *p, struct context *ctx, const char *on, struct err
 	}
 	p->v[0].is_here = rc == 0 && engine_is_here(p->engine, p->v[0].host);
 	return 0;
+}
+
+int places_agent(struct places *p, struct context *ctx, const char *on, struct err *e)
+{
+	p->ctx = ctx;
+	return open_engine(p, e) < 0 || add_node(p, on, e) < 0 ? -1 : 0;
+}
+
+int places_here(struct places *p, struct context *ctx, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	p->ctx = ctx;
+	rc = open_pool(p, &why, e);
+	if (rc > 0)
+		*e = why;
+	return rc == 0 ? add_here(p, e) : -1;
 }
 
 /* No agent can be asked, or nobody who knows the hosts. */
@@ -199,6 +218,23 @@ int places_all(struct places *p, struct context *ctx, const char *on, struct err
 }
 
 /* --- one operation -------------------------------------------------------------------------- */
+
+static bool is_pull(const char *verb)
+{
+	return strcmp(verb, PULL_VERB) == 0;
+}
+
+/* Whether it may take any time. */
+static bool is_long(const char *verb)
+{
+	return is_pull(verb) || data_op_is_long(verb);
+}
+
+/* An agent's "usage" would not be taken for the operator's. */
+static int check(const char *verb, const json_t *args, struct err *e)
+{
+	return is_pull(verb) ? pull_check(args, e) : data_op_check(verb, args, e);
+}
 
 struct job {
 	struct places *p;
@@ -259,7 +295,7 @@ static void *run(void *arg)
 	if (j->at->is_here)
 		do_here(j);
 	else
-		do_there(j, data_op_is_long(j->verb) ? -1 : QUICK_NS);
+		do_there(j, is_long(j->verb) ? -1 : QUICK_NS);
 	j->is_done = true;
 	return NULL;
 }
@@ -308,7 +344,10 @@ static void show(const struct job *j, struct pace *pace)
 	} else if (ns > LOOK_NS) {
 		look_there(j, pace);
 	}
-	if (ns > NS_PER_SEC && pace->done)
+	/* What is over in a moment has nothing to tell. */
+	if (ns < NS_PER_SEC)
+		return;
+	if (pace->done)
 		snprintf(speed, sizeof(speed), ", %.0f MB/s",
 		        (double)pace->done / 1e6 / ((double)ns / 1e9));
 	if (pace->total)
@@ -316,7 +355,7 @@ static void show(const struct job *j, struct pace *pace)
 		        j->at->host, num_size_text(done, pace->done),
 		        num_size_text(total, pace->total), (unsigned long long)pace->files_done,
 		        (unsigned long long)pace->files_total, speed);
-	else if (ns > NS_PER_SEC)
+	else
 		progress_set(j->p->ctx, "%s on host %s", j->verb, j->at->host);
 }
 
@@ -326,9 +365,11 @@ static void name_failure(const struct job *j, struct err *e)
 	if (j->at->is_here)
 		return;
 	if (e->kind == ERR_INTERRUPTED) {
+		bool goes_on = is_pull(j->verb) || data_op_changes(j->verb);
+
 		err_clear(e);
-		err_set(e, ERR_INTERRUPTED, "no longer waiting: %s goes on on host '%s'", j->verb,
-		        j->at->host);
+		err_set(e, ERR_INTERRUPTED, "no longer waiting: host '%s' %s %s", j->at->host,
+		        goes_on ? "goes on with" : "ends", j->verb);
 		return;
 	}
 	err_wrap(e, "host '%s'", j->at->host);
@@ -342,8 +383,7 @@ json_t *places_do(
 	pthread_t thread;
 	int rc;
 
-	/* An agent's "usage" would not be taken for the operator's. */
-	if (data_op_check(verb, args, e) < 0)
+	if (check(verb, args, e) < 0)
 		return NULL;
 	rc = pthread_create(&thread, NULL, run, &j);
 	if (rc != 0) {

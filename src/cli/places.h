@@ -63,11 +63,21 @@ struct places {
  */
 int places_one(struct places *p, struct context *ctx, const char *on, struct err *e) NODISCARD;
 
+/* The same, but always through the host's agent: for what only agents can do. */
+int places_agent(struct places *p, struct context *ctx, const char *on, struct err *e) NODISCARD;
+
+/* The node of that host name or node id, of a place that an engine knows.  ERR_NOT_FOUND. */
+int places_node(const struct places *p, const char *host, const struct engine_node **ret,
+        struct err *e) NODISCARD;
+
 /*
  * All hosts of the swarm (on: only that one).  Without agents, or without an engine that answers,
  * only this host, if its pool is here; a note says so.
  */
 int places_all(struct places *p, struct context *ctx, const char *on, struct err *e) NODISCARD;
+
+/* This host's pool and nothing else: needs no engine. */
+int places_here(struct places *p, struct context *ctx, struct err *e) NODISCARD;
 
 void places_release(struct places *p);
 

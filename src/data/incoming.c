@@ -510,7 +510,7 @@ int incoming_commit(struct incoming *in, const struct pool *p, struct manifest *
 		return err_sys(e, errno, "move the files of '%s'", in->m->name);
 	if (generation_commit(&w, p, &m, promote, false, e) < 0) {
 		/* Unless it has its name, and only the last word of it is not on disk. */
-		if (w.fd >= 0 && faccessat(in->list_fd, w.tmp, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (w.tmp[0])
 			(void)!renameat(w.fd, DATA, in->fd, DATA);
 		return -1;
 	}

@@ -62,6 +62,11 @@ static const struct op *find(const char *verb)
 	return NULL;
 }
 
+bool data_op_is(const char *verb)
+{
+	return find(verb) != NULL;
+}
+
 bool data_op_changes(const char *verb)
 {
 	const struct op *o = find(verb);

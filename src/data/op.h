@@ -62,6 +62,8 @@ json_t *data_op(
 /* Only look at what is asked for: 0, or ERR_USAGE. */
 int data_op_check(const char *verb, const json_t *args, struct err *e) NODISCARD;
 
+bool data_op_is(const char *verb);
+
 /* Whether it changes anything. */
 bool data_op_changes(const char *verb);
 

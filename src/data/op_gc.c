@@ -3,7 +3,7 @@
  *
  * Everything is looked at first and listed; with "remove" each thing is removed as it is listed.
  * A slot's directory is renamed first, with its lock held, so that whoever comes meanwhile finds
- * either all of it or nothing; .gone- directories of a gc that was killed are leftovers.
+ * either all of it or nothing.  The locks are the slot's, then services/<service>/.lock.
  */
 
 #include <dirent.h>
@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -25,10 +24,11 @@
 #include "data/record.h"
 #include "data/restore.h"
 #include "data/slots.h"
+#include "data/tmpdir.h"
 #include "data/usage.h"
 
 #define AGE_DEFAULT_S (7 * 24 * 3600)
-#define GONE_PREFIX   ".gone-"
+#define SERVICE_LOCK  ".lock"
 /* The two of data/restore.h. */
 #define DATA_NEW   ".data-new"
 #define DATA_READY ".data-ready"
@@ -122,45 +122,34 @@ static int64_t changed_ns(int slot_fd)
 	return own > at ? own : at;
 }
 
-/* A name in the quarantine that no other gc has. */
-static char *gone_name(const struct slot *s, struct err *e)
+/* Under the slot's lock: off the list, and then deleted. */
+static int bury_slot(const struct gc *g, const struct slot *s, struct err *e)
 {
-	uint64_t r = 0;
-	char *name;
-
-	if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r)) {
-		err_sys(e, errno, "getrandom");
-		return NULL;
-	}
-	name = str_fmt(GONE_PREFIX "%s.%llu-%016llx", s->service, (unsigned long long)s->number,
-	        (unsigned long long)r);
-	if (!name)
-		err_nomem(e);
-	return name;
-}
-
-static int move_away(
-        const struct gc *g, const struct slot *s, int to, const char *as, struct err *e)
-{
+	AUTO(tmpdir_dead) struct tmpdir_dead dead = TMPDIR_DEAD_INIT;
 	AUTO(free) char *dir = str_fmt("services/%s", s->service);
-	AUTO(close_fd) int from = -1;
-	char number[24];
+	AUTO(close_fd) int from = -1, lock = -1;
+	char number[24], tmp[TMPDIR_NAME_SIZE];
 
 	if (!dir)
 		return err_nomem(e);
 	from = fs_open_dir_at(g->c->pool->fd, dir, false, 0, e);
-	if (from < 0)
+	if (from < 0 || tmpdir_lock(&lock, from, SERVICE_LOCK, e) < 0)
 		return -1;
+	tmpdir_collect(&dead, from);
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)s->number);
-	if (renameat(from, number, to, as) < 0)
-		return err_sys(e, errno, "move '%s' away", s->path);
-	return 0;
+	/* Its directory is ours until it is deleted. */
+	if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, errno, "lock '%s'", s->path);
+	if (tmpdir_bury(from, number, tmp, e) < 0)
+		return -1;
+	auto_close_fd(&lock);
+	lock = -1;
+	return fs_remove_tree_at(from, tmp, e);
 }
 
 static int remove_slot(const struct gc *g, const struct slot *s, struct err *e)
 {
-	AUTO(close_fd) int lock = -1, to = -1;
-	AUTO(free) char *name = NULL;
+	AUTO(close_fd) int lock = -1;
 	int64_t at = 0;
 	int rc = lockfile_try_at(&lock, s->fd, SLOT_LOCK, NULL, e);
 
@@ -173,11 +162,7 @@ static int remove_slot(const struct gc *g, const struct slot *s, struct err *e)
 		err_clear(e);
 	if (g->now_ns - at < g->age_ns)
 		return err_set(e, ERR_CONFLICT, "'%s' was used just now", s->path);
-	to = fs_open_dir_at(g->c->pool->fd, QUARANTINE_DIR, true, 0700, e);
-	name = to < 0 ? NULL : gone_name(s, e);
-	if (!name || move_away(g, s, to, name, e) < 0)
-		return -1;
-	return fs_remove_tree_at(to, name, e);
+	return bury_slot(g, s, e);
 }
 
 static int gc_slot(const struct gc *g, const struct slots_entry *entry, struct err *e)
@@ -296,7 +281,7 @@ static bool is_abandoned(const struct gc *g, int dirfd, const char *name, int *r
 {
 	bool is_pull = str_starts(name, INCOMING_PREFIX, NULL);
 
-	if (!is_pull && !str_starts(name, ".tmp-", NULL))
+	if (!is_pull && !str_starts(name, TMPDIR_PREFIX, NULL))
 		return false;
 	*ret_fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
@@ -304,39 +289,45 @@ static bool is_abandoned(const struct gc *g, int dirfd, const char *name, int *r
 	return !is_pull || incoming_is_stale(*ret_fd, g->now_ns);
 }
 
-static int gc_work(const struct gc *g, int dirfd, const char *name, struct err *e)
+static int gc_work(const struct gc *g, const char *dir, int dirfd, const char *name, struct err *e)
 {
 	AUTO(close_fd) int fd = -1;
 
-	return is_abandoned(g, dirfd, name, &fd) ? leftover(g, dirfd, GENERATION_DIR, name, e) : 0;
+	return is_abandoned(g, dirfd, name, &fd) ? leftover(g, dirfd, dir, name, e) : 0;
 }
 
-static int gc_gone(const struct gc *g, int dirfd, const char *name, struct err *e)
-{
-	return str_starts(name, GONE_PREFIX, NULL) ? leftover(g, dirfd, QUARANTINE_DIR, name, e)
-	                                           : 0;
-}
+typedef int entry_fn(
+        const struct gc *g, const char *dir, int dirfd, const char *name, struct err *e);
 
-typedef int entry_fn(const struct gc *g, int dirfd, const char *name, struct err *e);
-
-static int each_entry(const struct gc *g, const char *path, entry_fn *fn, struct err *e)
+static int each_entry(const struct gc *g, const char *dir, entry_fn *fn, struct err *e)
 {
-	AUTO(close_fd) int fd = fs_open_dir_at(g->c->pool->fd, path, false, 0, e);
+	AUTO(close_fd) int fd = fs_open_dir_at(g->c->pool->fd, dir, false, 0, e);
 	AUTO(closedir) DIR *d = NULL;
 	struct dirent *ent;
 
-	if (fd < 0 && e->kind == ERR_NOT_FOUND) {
+	if (fd < 0 && (e->kind == ERR_NOT_FOUND || e->sys_errno == ENOTDIR)) {
 		err_clear(e);
 		return 0;
 	}
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
-		return fd < 0 ? -1 : err_sys(e, errno, "list '%s'", path);
+		return fd < 0 ? -1 : err_sys(e, errno, "list '%s'", dir);
 	fd = -1;
 	while ((ent = readdir(d)))
-		if (check_cancel(g, e) < 0 || fn(g, dirfd(d), ent->d_name, e) < 0)
+		if (check_cancel(g, e) < 0 || fn(g, dir, dirfd(d), ent->d_name, e) < 0)
 			return -1;
 	return 0;
+}
+
+static int gc_service(
+        const struct gc *g, const char *dir, int dirfd UNUSED, const char *name, struct err *e)
+{
+	AUTO(free) char *path = NULL;
+
+	if (!str_is_name(name, SLOT_SERVICE_MAX))
+		return 0;
+	path = str_fmt("%s/%s", dir, name);
+	return path ? each_entry(g, path, gc_work, e) : err_nomem(e);
 }
 
 json_t *op_gc(const struct op_context *c, const json_t *args, struct err *e)
@@ -365,7 +356,8 @@ json_t *op_gc(const struct op_context *c, const json_t *args, struct err *e)
 		return op_result(NULL, e);
 	if (gc_slots(&g, e) < 0 || gc_quarantine(&g, e) < 0 ||
 	        each_entry(&g, GENERATION_DIR, gc_work, e) < 0 ||
-	        each_entry(&g, QUARANTINE_DIR, gc_gone, e) < 0 ||
+	        each_entry(&g, QUARANTINE_DIR, gc_work, e) < 0 ||
+	        each_entry(&g, "services", gc_service, e) < 0 ||
 	        pool_space_at(&space, c->pool->fd, e) < 0)
 		return NULL;
 	return op_result(

@@ -153,7 +153,7 @@ static int order_again(struct job *j, struct err *e)
 		return 0;
 	if (j->tries < TARGET_TRIES_MAX)
 		return give_order(j, e);
-	err_set(e, ERR_TIMEOUT, "its supervisor does not take the order");
+	err_set(e, ERR_UNAVAILABLE, "its supervisor does not take the order");
 	return err_hint(e, "is it of an older version? 'nodeswarm doctor' compares them");
 }
 
@@ -214,41 +214,50 @@ static int follow(struct job *j, struct deadline *dl, struct err *e)
 	return -1;
 }
 
-/* Who stops waiting stops nothing. */
-static int turn(struct job *j, struct deadline *dl, struct err *e)
+static void describe_last(const struct job *j, char *out, size_t size)
 {
-	struct err why = ERR_INIT;
-	struct agent_work k = { 0 };
 	AUTO(json) json_t *status = json_pack("{s:O*}", "work", j->w->work);
-	bool is_known = agent_work_parse(&k, status, &why) == 0;
+	struct agent_work k = { 0 };
+	struct err ignored = ERR_INIT;
+
+	describe(j, agent_work_parse(&k, status, &ignored) == 0 ? &k : NULL, out, size);
+}
+
+/* Who stops waiting stops nothing, wherever he was interrupted. */
+static int say_goes_on(const struct job *j, struct err *e)
+{
 	char still[300];
 
-	err_clear(&why);
-	describe(j, is_known ? &k : NULL, still, sizeof(still));
-	if (deadline_turn(j->d, dl, still, &why) == 0)
-		return 0;
-	*e = why;
-	*e->hint = '\0';
-	return err_hint(e, GOES_ON_HINT, j->w->kind, j->w->name);
+	if (e->kind == ERR_INTERRUPTED) {
+		describe_last(j, still, sizeof(still));
+		err_clear(e);
+		err_set(e, ERR_INTERRUPTED, "no longer waiting: %s", still);
+	}
+	if (e->kind == ERR_INTERRUPTED || e->kind == ERR_TIMEOUT) {
+		*e->hint = '\0';
+		err_hint(e, GOES_ON_HINT, j->w->kind, j->w->name);
+	}
+	return -1;
 }
 
 static int watch(struct job *j, struct deadline *dl, struct err *e)
 {
+	char still[300];
 	int rc = 1;
 
 	while (rc > 0 && j->d->wait_ns != 0) {
-		rc = turn(j, dl, e);
+		describe_last(j, still, sizeof(still));
+		rc = deadline_turn(j->d, dl, still, e);
 		if (rc == 0)
 			rc = follow(j, dl, e);
-		/* The engine's calls are cut by a Ctrl-C, too. */
-		if (rc < 0 && e->kind == ERR_INTERRUPTED && !*e->hint)
-			err_hint(e, GOES_ON_HINT, j->w->kind, j->w->name);
 	}
+	if (rc < 0)
+		return say_goes_on(j, e);
 	if (rc > 0 && j->refused.kind != ERR_NONE) {
 		*e = j->refused;
 		return -1;
 	}
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 /* --- both --------------------------------------------------------------------------------- */
