@@ -159,6 +159,8 @@ wraps_test_output := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
+wraps_test_usage := ioctl
+wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)

@@ -96,7 +96,7 @@ take_away()
 		rm -f "$file"
 		say "removed $file"
 		case $(dirname "$file") in
-		*.d | *.wants | */lib/nodeswarm) rmdir "$(dirname "$file")" 2>/dev/null || true ;;
+		*.d | *.wants | *.requires | */lib/nodeswarm) rmdir "$(dirname "$file")" 2>/dev/null || true ;;
 		esac
 	done
 }

@@ -8,6 +8,11 @@
 #   --mount SOURCE      a block device, or a file with a file system in it, to be mounted there;
 #                       without it the pool is a directory
 #   --make-fs TYPE      make that file system first (xfs, ext4), only if SOURCE holds none
+#   --size SIZE         the pool is an image of that size with XFS, for hosts on ext4: what
+#                       'nodeswarm pool init --size' does, which writes a mount unit and no fstab;
+#                       a larger SIZE later makes it grow
+#   --image FILE        the image's file (default DIR.img)
+#   --sparse            do not reserve the image's space
 #   --address ADDRESS   this host's swarm address (default: what docker says, if it
 #                       is in a swarm, else the one that POOL/host.json has)
 #   --stop-timeout TIME how long a shutdown waits for chain nodes (default 2h, as in the stack files)
@@ -18,6 +23,7 @@
 #
 #   POOL/pool.json, POOL/host.json
 #   /etc/fstab                                          with --mount: a block of its own
+#   /etc/systemd/system/<DIR>.mount                     with --size
 #   /etc/systemd/system/docker.service.d/60-nodeswarm.conf    docker needs the pool's mount
 #   /etc/systemd/system/nodeswarm-quiesce.service       chain nodes stop before docker does
 #   /etc/systemd/system/TARGET.d/60-nodeswarm.conf      no forced reboot after 30 minutes
@@ -34,7 +40,7 @@ COPY=/usr/local/lib/nodeswarm/nodeswarm
 PATH=$PATH:$here/../build:$(dirname "$COPY")
 
 pool=${NODESWARM_POOL:-/var/lib/nodeswarm}
-source='' make_fs='' address='' timeout=2h undo=''
+source='' make_fs='' size='' image='' sparse='' address='' timeout=2h undo=''
 MARK=.nodeswarm-not-mounted # POOL_UNMOUNTED_MARK of src/data/pool.h
 UNITS=/etc/systemd/system
 # Those that have a JobTimeoutSec of 30 minutes and then force it: systemd 240 and later.
@@ -47,6 +53,9 @@ while [ $# -gt 0 ]; do
 	--pool) value "$@" && pool=$2 && shift ;;
 	--mount) value "$@" && source=$2 && shift ;;
 	--make-fs) value "$@" && make_fs=$2 && shift ;;
+	--size) value "$@" && size=$2 && shift ;;
+	--image) value "$@" && image=$2 && shift ;;
+	--sparse) sparse=1 ;;
 	--address) value "$@" && address=$2 && shift ;;
 	--stop-timeout) value "$@" && timeout=$2 && shift ;;
 	--dry-run) dry=1 ;;
@@ -64,6 +73,8 @@ case $make_fs in
 *) usage_error "--make-fs knows xfs and ext4" ;;
 esac
 [ -z "$make_fs" ] || [ -n "$source" ] || usage_error '--make-fs needs --mount'
+[ -z "$size" ] || [ -z "$source" ] || usage_error '--size makes an image of its own: it does not go with --mount'
+[ -z "$image$sparse" ] || [ -n "$size" ] || usage_error '--image and --sparse need --size'
 need_root
 
 is_systemd()
@@ -91,6 +102,26 @@ read_fstab()
 		die 'cannot read /etc/fstab'
 	fstab_rest=${fstab_rest%.}
 	fstab_pool=$(awk '/^# nodeswarm: begin/ { ours = 1 } ours && !/^#/ && NF { print $2; exit } /^# nodeswarm: end/ { ours = 0 }' /etc/fstab)
+}
+
+# read_unit: into $mount_unit the unit of a 'nodeswarm pool init --size', that of $pool if there are
+# several, and into $unit_pool its directory.
+read_unit()
+{
+	local file
+	mount_unit='' unit_pool=''
+	for file in "$UNITS"/*.mount; do
+		grep -qs "^# Written by 'nodeswarm pool init --size'" "$file" || continue
+		mount_unit=$(basename "$file")
+		unit_pool=$(sed -n 's/^Where=//p' "$file")
+		[ "$unit_pool" != "$(realpath -m "$pool")" ] || return 0
+	done
+}
+
+is_image()
+{
+	read_unit
+	[ -n "$mount_unit" ] && [ "$unit_pool" = "$(realpath -m "$pool")" ]
 }
 
 # into $type what file system SOURCE holds
@@ -157,6 +188,7 @@ prepare_mount()
 	need blkid findmnt losetup mountpoint
 	[ -b "$source" ] || [ -f "$source" ] || die "'$source' is neither a block device nor a file"
 	# All that can be refused is so before anything is written.
+	! is_image || die "'$pool' is an image of 'nodeswarm pool init --size' (unit $mount_unit): --undo first"
 	read_fstab
 	other=$(awk -v p="$pool" '$2 == p && !/^#/' <<<"$fstab_rest")
 	[ -z "$other" ] || die "/etc/fstab has another line for '$pool': $other"
@@ -186,7 +218,9 @@ prepare_mount()
 
 prepare_pool()
 {
-	if [ -n "$source" ]; then
+	if [ -n "$size" ]; then
+		nodeswarm pool init "$pool" --size "$size" ${image:+--image "$image"} ${sparse:+--sparse} ${dry:+--dry-run}
+	elif [ -n "$source" ]; then
 		prepare_mount
 	elif [ -e "$pool/$MARK" ]; then
 		die "'$pool' was prepared as a mount and is not mounted: mount it, or --undo first"
@@ -210,7 +244,7 @@ write_host_json()
 	if [ -z "$address" ] && [ -r "$pool/host.json" ]; then
 		address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$pool/host.json")
 	fi
-	if [ -n "$source" ] || grep -qs '^# nodeswarm: begin' /etc/fstab; then
+	if [ -n "$source$size" ] || is_image || grep -qs '^# nodeswarm: begin' /etc/fstab; then
 		is_mount=true
 	fi
 	[ -z "$dry" ] || [ -d "$pool" ] || { say "would write $pool/host.json" && return; }
@@ -312,13 +346,15 @@ undo_mount()
 	local text=''
 	[ ! -r "$pool/host.json" ] || text=$(cat "$pool/host.json")
 	take_away "$pool/host.json"
-	[ -n "$fstab_pool" ] || return 0
+	[ -n "$fstab_pool$mount_unit" ] || return 0
 	if is_mounted && ! run umount "$pool"; then
 		[ -z "$text" ] || put "$pool/host.json" 644 <<<"$text"
 		die "'$pool' is in use and stays mounted: stop docker, run this again"
 	fi
-	put /etc/fstab 644 < <(printf '%s' "$fstab_rest")
+	[ -z "$fstab_pool" ] || put /etc/fstab 644 < <(printf '%s' "$fstab_rest")
 	take_away "$pool/$MARK"
+	[ -z "$mount_unit" ] || take_away "$UNITS/local-fs.target.wants/$mount_unit" "$UNITS/docker.service.requires/$mount_unit" \
+		"$UNITS/$mount_unit"
 }
 
 undo_all()
@@ -330,7 +366,8 @@ undo_all()
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done
 	read_fstab
-	pool=${fstab_pool:-$pool}
+	read_unit
+	pool=${fstab_pool:-${unit_pool:-$pool}}
 	# umount is what can fail: first, so that a second run finds all the rest, and the host works until then.
 	undo_mount
 	take_away "${files[@]}"

@@ -25,7 +25,7 @@
 #define TEXT_MAX   (4U << 20) /* of mountinfo and fstab */
 #define UNIT_MAX   4096
 #define LOOP_MAJOR 7 /* Documentation/admin-guide/devices.txt */
-/* The same line as prepare-host.sh writes; anything may stand there. */
+/* The same line as prepare-host.sh writes. */
 #define MARK_TEXT "This directory is seen only while the pool is not mounted on it.\n"
 
 /* --- pure parts --------------------------------------------------------------------------- */
@@ -321,7 +321,7 @@ static int step_image(struct work *k, struct err *e)
 
 static int step_dir(struct work *k, struct err *e)
 {
-	AUTO(close_fd) int fd = -1;
+	AUTO(close_fd) int fd = -1, mark = -1;
 
 	if (k->is_mounted)
 		return 0;
@@ -335,7 +335,13 @@ static int step_dir(struct work *k, struct err *e)
 		fd = fs_open_dir_at(AT_FDCWD, k->dir, true, 0755, e);
 	if (fd < 0)
 		return err_wrap(e, "make '%s'", k->dir);
-	return fs_write_at(fd, POOL_UNMOUNTED_MARK, MARK_TEXT, strlen(MARK_TEXT), 0644, e);
+	/* It is there or not; what stands in it does not matter. */
+	mark = openat(fd, POOL_UNMOUNTED_MARK,
+	        O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (mark < 0 || fs_write_all(mark, MARK_TEXT, strlen(MARK_TEXT)) < 0 || fsync(mark) < 0 ||
+	        fsync(fd) < 0)
+		return err_sys(e, errno, "mark the directory '%s'", k->dir);
+	return 0;
 }
 
 static char *unit_text(const struct work *k)

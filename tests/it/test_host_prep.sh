@@ -172,6 +172,31 @@ check 'it is not mounted any more' expect_fail any '' mountpoint -q "$POOL"
 check 'fstab is as before' test "$(cat /etc/fstab)" = '# a line of the host'
 rmdir "$POOL"
 
+# --- an image as pool --------------------------------------------------------------------------
+
+if command -v mkfs.xfs xfs_growfs >/dev/null; then
+	rm -f "$IMAGE"
+	before=$(snapshot)
+	check '--size and --mount are two ways' expect_fail 2 'does not go with' prepare --size 300M --mount "$IMAGE"
+	check 'dry-run of an image changes nothing' same prepare --dry-run --size 300M
+	check 'prepare an image' prepare --size 300M
+	check 'XFS is mounted' test "$(findmnt -no FSTYPE "$POOL")" = xfs
+	check 'not by fstab' test "$(cat /etc/fstab)" = '# a line of the host'
+	check 'host.json says mount, too' test "$(jq .is_mount "$POOL/host.json")" = true
+	check 'again: an image' same prepare --size 300M
+	check 'without the option: still an image' same prepare
+	check 'a source for it is refused' expect_fail 1 'is an image of' prepare --mount "$IT_DIR/swap.img"
+	exec 8<"$POOL/pool.json"
+	check 'undo of an image in use is refused' expect_fail 1 'is in use' prepare --undo
+	exec 8<&-
+	check 'undo of the image' "$SWARM/prepare-host.sh" --undo
+	check 'its data stays' test -s "$POOL.img"
+	rm "$POOL.img" && rmdir "$POOL"
+	check 'all is as before' diff <(echo "$before") <(snapshot)
+else
+	skip 'an image as pool' 'no xfsprogs here'
+fi
+
 # --- what the unit runs ------------------------------------------------------------------------
 
 state()
