@@ -4,7 +4,8 @@
  * Locks, all of them flock(), in the order in which they are taken; nobody takes one to the left
  * of one that he holds:
  *
- *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp- directories
+ *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp-
+ *directories
  *
  * generations/lock, LOCK_EX    whoever makes a name appear or disappear in generations/, or asks
  *                              who is in use.  Held for a few system calls and syncs, never while
@@ -86,7 +87,8 @@ int generation_read_current(int list_fd, char ret[GENERATION_NAME_SIZE], struct 
 			return 0;
 		}
 	}
-	err_set(e, ERR_PROTOCOL, "'%s' is not a link to a generation beside it", GENERATION_CURRENT);
+	err_set(e, ERR_PROTOCOL, "'%s' is not a link to a generation beside it",
+	        GENERATION_CURRENT);
 	return err_hint(e, "say what it should be with 'nodeswarm data promote NAME'");
 }
 
@@ -344,9 +346,9 @@ static int hold_dir(int *ret_fd, char ret_name[GENERATION_NAME_SIZE], int list_f
 		if (rc == 0)
 			return 0;
 		/* `current` went on to another, and the one that it was is gone. */
-		if (rc < 0 && (e->kind != ERR_NOT_FOUND ||
-		                      resolve(again, list_fd, name, &other) < 0 ||
-		                      strcmp(again, ret_name) == 0))
+		if (rc < 0 &&
+		        (e->kind != ERR_NOT_FOUND || resolve(again, list_fd, name, &other) < 0 ||
+		                strcmp(again, ret_name) == 0))
 			return -1;
 		err_clear(e);
 		if (clock_mono_ns() > until)
@@ -428,7 +430,8 @@ int generation_verify(const struct pool *p, const char *name, struct clone_progr
 		return 0;
 	err_set(e, ERR_UNHEALTHY, "generation '%s': %zu of %zu files differ, the first is '%s': %s",
 	        h.m.name, n, h.m.files.n, d.path, d.what);
-	return err_hint(e, "do not start from it: promote another one, then remove it with "
-	                   "'nodeswarm data rm %s'",
+	return err_hint(e,
+	        "do not start from it: promote another one, then remove it with "
+	        "'nodeswarm data rm %s'",
 	        h.m.name);
 }

@@ -82,8 +82,9 @@ static int read_highest(struct highest *h, int list_fd, struct err *e)
 	if (rc == 0 && num_uint(&said, str_trim(b.data), 0, NUMBER_MAX, e) < 0) {
 		e->kind = ERR_PROTOCOL;
 		err_wrap(e, "'%s/%s'", GENERATION_DIR, NUMBER_FILE);
-		return err_hint(e, "it should have the highest number of a generation there ever "
-		                   "was; write that into it");
+		return err_hint(e,
+		        "it should have the highest number of a generation there ever "
+		        "was; write that into it");
 	}
 	h->number = said;
 	return generation_each_name(list_fd, note_number, h, e);
@@ -239,7 +240,8 @@ static int check_chain(int list_fd, const struct manifest *m, struct err *e)
 		return 0;
 	err_set(e, ERR_CONFLICT, "it is of chain %.16s..., and '%s', which is current, of %.16s...",
 	        m->chain_id, name, was.chain_id);
-	return err_hint(e, "one pool serves one chain: use another pool, or say that this is meant");
+	return err_hint(
+	        e, "one pool serves one chain: use another pool, or say that this is meant");
 }
 
 /* What is written must be what can be read: there is no second try. */
@@ -408,8 +410,8 @@ int generation_remove(const struct pool *p, const char *name, struct err *e)
 	auto_close_fd(&l.lock);
 	l.lock = -1;
 	if (fs_remove_tree_at(l.fd, tmp, e) < 0)
-		return err_wrap(e, "generation '%s' is off the list, but not all of it is deleted",
-		        name);
+		return err_wrap(
+		        e, "generation '%s' is off the list, but not all of it is deleted", name);
 	return 0;
 }
 

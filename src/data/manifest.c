@@ -80,16 +80,16 @@ json_t *manifest_json(const struct manifest *m, bool with_files)
 	        (json_int_t)m->head_block_num, "head_block_id", m->head_block_id, "lib_block_num",
 	        (json_int_t)m->lib_block_num, "lib_block_id", m->lib_block_id, "first_block_num",
 	        (json_int_t)m->first_block_num, "nodeos_version", m->nodeos_version,
-	        "database_format", m->database_format, "integrity_hash", m->integrity_hash, "source",
-	        m->source, "host", m->host, "origin", m->origin, "created",
+	        "database_format", m->database_format, "integrity_hash", m->integrity_hash,
+	        "source", m->source, "host", m->host, "origin", m->origin, "created",
 	        clock_text(created, m->created_ns), "file_count", (json_int_t)m->files.n,
 	        "size_bytes", (json_int_t)m->files.size_bytes, "data_bytes",
 	        (json_int_t)m->files.data_bytes);
 	if (!j || (m->clone && json_object_set(j, "clone", m->clone) < 0))
 		return NULL;
-	if (with_files && (json_object_set_new(j, "digest", json_string(tree_sum(sum, &m->files))) <
-	                                  0 ||
-	                          json_object_set_new(j, "files", files_json(&m->files)) < 0))
+	if (with_files &&
+	        (json_object_set_new(j, "digest", json_string(tree_sum(sum, &m->files))) < 0 ||
+	                json_object_set_new(j, "files", files_json(&m->files)) < 0))
 		return NULL;
 	return TAKE(j);
 }

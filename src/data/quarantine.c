@@ -96,8 +96,7 @@ static int make_entry(char ret_name[QUARANTINE_NAME_SIZE], int shelf_fd,
 
 		if (i > 1)
 			(void)snprintf(again, sizeof(again), "-%u", i);
-		(void)snprintf(
-		        ret_name, QUARANTINE_NAME_SIZE, "%s-%s%s", note->slot, at, again);
+		(void)snprintf(ret_name, QUARANTINE_NAME_SIZE, "%s-%s%s", note->slot, at, again);
 		if (mkdirat(shelf_fd, ret_name, 0755) == 0)
 			return 0;
 		if (errno != EEXIST)
@@ -109,10 +108,10 @@ static int make_entry(char ret_name[QUARANTINE_NAME_SIZE], int shelf_fd,
 static int fill_entry(int fd, const struct quarantine_note *note, struct err *e)
 {
 	char at[CLOCK_TEXT_MAX];
-	AUTO(json) json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "format",
-	        QUARANTINE_FORMAT, "slot", note->slot, "why", note->why, "at",
-	        clock_text(at, note->at_ns), "generation", note->generation, "verdict",
-	        note->verdict);
+	AUTO(json)
+	json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "format", QUARANTINE_FORMAT, "slot",
+	        note->slot, "why", note->why, "at", clock_text(at, note->at_ns), "generation",
+	        note->generation, "verdict", note->verdict);
 	AUTO(free) char *text = j ? json_text(j, true) : NULL;
 
 	if (!text)
@@ -245,8 +244,8 @@ static int read_entry(struct quarantine_entry *q, int shelf_fd, const char *name
 	return fs_walk_at(fd, QUARANTINE_DATA, add_blocks, NULL, &q->data_bytes, e);
 }
 
-static int add_entry(struct quarantine *q, size_t *cap, int shelf_fd, const char *name,
-        struct err *e)
+static int add_entry(
+        struct quarantine *q, size_t *cap, int shelf_fd, const char *name, struct err *e)
 {
 	int rc;
 
@@ -360,8 +359,7 @@ static int remove_unfilled(int shelf_fd, struct err *e)
 
 		if (!str_is_name(ent->d_name, NAME_MAX_BYTES))
 			continue;
-		fd = openat(shelf_fd, ent->d_name,
-		        O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(shelf_fd, ent->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0 || fstatat(fd, QUARANTINE_DATA, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
 		        errno != ENOENT)
 			continue;
@@ -375,8 +373,7 @@ static int remove_unfilled(int shelf_fd, struct err *e)
 	return 0;
 }
 
-void quarantine_plan(
-        bool *remove, const struct quarantine *q, const struct quarantine_limit *l)
+void quarantine_plan(bool *remove, const struct quarantine *q, const struct quarantine_limit *l)
 {
 	uint64_t bytes = 0;
 
@@ -394,8 +391,8 @@ void quarantine_plan(
 	}
 }
 
-int quarantine_bound(const struct pool *p, const struct quarantine_limit *l,
-        quarantine_gone_fn *fn, void *arg, struct err *e)
+int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, quarantine_gone_fn *fn,
+        void *arg, struct err *e)
 {
 	AUTO(quarantine) struct quarantine q = { 0 };
 	AUTO(free) bool *remove = NULL;

@@ -8,8 +8,8 @@
  *	.data-ready   data/   it means
  *	no            any     nothing was swapped, or all of it: .from-snapshot-ready goes
  *	yes           yes     not swapped: .data-ready goes, and so does .from-snapshot-ready
- *	yes           no      half way: SLOT_FROM_SNAPSHOT becomes what .from-snapshot-ready says, or
- *	                      goes if that is not there; then .data-ready becomes data/
+ *	yes           no      half way: SLOT_FROM_SNAPSHOT becomes what .from-snapshot-ready says,
+ *or goes if that is not there; then .data-ready becomes data/
  *
  * .data-ready is never deleted under that name: what is left of it half way would be taken for a
  * whole one.  It is renamed to .data-new first.
@@ -321,8 +321,8 @@ static int make_from_snapshot(const struct slot *s, const struct generation_hold
 	AUTO(close_fd) int dir = -1;
 
 	if (!snapshot_name(&from->m))
-		return err_set(e, ERR_PROTOCOL, "generation '%s' is not one snapshot",
-		        from->m.name);
+		return err_set(
+		        e, ERR_PROTOCOL, "generation '%s' is not one snapshot", from->m.name);
 	dir = fs_open_dir_at(s->fd, DATA_NEW, true, 0755, e);
 	if (dir < 0)
 		return -1;
@@ -351,8 +351,9 @@ static int make_new(const struct slot *s, const struct generation_hold *from, st
 static int make_ready(const struct slot *s, const struct generation_hold *from, struct err *e)
 {
 	if (from->m.kind == GENERATION_SNAPSHOT) {
-		AUTO(json) json_t *j = json_pack("{s:i, s:s, s:s}", "format", 1, "generation",
-		        from->m.name, "file", snapshot_name(&from->m));
+		AUTO(json)
+		json_t *j = json_pack("{s:i, s:s, s:s}", "format", 1, "generation", from->m.name,
+		        "file", snapshot_name(&from->m));
 		AUTO(free) char *text = j ? json_text(j, false) : NULL;
 
 		if (!text)
@@ -386,8 +387,9 @@ static int look_at_old(const struct slot *s, uint64_t *ret_files, struct err *e)
 		return errno == ENOENT ? 1 : err_sys(e, errno, "stat '%s/data'", s->path);
 	if (!S_ISDIR(st.st_mode)) {
 		err_set(e, ERR_CONFLICT, "'%s/data' is not a directory", s->path);
-		return err_hint(e, "what is behind a symbolic link is not ours to replace: put the "
-		                   "whole pool where the room is");
+		return err_hint(e,
+		        "what is behind a symbolic link is not ours to replace: put the "
+		        "whole pool where the room is");
 	}
 	return fs_walk_at(s->fd, DATA_DIR, count_file, NULL, ret_files, e);
 }
@@ -413,8 +415,7 @@ static int move_old(const struct pool *p, const struct slot *s, uint64_t files, 
 		.at_ns = clock_real_ns() };
 
 	if (files) {
-		(void)snprintf(
-		        note.slot, sizeof(note.slot), "%s.%" PRIu64, s->service, s->number);
+		(void)snprintf(note.slot, sizeof(note.slot), "%s.%" PRIu64, s->service, s->number);
 		return quarantine_put(ret_name, p, s->fd, DATA_DIR, &note, e);
 	}
 	if (fs_remove_tree_at(s->fd, DATA_GONE, e) < 0 ||
@@ -440,8 +441,7 @@ static int swap(const struct pool *p, const struct slot *s, const char *why,
 	uint64_t files;
 	int rc = look_at_old(s, &files, e);
 
-	if (rc < 0 ||
-	        (rc == 0 && move_old(p, s, files, why, r->generation, r->quarantined, e) < 0))
+	if (rc < 0 || (rc == 0 && move_old(p, s, files, why, r->generation, r->quarantined, e) < 0))
 		return -1;
 	return finish(s, e);
 }

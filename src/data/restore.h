@@ -99,8 +99,8 @@ struct quarantine_limit {
 /* Pure: sets remove[i] for each of q->v[i] that has to go. */
 void quarantine_plan(bool *remove, const struct quarantine *q, const struct quarantine_limit *l);
 
-/* Remove the oldest beyond the limits, never the newest of a slot; fn (may be NULL) is told of each.
- * Not done by slot_restore(): whoever calls that knows the limits. */
+/* Remove the oldest beyond the limits, never the newest of a slot; fn (may be NULL) is told of
+ * each. Not done by slot_restore(): whoever calls that knows the limits. */
 typedef void quarantine_gone_fn(void *arg, const struct quarantine_entry *q);
 int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, quarantine_gone_fn *fn,
         void *arg, struct err *e) NODISCARD;

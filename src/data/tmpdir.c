@@ -35,8 +35,7 @@ static int random_name(char out[TMPDIR_NAME_SIZE], struct err *e)
 
 	if (getrandom(&r, sizeof(r), 0) != (ssize_t)sizeof(r))
 		return err_sys(e, errno, "getrandom");
-	(void)snprintf(
-	        out, TMPDIR_NAME_SIZE, TMPDIR_PREFIX "%016llx", (unsigned long long)r);
+	(void)snprintf(out, TMPDIR_NAME_SIZE, TMPDIR_PREFIX "%016llx", (unsigned long long)r);
 	return 0;
 }
 

@@ -33,8 +33,8 @@ int tmpdir_make(int dirfd, char ret_name[TMPDIR_NAME_SIZE], int *ret_fd, struct 
  * Under the lock: take the directory `name` (fd, which the caller has flocked LOCK_EX) off the list
  * by giving it a temporary name, for good.  The caller deletes it afterwards, holding fd.
  */
-int tmpdir_bury(int dirfd, const char *name, char ret_tmp[TMPDIR_NAME_SIZE],
-        struct err *e) NODISCARD;
+int tmpdir_bury(
+        int dirfd, const char *name, char ret_tmp[TMPDIR_NAME_SIZE], struct err *e) NODISCARD;
 
 struct tmpdir_dead {
 	int dirfd; /* borrowed */

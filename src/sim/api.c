@@ -85,7 +85,7 @@ static const struct route routes[] = {
 	NET("disconnect", BODY_TEXT, api_disconnect),
 	NET("status", BODY_TEXT, api_status),
 	PRODUCER("add_greylist_accounts", NULL),
-	PRODUCER("create_snapshot", NULL),
+	PRODUCER("create_snapshot", api_create_snapshot),
 	PRODUCER("get_account_ram_corrections", NULL),
 	PRODUCER("get_greylist", NULL),
 	PRODUCER("get_integrity_hash", api_get_integrity_hash),
@@ -254,10 +254,29 @@ static int call(const struct api *a, const struct route *r, const struct http_se
 	return r->fn(c);
 }
 
+static void fill_reply(const struct api *a, struct api_call *c, struct http_server_reply *r)
+{
+	if (!a->keep_alive) {
+		r->extra_name = "Connection";
+		r->extra_value = "close";
+	}
+	http_server_json(r, c->status, buf_take(&c->out));
+}
+
+void api_answer(struct http_server_call *call, struct api_call *c)
+{
+	struct http_server_reply r = { 0 };
+
+	fill_reply(c->n->api, c, &r);
+	http_server_answer(call, &r);
+}
+
 static void answer(void *arg, const struct http_server_request *q, struct http_server_reply *r)
 {
 	struct api *a = arg;
-	struct api_call c = { .n = a->n, .status = 200, .out = BUF_INIT(API_REPLY_MAX) };
+	struct api_call c = {
+		.n = a->n, .status = 200, .out = BUF_INIT(API_REPLY_MAX), .request = q
+	};
 	const struct route *route = find_route(a, q);
 
 	if (!is_host_allowed(a, q)) {
@@ -277,11 +296,10 @@ static void answer(void *arg, const struct http_server_request *q, struct http_s
 		api_error(&c, 404, "Not Found", 0, "exception", "unspecified",
 		        "beast_http_session.hpp:204 handle_request", "Unknown Endpoint");
 	}
-	if (!a->keep_alive) {
-		r->extra_name = "Connection";
-		r->extra_value = "close";
-	}
-	http_server_json(r, c.status, buf_take(&c.out));
+	if (c.is_later)
+		buf_release(&c.out);
+	else
+		fill_reply(a, &c, r);
 }
 
 /* --- life
@@ -375,6 +393,7 @@ void api_listen(struct node *n)
 	                .idle_seconds = IDLE_SECONDS,
 	                .max_body = (size_t)option_int(n->opt, "max-body-size"),
 	                .drop_too_large = true,
+	                .answers_later = true,
 	                .server_header = SIM_SERVER_HEADER },
 	        &e);
 	if (!a->server) {

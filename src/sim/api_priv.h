@@ -15,6 +15,8 @@ struct api_call {
 	const json_t *params; /* what the body says, or NULL */
 	struct buf out;
 	unsigned status; /* set by api_error(); else that of the route */
+	const struct http_server_request *request;
+	bool is_later; /* it will be answered by api_answer() */
 };
 
 /*
@@ -35,3 +37,7 @@ api_fn api_get_info, api_get_block, api_get_block_info, api_get_producers,
 api_fn api_paused, api_pause, api_resume, api_get_runtime_options, api_get_integrity_hash;
 api_fn api_connect, api_disconnect, api_status, api_connections;
 api_fn api_db_size;
+api_fn api_create_snapshot; /* snapshots.c */
+
+/* The reply to a request that had to wait. */
+void api_answer(struct http_server_call *call, struct api_call *c);

@@ -232,12 +232,48 @@ static int check_provided(struct node *n, const struct sim_genesis *g, enum bloc
 	return 0;
 }
 
+/* --snapshot, in the order of nodeos's checks. */
+static int choose_snapshot(struct node *n, const char *path, struct fail *f)
+{
+	AUTO(free) char *state = str_fmt("%s/shared_memory.bin", n->state_dir);
+	struct sim_genesis log_genesis;
+	enum blocklog_context log;
+	char data[4200];
+	struct stat st;
+
+	snprintf(data, sizeof(data), "{\"name\":\"%s\"}", path);
+	if (stat(path, &st) < 0)
+		return fail_config(f, "chain_plugin.cpp:735 plugin_initialize", data,
+		        "Cannot load snapshot, %s does not exist", path);
+	if (sim_snapshot_read(&n->snapshot, path, f) < 0)
+		return -1;
+	if (option_text(n->opt, "genesis-json"))
+		return fail_config(f, "chain_plugin.cpp:749 plugin_initialize", "{}",
+		        "--snapshot is incompatible with --genesis-json as the snapshot contains "
+		        "genesis information");
+	if (!state || (stat(state, &st) == 0 && S_ISREG(st.st_mode)))
+		return fail_config(f, "chain_plugin.cpp:754 plugin_initialize", "{}",
+		        "Snapshot can only be used to initialize an empty database.");
+	if (blocklog_context(&log, &log_genesis, n->blocks_dir, f) < 0)
+		return -1;
+	if (log != BLOCKLOG_NOTHING &&
+	        !block_same_id(log_genesis.chain_id, n->snapshot.genesis.chain_id))
+		return fail_chain_id(f, "chain_plugin.cpp:761 plugin_initialize",
+		        "snapshot chain ID (%1) does not match the chain ID (%2) in the block log",
+		        n->snapshot.genesis.chain_id, log_genesis.chain_id);
+	n->from_snapshot = true;
+	memcpy(n->chain.id, n->snapshot.genesis.chain_id, BLOCK_ID);
+	return 0;
+}
+
 static int choose_chain(struct node *n, struct fail *f)
 {
 	struct sim_genesis log_genesis, provided;
 	enum blocklog_context log;
 	struct statedb state;
 
+	if (option_text(n->opt, "snapshot"))
+		return choose_snapshot(n, option_text(n->opt, "snapshot"), f);
 	if (statedb_peek(&state, n->state_dir, f) < 0 ||
 	        blocklog_context(&log, &log_genesis, n->blocks_dir, f) < 0)
 		return -1;
@@ -368,6 +404,48 @@ static int start_fresh(struct node *n, struct fail *f)
 	return 0;
 }
 
+static int start_from_snapshot(struct node *n, struct fail *f)
+{
+	struct blocklog *l = &n->chain.log;
+	uint32_t head = n->snapshot.head.num;
+	struct err e = ERR_INIT;
+	char data[128];
+
+	if (blocklog_has_blocks(l)) {
+		nlog(NLOG_INFO, "controller.cpp:597", "startup",
+		        "Starting initialization from snapshot and block log %" PRIu32 "-%" PRIu32
+		        ", this may take a significant amount of time",
+		        l->first, l->last);
+		snprintf(data, sizeof(data),
+		        "{\"snapshot_head_block\":%" PRIu32 ",\"block_log_first_num\":%" PRIu32
+		        ",\"block_log_last_num\":%" PRIu32 "}",
+		        head, l->first, l->last);
+		if (l->first > head + 1 || head > l->last)
+			return fail_block_log(f, "controller.cpp:919 read_from_snapshot", data,
+			        "Block log is provided with snapshot but does not contain the head "
+			        "block from the snapshot nor a block right after it");
+	} else {
+		nlog(NLOG_INFO, "controller.cpp:601", "startup",
+		        "Starting initialization from snapshot and no block log, this may take a "
+		        "significant amount of time");
+		if (blocklog_reset_at(l, n->chain.id, head + 1, &e) < 0)
+			return fail_errno(f, &e);
+	}
+	chain_reset(&n->chain, &n->snapshot.head);
+	n->chain.state.genesis = n->snapshot.genesis;
+	n->chain.state.has_genesis = n->snapshot.has_genesis;
+	n->chain.state.revision = head;
+	nlog(NLOG_INFO, "controller.cpp:608", "startup", "Snapshot loaded, lib: %" PRIu32, head);
+	/* What fork_db.dat had is taken up only by a replay of the log. */
+	if (!blocklog_has_blocks(l) || !n->forkdb.has_root) {
+		n->forkdb.has_root = true;
+		n->forkdb.root = n->snapshot.head;
+		n->forkdb.n = 0;
+		memcpy(n->forkdb.head_id, n->snapshot.head.id, BLOCK_ID);
+	}
+	return 0;
+}
+
 static int start_existing(struct node *n, struct fail *f)
 {
 	struct blocklog *l = &n->chain.log;
@@ -424,14 +502,20 @@ static void say_integrity(
 
 int chain_plugin_start(struct node *n, struct fail *f)
 {
-	int rc = n->fresh ? start_fresh(n, f) : start_existing(n, f);
+	int rc = n->from_snapshot ? start_from_snapshot(n, f)
+	        : n->fresh        ? start_fresh(n, f)
+	                          : start_existing(n, f);
 
 	if (rc == 0)
 		rc = check_revision(n, f);
 	if (rc == 0) {
 		if (option_bool(n->opt, "integrity-hash-on-start"))
-			say_integrity(n, "controller.cpp:738", "init", "started");
-		rc = replay_start(n, f);
+			say_integrity(n, "controller.cpp:735", "init", "started");
+		/* Without a block log nodeos has nothing to replay, and does not say so. */
+		if (n->from_snapshot && !blocklog_has_blocks(&n->chain.log))
+			chain_plugin_started(n);
+		else
+			rc = replay_start(n, f);
 	}
 	return rc;
 }
@@ -440,6 +524,9 @@ void chain_plugin_started(struct node *n)
 {
 	char when[SLOT_TEXT_SIZE];
 
+	if (n->from_snapshot)
+		nlog(NLOG_INFO, "controller.cpp:611", "startup",
+		        "Finished initialization from snapshot");
 	nlog(NLOG_INFO, "chain_plugin.cpp:1109", "plugin_startup",
 	        "starting chain in read/write mode");
 	if (n->fresh)

@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 #define MAGIC     810618843U
-#define VERSION   20000U /* far from nodeos's own, which is 1 */
+#define VERSION   1
 #define AT_ROOT   8
 #define AT_COUNT  (AT_ROOT + BLOCK_PACKED)
 #define AT_BLOCKS (AT_COUNT + 4)

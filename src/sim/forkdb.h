@@ -7,8 +7,8 @@
  * place, not atomically: on a full disk it is left with 0 bytes, and that is one of the states
  * that a manager has to cope with.
  *
- *	u32 magic 810618843 (nodeos's), u32 version (ours), 184 bytes root,
- *	u32 count, count * 184 bytes, 32 bytes id of the head
+ *	u32 magic 810618843, u32 version 1 (both nodeos's), 184 bytes root,
+ *	u32 count, count * 184 bytes, 32 bytes id of the head, where nodeos has it too
  */
 
 #include <stdbool.h>

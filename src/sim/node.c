@@ -127,6 +127,8 @@ int node_apply(struct node *n, const struct block *b)
 	}
 	if (rc == CHAIN_SWITCHED)
 		say_switch(&before, chain_head(&n->chain));
+	if (rc == CHAIN_APPLIED || rc == CHAIN_SWITCHED)
+		snapshots_promote(n->snapshots);
 	return rc;
 }
 
@@ -313,6 +315,7 @@ static void release(struct node *n)
 	p2p_free(n->p2p);
 	api_free(n->api);
 	resmon_free(n->resmon);
+	snapshots_free(n->snapshots);
 	chain_release(&n->chain);
 	/* The signals stay blocked: one that came during the flush must not kill us now. */
 	loop_release(&n->loop);
@@ -350,6 +353,11 @@ int node_run(int argc, char *const argv[])
 		return EXIT_BAD_ALLOC;
 	n->loop.epfd = -1;
 	chain_init(&n->chain);
+	n->snapshots = snapshots_new(n);
+	if (!n->snapshots) {
+		free(n);
+		return EXIT_BAD_ALLOC;
+	}
 	if (configure(n, argc, argv, &f) < 0) {
 		status = fail_report(&f);
 	} else if (live(n, &f) < 0) {

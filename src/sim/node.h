@@ -23,6 +23,7 @@
 #include "sim/forkdb.h"
 #include "sim/knobs.h"
 #include "sim/options.h"
+#include "sim/snapshot.h"
 
 /* nodeos prints these of itself; here they say what this is. */
 #define SIM_VERSION       "v4.0.6-nodesim"
@@ -79,8 +80,10 @@ struct node {
 	struct chain chain;
 	struct sim_genesis genesis; /* what the state is to be made from, if it is */
 	bool fresh;                 /* the state database has to be made */
-	bool chain_open;            /* there is something to flush */
-	struct forkdb forkdb;       /* as read at start */
+	bool from_snapshot;         /* and it is made from this one */
+	struct sim_snapshot snapshot;
+	bool chain_open;      /* there is something to flush */
+	struct forkdb forkdb; /* as read at start */
 	uint32_t terminate_at;
 	bool irreversible; /* read-mode */
 
@@ -93,6 +96,7 @@ struct node {
 	struct p2p *p2p;
 	struct api *api;
 	struct resmon *resmon;
+	struct snapshots *snapshots;
 
 	struct loop_timer start_timer;
 	bool running, quitting;

@@ -72,7 +72,7 @@ const struct option_row option_table[] = {
 	{ G, "delete-all-blocks", 0, OPTION_SWITCH, OPTION_CLI_ONLY, 0, "false" },
 	{ G, "truncate-at-block", 0, OPTION_UINT, OPTION_CLI_ONLY, UINT32_MAX, "0" },
 	{ G, "terminate-at-block", 0, OPTION_UINT, OPTION_CLI_ONLY, UINT32_MAX, "0" },
-	{ G, "snapshot", 0, OPTION_PATH, OPTION_CLI_ONLY | OPTION_NOT_SIMULATED, 0 },
+	{ G, "snapshot", 0, OPTION_PATH, OPTION_CLI_ONLY, 0 },
 #undef G
 #define G "eosio::http_plugin"
 	{ G, "unix-socket-path", 0, OPTION_TEXT, OPTION_NOT_SIMULATED, 0, "" },

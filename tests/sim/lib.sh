@@ -47,7 +47,7 @@ within() {
 
 # Ports that nobody listens on.  Taken from below the range that connections get theirs from.
 # Each part of a parallel run has a range of its own.
-case ${part:-$1} in start) range=0 ;; http) range=1 ;; cluster) range=2 ;; *) range=3 ;; esac
+case ${part:-$1} in start) range=0 ;; http) range=1 ;; cluster) range=2 ;; snapshot) range=-1 ;; *) range=3 ;; esac
 next_port=$((10000 + 5000 * range + RANDOM % 4000))
 free_port() {
 	# By looking, not by connecting: that would stand in the log of whoever listens there.

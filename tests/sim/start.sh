@@ -127,8 +127,8 @@ yes "--full-version" grep -q '^v4.0.6-nodesim-' <("$sim" --full-version)
 yes "--help tells of the knobs" grep -q NODESIM_FLUSH <("$sim" --help)
 is "--print-default-config is a config.ini" "$("$sim" --print-default-config | grep -c '^[^#]')" 0
 new "snapshot = x"; run "$dir"; is "--snapshot in the file" "$rc" 254
-new; run "$dir" --snapshot /x; is "--snapshot is not simulated" "$rc" 254
-yes "and says so" grep -q "does not simulate the option 'snapshot'" "$dir/log"
+new; run "$dir" --extract-genesis-json /x; is "--extract-genesis-json is not simulated" "$rc" 254
+yes "and says so" grep -q "does not simulate the option 'extract-genesis-json'" "$dir/log"
 new; rm "$dir/config/config.ini"
 start "$dir" --p2p-listen-endpoint= --http-server-address= --genesis-json "$genesis"
 yes "a missing config.ini is made" within 5 test -s "$dir/config/config.ini"
