@@ -12,7 +12,8 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
-#include "data/tree.h"
+#include "data/parallel_priv.h"
+#include "data/tree_priv.h"
 
 static const char *const HOW_NAMES[] = {
 	[CLONE_REFLINK] = "reflink",
@@ -99,49 +100,40 @@ static int make_link(struct clone_hand *h, size_t i, struct err *e)
 	return clone_link_attributes(to, l->name, &l->st, l->path, e);
 }
 
-static int sync_file(struct clone_hand *h, size_t i, struct err *e)
-{
-	const struct scan_entry *f = &h->run->scan.files.v[i];
-	int dir = scan_dir(&h->to, &h->run->scan, f->dir, false, e);
-	AUTO(close_fd)
-	int fd =
-	        dir < 0 ? -1 : openat(dir, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	if (dir < 0)
-		return -1;
-	if (fd < 0 || fsync(fd) < 0)
-		return err_sys(e, errno, "fsync '%s'", f->path);
-	return 0;
-}
-
-/* Now that nothing is made in it any more: its times stay. */
-static int finish_dir(struct clone_hand *h, size_t i, struct err *e)
-{
-	const struct scan_entry *d = &h->run->scan.dirs.v[i];
-	int from = scan_dir(&h->from, &h->run->scan, i, true, e);
-	int to = from < 0 ? -1 : scan_dir(&h->to, &h->run->scan, i, false, e);
-
-	if (to < 0 || clone_attributes(from, to, &d->st, d->path, e) < 0)
-		return -1;
-	if (fsync(to) < 0)
-		return err_sys(e, errno, "fsync directory '%s'", d->path);
-	return 0;
-}
-
 /* --- the whole ---------------------------------------------------------------------------- */
 
-static void plan(struct clone_run *run)
+/* A large file that is begun last keeps one thread busy while the others have nothing to do. */
+#define LARGE ((uint64_t)16 << 20)
+
+static int by_size(const void *a, const void *b, void *arg)
 {
+	const struct clone_item *items = arg;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	uint64_t sx = items[x].size < LARGE ? 0 : items[x].size;
+	uint64_t sy = items[y].size < LARGE ? 0 : items[y].size;
+
+	return sx != sy ? (sx < sy) - (sx > sy) : (x > y) - (x < y);
+}
+
+static int plan(struct clone_run *run, struct err *e)
+{
+	const struct scan_list *files = &run->scan.files;
 	struct clone_progress *p = run->o->progress;
 
-	for (size_t i = 0; i < run->scan.files.n; i++) {
-		const struct scan_entry *f = &run->scan.files.v[i];
-		uint64_t bytes = scan_data_bytes(&f->st);
+	run->items = calloc(files->n + 1, sizeof(run->items[0]));
+	run->order = calloc(files->n + 1, sizeof(run->order[0]));
+	if (!run->items || !run->order)
+		return err_nomem(e);
+	for (size_t i = 0; i < files->n; i++) {
+		uint64_t bytes = scan_data_bytes(&files->v[i].st);
 
+		run->order[i] = i;
+		run->items[i].size = bytes;
 		run->data_bytes += bytes;
-		if (run->o->no_link || !clone_is_constant(f->name))
+		if (run->o->no_link || !clone_is_constant(files->v[i].name))
 			run->must_copy += bytes;
 	}
+	qsort_r(run->order, files->n, sizeof(run->order[0]), by_size, run->items);
 	if (run->o->no_reflink) {
 		/* copy_file_range() would share the blocks where the file system can. */
 		run->is_off[CLONE_REFLINK] = run->is_off[CLONE_RANGE] = true;
@@ -149,42 +141,102 @@ static void plan(struct clone_run *run)
 	}
 	run->is_off[CLONE_LINK] = run->o->no_link;
 	if (p) {
-		atomic_fetch_add(&p->files_total, run->scan.files.n);
+		atomic_fetch_add(&p->files_total, files->n);
 		atomic_fetch_add(&p->bytes_total, run->data_bytes);
 	}
+	return 0;
+}
+
+static int do_file(void *arg, unsigned hand, size_t i, struct err *e)
+{
+	struct clone_hand *h = (struct clone_hand *)arg + hand;
+	const struct clone_run *run = h->run;
+	const struct clone_item *item = &run->items[run->order[i]];
+	struct clone_progress *p = run->o->progress;
+
+	if (clone_cancelled(run, e) < 0 || clone_file(h, run->order[i], e) < 0)
+		return -1;
+	if (p) {
+		/* What was expected and what was found may differ by a block or two. */
+		atomic_fetch_add(&p->bytes_done, item->size - item->bytes);
+		atomic_fetch_add(&p->files_done, 1);
+	}
+	return 0;
+}
+
+static int fill_by(struct clone_hand *hands, unsigned n, struct err *e)
+{
+	struct clone_run *run = hands->run;
+
+	for (size_t i = 1; i < run->scan.dirs.n; i++)
+		if (make_dir(&hands[0], i, e) < 0)
+			return -1;
+	if (parallel_run(run->scan.files.n, n, do_file, hands, e) < 0)
+		return -1;
+	for (size_t i = 0; i < run->scan.links.n; i++)
+		if (make_link(&hands[0], i, e) < 0)
+			return -1;
+	return clone_sync(hands, n, &run->synced_ns, e);
 }
 
 static int fill(struct clone_run *run, struct err *e)
 {
-	struct clone_hand h = { .run = run, .from = SCAN_AT(run->from), .to = SCAN_AT(run->to) };
-	int64_t start;
-	int rc = 0;
+	struct clone_hand hands[PARALLEL_MAX];
+	int rc;
 
-	for (size_t i = 1; rc == 0 && i < run->scan.dirs.n; i++)
-		rc = make_dir(&h, i, e);
-	for (size_t i = 0; rc == 0 && i < run->scan.files.n; i++) {
-		rc = clone_cancelled(run, e);
-		if (rc == 0)
-			rc = clone_file(&h, i, e);
-		if (rc == 0 && run->o->progress)
-			atomic_fetch_add(&run->o->progress->files_done, 1);
+	for (unsigned i = 0; i < PARALLEL_MAX; i++)
+		hands[i] = (struct clone_hand){
+			.run = run,
+			.from = SCAN_AT(run->from),
+			.to = SCAN_AT(run->to),
+		};
+	rc = fill_by(hands, parallel_threads(run->o->threads), e);
+	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
+		scan_at_release(&hands[i].from);
+		scan_at_release(&hands[i].to);
+		free(hands[i].buffer);
 	}
-	for (size_t i = 0; rc == 0 && i < run->scan.links.n; i++)
-		rc = make_link(&h, i, e);
-	start = clock_mono_ns();
-	for (size_t i = 0; rc == 0 && i < run->scan.files.n; i++) {
-		rc = clone_cancelled(run, e);
-		if (rc == 0)
-			rc = sync_file(&h, i, e);
-	}
-	for (size_t i = run->scan.dirs.n; rc == 0 && i-- > 0;)
-		rc = finish_dir(&h, i, e);
-	run->synced_ns = clock_mono_ns() - start;
-	scan_at_release(&h.from);
-	scan_at_release(&h.to);
-	free(h.buffer);
 	return rc;
 }
+
+/* --- verification ------------------------------------------------------------------------- */
+
+struct difference {
+	char path[160];
+	const char *what;
+};
+
+static void note(void *arg, const char *path, const char *what)
+{
+	struct difference *d = arg;
+
+	if (d->what)
+		return;
+	d->what = what;
+	(void)snprintf(d->path, sizeof(d->path), "%s", path);
+}
+
+static int verify(const struct clone_run *run, struct err *e)
+{
+	AUTO(tree) struct tree from = TREE_INIT, to = TREE_INIT;
+	const struct clone_options *o = run->o;
+	struct difference first = { .what = NULL };
+	size_t n;
+
+	if (tree_of_scan(&from, &run->scan, e) < 0 || tree_read(&to, run->to, e) < 0 ||
+	        tree_digest(&from, run->from, o->threads, o->progress, o->cancel, e) < 0 ||
+	        tree_digest(&to, run->to, o->threads, o->progress, o->cancel, e) < 0)
+		return err_wrap(e, "verify");
+	n = tree_compare(&from, &to, note, &first);
+	if (!n)
+		return 0;
+	err_set(e, ERR_UNHEALTHY,
+	        "the copy is not like the source: %zu files differ, the first: '%s' (%s)", n,
+	        first.path, first.what);
+	return err_hint(e, "look for errors of the disk or of memory in the kernel's log");
+}
+
+/* --- the call ----------------------------------------------------------------------------- */
 
 /* The directory that holds the target's name. */
 static int sync_parent(int dirfd, const char *path, struct err *e)
@@ -206,13 +258,9 @@ static int make_target(struct clone_run *run, int to_dirfd, const char *to, stru
 	run->to = openat(to_dirfd, to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (run->to < 0)
 		return err_sys(e, errno, "open directory '%s'", to);
-	run->items = calloc(run->scan.files.n + 1, sizeof(run->items[0]));
-	if (!run->items)
-		return err_nomem(e);
-	plan(run);
-	if (fill(run, e) < 0)
+	if (plan(run, e) < 0 || fill(run, e) < 0 || sync_parent(to_dirfd, to, e) < 0)
 		return -1;
-	return sync_parent(to_dirfd, to, e);
+	return run->o->verify ? verify(run, e) : 0;
 }
 
 static void report(const struct clone_run *run, struct clone_report *r)
@@ -230,6 +278,7 @@ static void report(const struct clone_run *run, struct clone_report *r)
 		r->by[run->items[i].how].bytes += run->items[i].bytes;
 	}
 	r->synced_ns = run->synced_ns;
+	r->is_verified = run->o->verify;
 	memcpy(r->why, run->why, sizeof(r->why));
 }
 
@@ -241,6 +290,7 @@ static void release(struct clone_run *run)
 		(void)close(run->to);
 	scan_release(&run->scan);
 	free(run->items);
+	free(run->order);
 	(void)pthread_mutex_destroy(&run->lock);
 }
 

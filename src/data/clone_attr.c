@@ -72,17 +72,30 @@ static int chown_failed(int errnum, const struct stat *st, const char *path, str
 	return -1;
 }
 
+/* Each call that changes something is a transaction of the file system: of 1,000 files, a fifth of
+ * the time of a clone.  Whoever made the file gave it the right mode already, mostly. */
+static int own(int fd, const struct stat *st, const char *path, struct err *e)
+{
+	mode_t mode = st->st_mode & 0777;
+	struct stat now;
+
+	if (fstat(fd, &now) < 0)
+		return err_sys(e, errno, "stat '%s'", path);
+	/* The owner first: chown() may clear mode bits. */
+	if ((now.st_uid != st->st_uid || now.st_gid != st->st_gid) &&
+	        fchown(fd, st->st_uid, st->st_gid) < 0 && chown_failed(errno, st, path, e) < 0)
+		return -1;
+	if ((now.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
+		return err_sys(e, errno, "chmod '%s'", path);
+	return 0;
+}
+
 int clone_attributes(int from, int to, const struct stat *st, const char *path, struct err *e)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
 
-	/* The owner first: chown() may clear mode bits.  The attributes after the mode: chmod()
-	 * would change the mask of an ACL. */
-	if (fchown(to, st->st_uid, st->st_gid) < 0 && chown_failed(errno, st, path, e) < 0)
-		return -1;
-	if (fchmod(to, st->st_mode & 0777) < 0)
-		return err_sys(e, errno, "chmod '%s'", path);
-	if (copy_xattrs(from, to, path, e) < 0)
+	/* The attributes after the mode: chmod() would change the mask of an ACL. */
+	if (own(to, st, path, e) < 0 || copy_xattrs(from, to, path, e) < 0)
 		return -1;
 	if (futimens(to, times) < 0)
 		return err_sys(e, errno, "set the times of '%s'", path);

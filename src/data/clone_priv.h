@@ -1,7 +1,7 @@
 #pragma once
 
 /* What the parts of the clone engine share: clone.c the tree, clone_file.c a file's content,
- * clone_attr.c whose it is and when it was made. */
+ * clone_attr.c whose it is and when it was made, clone_sync.c the way to the disk. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,8 +10,9 @@
 #include "data/scan_priv.h"
 
 struct clone_item {
+	uint64_t size; /* bytes of data that the source has */
 	enum clone_how how;
-	uint64_t bytes; /* of data, holes not counted */
+	uint64_t bytes; /* of data that was shared or copied */
 };
 
 /* One call of clone_tree(). */
@@ -20,6 +21,7 @@ struct clone_run {
 	int from, to; /* the two top directories */
 	struct scan scan;
 	struct clone_item *items; /* one for each of scan.files */
+	size_t *order;            /* of scan.files: in which they are begun */
 	uint64_t data_bytes;      /* of all files */
 	uint64_t must_copy;       /* of those that cannot be links either */
 	_Atomic bool is_off[CLONE_HOW_COUNT];
@@ -38,6 +40,9 @@ struct clone_hand {
 
 /* Make file number i of the scan in the target, with all but its fsync. */
 int clone_file(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
+
+/* Give the directories their attributes and bring all of it to the disk. */
+int clone_sync(struct clone_hand *hands, unsigned n, int64_t *took_ns, struct err *e) NODISCARD;
 
 /* ERR_INTERRUPTED when the caller wants no more. */
 int clone_cancelled(const struct clone_run *run, struct err *e) NODISCARD;

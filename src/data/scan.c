@@ -205,30 +205,46 @@ void scan_release(struct scan *s)
 	*s = SCAN_INIT;
 }
 
+int scan_at_dir(struct scan_at *at, const char *path, size_t n, struct err *e)
+{
+	AUTO(free) char *copy = NULL;
+	int fd;
+
+	if (at->fd >= 0 && strncmp(at->path, path, n) == 0 && at->path[n] == '\0')
+		return at->fd;
+	copy = strndup(path, n);
+	if (!copy)
+		return err_nomem(e);
+	if (*path == '/')
+		return err_set(e, ERR_USAGE, "the path '%s' is absolute", path);
+	fd = fs_open_dir_at(at->top, n ? copy : ".", false, 0, e);
+	if (fd < 0)
+		return -1;
+	scan_at_release(at);
+	at->fd = fd;
+	at->path = TAKE(copy);
+	return fd;
+}
+
 int scan_dir(struct scan_at *at, const struct scan *s, size_t dir, bool same, struct err *e)
 {
 	const struct scan_entry *d = &s->dirs.v[dir];
-	AUTO(close_fd) int fd = -1;
+	int before = at->fd, fd = scan_at_dir(at, d->path, strlen(d->path), e);
 	struct stat st;
 
-	if (at->fd >= 0 && at->dir == dir)
-		return at->fd;
-	fd = fs_open_dir_at(at->top, *d->path ? d->path : ".", false, 0, e);
-	if (fd < 0)
-		return -1;
+	if (fd < 0 || fd == before || !same)
+		return fd;
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat '%s'", d->path);
-	if (same && (st.st_ino != d->st.st_ino || st.st_dev != d->st.st_dev))
+	if (st.st_ino != d->st.st_ino || st.st_dev != d->st.st_dev)
 		return scan_changed(d->path, e);
-	scan_at_release(at);
-	at->fd = TAKE_FD(fd);
-	at->dir = dir;
-	return at->fd;
+	return fd;
 }
 
 void scan_at_release(struct scan_at *at)
 {
 	if (at->fd >= 0)
 		(void)close(at->fd);
-	at->fd = -1;
+	free(at->path);
+	*at = SCAN_AT(at->top);
 }

@@ -55,17 +55,20 @@ int scan_changed(const char *path, struct err *e);
 
 /* One thread's way into a tree: the directory that it used last. */
 struct scan_at {
-	int top; /* borrowed */
-	int fd;  /* -1: none yet */
-	size_t dir;
+	int top;    /* borrowed */
+	int fd;     /* -1: none yet */
+	char *path; /* of fd, below top */
 };
 
 #define SCAN_AT(top_fd) ((struct scan_at){ .top = (top_fd), .fd = -1 })
 
 /*
- * The descriptor of s->dirs.v[dir] below at->top; at keeps it, so it is good until the next call.
- * same: it must be the directory that was read, or ERR_CONFLICT.
+ * The descriptor of the first n bytes of path, a directory below at->top, "" for at->top; no link
+ * is followed, nothing above is reached.  at keeps it, so it is good until the next call.
  */
+int scan_at_dir(struct scan_at *at, const char *path, size_t n, struct err *e) NODISCARD;
+
+/* The same for s->dirs.v[dir].  same: it must be the directory that was read, or ERR_CONFLICT. */
 int scan_dir(
         struct scan_at *at, const struct scan *s, size_t dir, bool same, struct err *e) NODISCARD;
 void scan_at_release(struct scan_at *at);

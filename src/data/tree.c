@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "data/clone.h"
+#include "data/parallel_priv.h"
 #include "data/scan_priv.h"
 #include "data/tree_priv.h"
 
@@ -98,61 +99,106 @@ static bool all_zero(const char *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-struct digest {
+/* A file of at least this much is read once and by nobody else soon: its pages must not push out
+ * those of the nodes that run. */
+#define LARGE     ((uint64_t)1 << 30)
+#define DROP_SIZE ((off_t)64 << 20)
+
+struct digest_hand {
+	struct scan_at at;
 	XXH3_state_t *state;
 	char *buffer;
-	struct clone_progress *progress;
-	const volatile int *cancel;
 };
 
-static int digest_range(
-        struct digest *d, int fd, const char *path, off_t at, off_t end, struct err *e)
+struct digests {
+	struct tree *tree;
+	size_t *order;
+	struct clone_progress *progress;
+	const volatile int *cancel;
+	struct digest_hand hands[PARALLEL_MAX];
+};
+
+/* One file. */
+struct digest {
+	const struct digests *all;
+	const struct digest_hand *hand;
+	const struct tree_file *file;
+	int fd;
+	uint64_t done;
+	off_t dropped; /* what was read before this is dropped from the page cache */
+};
+
+static bool is_cancelled(const struct digests *all)
 {
-	while (at < end) {
-		size_t want = (uint64_t)(end - at) < READ_SIZE ? (size_t)(end - at) : READ_SIZE;
-		size_t have = 0;
+	return all->cancel && __atomic_load_n(all->cancel, __ATOMIC_RELAXED);
+}
 
-		if (d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED))
-			return err_set(e, ERR_INTERRUPTED, "the digests were cancelled");
-		while (have < want) {
-			ssize_t n = pread(fd, d->buffer + have, want - have, at + (off_t)have);
+static void did(struct digest *d, off_t at, size_t n)
+{
+	d->done += n;
+	if (d->all->progress)
+		atomic_fetch_add(&d->all->progress->bytes_done, n);
+	if (d->file->data_bytes >= LARGE && at - d->dropped >= DROP_SIZE) {
+		(void)posix_fadvise(d->fd, d->dropped, at - d->dropped, POSIX_FADV_DONTNEED);
+		d->dropped = at;
+	}
+}
 
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				return err_sys(e, errno, "read '%s'", path);
-			if (n == 0)
-				return scan_changed(path, e);
-			have += (size_t)n;
-		}
-		for (size_t p = 0; p < have; p += TREE_PIECE) {
-			size_t n = have - p < TREE_PIECE ? have - p : TREE_PIECE;
+static int read_full(struct digest *d, size_t want, off_t at, struct err *e)
+{
+	for (size_t have = 0; have < want;) {
+		ssize_t n = pread(d->fd, d->hand->buffer + have, want - have, at + (off_t)have);
 
-			if (all_zero(d->buffer + p, n))
-				continue;
-			add_number(d->state, ((uint64_t)at + p) / TREE_PIECE);
-			(void)XXH3_128bits_update(d->state, d->buffer + p, n);
-		}
-		at += (off_t)have;
-		if (d->progress)
-			atomic_fetch_add(&d->progress->bytes_done, have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "read '%s'", d->file->path);
+		if (n == 0)
+			return scan_changed(d->file->path, e);
+		have += (size_t)n;
 	}
 	return 0;
 }
 
-static int digest_data(struct digest *d, int fd, const char *path, off_t size, struct err *e)
+static int digest_range(struct digest *d, off_t at, off_t end, struct err *e)
 {
+	XXH3_state_t *x = d->hand->state;
+
+	while (at < end) {
+		size_t have = (uint64_t)(end - at) < READ_SIZE ? (size_t)(end - at) : READ_SIZE;
+
+		if (is_cancelled(d->all))
+			return err_set(e, ERR_INTERRUPTED, "the digests were cancelled");
+		if (read_full(d, have, at, e) < 0)
+			return -1;
+		for (size_t p = 0; p < have; p += TREE_PIECE) {
+			size_t n = have - p < TREE_PIECE ? have - p : TREE_PIECE;
+
+			if (all_zero(d->hand->buffer + p, n))
+				continue;
+			add_number(x, ((uint64_t)at + p) / TREE_PIECE);
+			(void)XXH3_128bits_update(x, d->hand->buffer + p, n);
+		}
+		at += (off_t)have;
+		did(d, at, have);
+	}
+	return 0;
+}
+
+static int digest_data(struct digest *d, off_t size, struct err *e)
+{
+	const char *path = d->file->path;
 	off_t at = 0;
 
 	while (at < size) {
-		off_t data = lseek(fd, at, SEEK_DATA), hole = size;
+		off_t data = lseek(d->fd, at, SEEK_DATA), hole = size;
 
 		if (data < 0 && errno == ENXIO)
 			return 0; /* a hole to the end */
 		if (data < 0 && errno != EINVAL)
 			return err_sys(e, errno, "find the data of '%s'", path);
 		if (data >= 0)
-			hole = lseek(fd, data, SEEK_HOLE);
+			hole = lseek(d->fd, data, SEEK_HOLE);
 		else
 			data = at; /* a file system that does not know */
 		if (hole < 0)
@@ -160,58 +206,101 @@ static int digest_data(struct digest *d, int fd, const char *path, off_t size, s
 			                      : err_sys(e, errno, "find the holes of '%s'", path);
 		/* Whole pieces: where the holes lie must not matter. */
 		data -= data % TREE_PIECE;
-		hole += (TREE_PIECE - hole % TREE_PIECE) % TREE_PIECE;
+		if (hole % TREE_PIECE)
+			hole += TREE_PIECE - hole % TREE_PIECE;
 		if (data < at)
 			data = at;
 		if (hole > size)
 			hole = size;
-		if (data < size && digest_range(d, fd, path, data, hole, e) < 0)
+		if (data < size && digest_range(d, data, hole, e) < 0)
 			return -1;
 		at = hole;
 	}
 	return 0;
 }
 
-static int digest_file(struct digest *d, int top, struct tree_file *f, struct err *e)
+static int open_file(struct digest_hand *h, const char *path, struct err *e)
 {
-	AUTO(close_fd) int fd = -1;
+	const char *slash = strrchr(path, '/');
+	int dir = scan_at_dir(&h->at, path, slash ? (size_t)(slash - path) : 0, e);
+	int fd;
+
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, slash ? slash + 1 : path,
+	        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? err_sys(e, errno, "open '%s'", path) : fd;
+}
+
+static int digest_file(void *arg, unsigned hand, size_t i, struct err *e)
+{
+	struct digests *all = arg;
+	struct digest_hand *h = &all->hands[hand];
+	struct tree_file *f = &all->tree->v[all->order[i]];
+	AUTO(close_fd) int fd = open_file(h, f->path, e);
+	struct digest d = { .all = all, .hand = h, .file = f, .fd = fd };
 	struct stat st;
 
-	fd = openat(top, f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
-		return err_sys(e, errno, "open '%s'", f->path);
+		return -1;
+	if (is_cancelled(all))
+		return err_set(e, ERR_INTERRUPTED, "the digests were cancelled");
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, "stat '%s'", f->path);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != f->size)
 		return scan_changed(f->path, e);
-	(void)XXH3_128bits_reset(d->state);
-	add_number(d->state, f->size);
-	if (digest_data(d, fd, f->path, st.st_size, e) < 0)
+	if (!h->state && !(h->state = XXH3_createState()))
+		return err_nomem(e);
+	if (!h->buffer && !(h->buffer = aligned_alloc(TREE_PIECE, READ_SIZE)))
+		return err_nomem(e);
+	(void)XXH3_128bits_reset(h->state);
+	add_number(h->state, f->size);
+	if (digest_data(&d, st.st_size, e) < 0)
 		return -1;
-	hex(f->digest, XXH3_128bits_digest(d->state));
-	if (d->progress)
-		atomic_fetch_add(&d->progress->files_done, 1);
+	hex(f->digest, XXH3_128bits_digest(h->state));
+	if (all->progress) {
+		/* Pieces are whole and may reach into holes. */
+		atomic_fetch_add(&all->progress->bytes_done, f->data_bytes - d.done);
+		atomic_fetch_add(&all->progress->files_done, 1);
+	}
 	return 0;
 }
 
-int tree_digest(struct tree *t, int dirfd, unsigned threads UNUSED, struct clone_progress *p,
+static int by_size(const void *a, const void *b, void *arg)
+{
+	const struct tree *t = arg;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+	uint64_t sx = t->v[x].data_bytes, sy = t->v[y].data_bytes;
+
+	return sx != sy ? (sx < sy) - (sx > sy) : (x > y) - (x < y);
+}
+
+int tree_digest(struct tree *t, int dirfd, unsigned threads, struct clone_progress *p,
         const volatile int *cancel, struct err *e)
 {
-	struct digest d = { .progress = p, .cancel = cancel };
-	int rc = 0;
+	struct digests all = { .tree = t, .progress = p, .cancel = cancel };
+	AUTO(free) size_t *order = calloc(t->n + 1, sizeof(*order));
+	int rc;
 
+	if (!order)
+		return err_nomem(e);
 	if (p) {
 		atomic_fetch_add(&p->files_total, t->n);
 		atomic_fetch_add(&p->bytes_total, t->data_bytes);
 	}
-	d.state = XXH3_createState();
-	d.buffer = aligned_alloc(TREE_PIECE, READ_SIZE);
-	if (!d.state || !d.buffer)
-		rc = err_nomem(e);
-	for (size_t i = 0; rc == 0 && i < t->n; i++)
-		rc = digest_file(&d, dirfd, &t->v[i], e);
-	(void)XXH3_freeState(d.state);
-	free(d.buffer);
+	/* The largest first: one that is begun last would keep one thread busy alone. */
+	for (size_t i = 0; i < t->n; i++)
+		order[i] = i;
+	qsort_r(order, t->n, sizeof(*order), by_size, t);
+	all.order = order;
+	for (unsigned i = 0; i < PARALLEL_MAX; i++)
+		all.hands[i].at = SCAN_AT(dirfd);
+	rc = parallel_run(t->n, parallel_threads(threads), digest_file, &all, e);
+	for (unsigned i = 0; i < PARALLEL_MAX; i++) {
+		scan_at_release(&all.hands[i].at);
+		(void)XXH3_freeState(all.hands[i].state);
+		free(all.hands[i].buffer);
+	}
 	return rc;
 }
 
