@@ -17,6 +17,7 @@ static struct err e;
 static int setup(void **state)
 {
 	trip_set(0, 0);
+	e = ERR_INIT;
 	if (fixture_setup(state) < 0)
 		return -1;
 	put_data(pool.fd, "src", 1);
