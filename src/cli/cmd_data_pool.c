@@ -30,7 +30,7 @@ static const struct opt import_opts[] = {
 	{ "promote", 0, NULL, "make it 'current'", .flag = &promote },
 	{ "chain-id", 0, "ID", "what it must be of; needed where it does not tell",
 	        .string = &chain_id },
-	{ "version", 0, "VERSION", "the nodeos that wrote it, 'v4.0.6'; for people",
+	{ "nodeos-version", 0, "VERSION", "the nodeos that wrote it, 'v4.0.6'; for people",
 	        .string = &version },
 	{ "force-chain", 0, NULL, "with --promote, also if 'current' is of another chain",
 	        .flag = &force_chain },

@@ -82,7 +82,8 @@ static int parse(
 	if (n < AT_BLOCKS)
 		return fail_short(f, path, n, AT_BLOCKS - n, "uint32_t");
 	count = get_u32(p + AT_COUNT);
-	if (count > FORKDB_BLOCKS_MAX || n < AT_BLOCKS + count * BLOCK_PACKED + BLOCK_ID)
+	/* That of a real nodeos has other things here. */
+	if (count > FORKDB_BLOCKS_MAX || n != AT_BLOCKS + count * BLOCK_PACKED + BLOCK_ID)
 		return fail_short(f, path, n, 1, "uint32_t");
 	block_unpack(&db->root, p + AT_ROOT);
 	for (uint32_t i = 0; i < count; i++)

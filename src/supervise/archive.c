@@ -416,9 +416,14 @@ int archive_begin(
 	j->order = *o;
 	snprintf(j->keep, sizeof(j->keep), "%s", o->keep);
 	j->order.keep = j->keep;
-	if (strlen(o->keep) >= sizeof(j->keep) || retention_parse(&j->retention, o->keep, e) < 0) {
+	if (strlen(o->keep) >= sizeof(j->keep)) {
 		free(j);
-		return e->kind != ERR_NONE ? -1 : err_set(e, ERR_USAGE, "'keep' is too long");
+		return err_set(e, ERR_USAGE, "what to keep has more than %zu characters",
+		        sizeof(j->keep) - 1);
+	}
+	if (retention_parse(&j->retention, o->keep, e) < 0) {
+		free(j);
+		return err_wrap(e, "what to keep");
 	}
 	if (s->health.has_info)
 		j->info = s->health.info;

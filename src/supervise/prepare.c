@@ -232,6 +232,8 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	rc = snapshot_start_prepare(s, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : final(s);
+	if (strcmp(s->record.verdict, "empty") == 0 && !*s->snapshot)
+		*s->record.generation = '\0';
 	if (strcmp(s->record.verdict, "empty") == 0 && !has_genesis && !*s->snapshot) {
 		err_set(e, ERR_NOT_FOUND, "the data-dir is empty and there is no genesis '%s'",
 		        s->cfg->genesis_path);

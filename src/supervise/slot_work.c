@@ -340,6 +340,7 @@ json_t *slot_work_json(const struct supervisor *s)
 	const struct slot_work *w = &s->work;
 	char started[CLOCK_TEXT_MAX];
 	int64_t now = clock_mono_ns();
+	uint64_t done = w->progress.bytes_done, total = w->progress.bytes_total;
 	bool is_down = w->asked_ns && w->ended_ns && !w->down_ns && is_under_way(w);
 	json_t *j;
 
@@ -347,8 +348,8 @@ json_t *slot_work_json(const struct supervisor *s)
 		return json_null();
 	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?}", "id", w->id,
 	        "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
-	        w->generation, "bytes_done", (json_int_t)w->progress.bytes_done, "bytes_total",
-	        (json_int_t)w->progress.bytes_total, "started", clock_text(started, w->started_ns),
+	        w->generation, "bytes_done", (json_int_t)(done < total ? done : total), "bytes_total",
+	        (json_int_t)total, "started", clock_text(started, w->started_ns),
 	        "took_seconds", seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns),
 	        "down_seconds", seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
 	        seconds(w->flush_ns), "clone", w->clone);

@@ -174,6 +174,20 @@ static inline void fill_manifest(struct manifest *m, unsigned lib)
 	m->created_ns = 1700000000000000000LL;
 }
 
+/* Note syncs and renames from here; see trip.h. */
+static inline void log_calls(void)
+{
+	snprintf(trip_log_base, sizeof(trip_log_base), "%s", pool.path);
+	trip_log[0] = '\0';
+	trip_log_on = true;
+}
+
+static inline void expect_calls(const char *want)
+{
+	trip_log_on = false;
+	assert_string_equal(trip_log, want);
+}
+
 /* As `data archive` makes one, of the directory `from` of the pool. */
 static inline int archive(char ret_name[GENERATION_NAME_SIZE], const char *from, unsigned lib,
         bool promote, struct err *e)

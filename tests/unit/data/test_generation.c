@@ -454,6 +454,59 @@ static void everything_at_once(void **state)
 	assert_null(strstr(names_in(pool.fd, LIST), "tmp"));
 }
 
+/* --- what a power loss leaves ------------------------------------------------------- */
+
+static void synced_before_it_has_its_name(void **state)
+{
+	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+
+	(void)state;
+	ok(generation_begin(&w, &pool, &e));
+	put(w.fd, "data/.keep", "");
+	fill_manifest(&m, 7);
+	log_calls();
+	ok(generation_commit(&w, &pool, &m, true, false, &e));
+	expect_calls("sync generations/.number.tmp-*\n"
+	             "name generations/number\n"
+	             "sync generations\n"
+	             "sync generations/.tmp-*/.manifest.json.tmp-*\n"
+	             "name generations/.tmp-*/manifest.json\n"
+	             "sync generations/.tmp-*\n"
+	             "sync generations/.tmp-*\n"
+	             "name generations/g000001-0000000007\n"
+	             "sync generations\n"
+	             "name generations/current\n"
+	             "sync generations\n");
+}
+
+static void off_the_list_before_it_is_deleted(void **state)
+{
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	ok(archive(NULL, "src", 2, true, &e));
+	put_at(LIST "/.tmp-00/dead", "");
+	log_calls();
+	ok(generation_promote(&pool, "g000001-0000000001", &e));
+	/* The dead are deleted behind it, and only after their names are synced. */
+	expect_calls("sync generations\n"
+	             "name generations/current\n"
+	             "sync generations\n"
+	             "drop generations/.tmp-*/dead\n"
+	             "drop generations/.tmp-*\n");
+	log_calls();
+	ok(generation_remove(&pool, "g000002-0000000002", &e));
+	trip_log[strlen("sync generations/.number.tmp-*\nname generations/number\n"
+	                "sync generations\nname generations/.tmp-*\nsync generations\ndrop ")] =
+	        '\0';
+	expect_calls("sync generations/.number.tmp-*\n"
+	             "name generations/number\n"
+	             "sync generations\n"
+	             "name generations/.tmp-*\n"
+	             "sync generations\n"
+	             "drop ");
+}
+
 /* --- killed, and failing, at each call ------------------------------------------------ */
 
 enum what {
@@ -626,6 +679,8 @@ int main(void)
 		TEST(leftovers_of_the_dead_go),
 		TEST(prune_removes_what_the_plan_says),
 		TEST(everything_at_once),
+		TEST(synced_before_it_has_its_name),
+		TEST(off_the_list_before_it_is_deleted),
 		TEST(killed_at_each_call),
 		TEST(failing_at_each_call),
 	};

@@ -10,7 +10,9 @@
 #include "data/restore.h"
 #include "data/slot.h"
 
-#define SLOT_DIR "services/s_readers/3"
+/* As they are noted by trip.h. */
+#define S "services/s_readers/3"
+#define Q "quarantine/s_readers.3-*"
 
 static struct err e;
 static struct slot slot = { .fd = -1 };
@@ -481,6 +483,49 @@ static void bounds_are_enforced(void **state)
 	assert_false(is_path(pool.fd, "quarantine/.tmp-00"));
 }
 
+/* --- what a power loss leaves ------------------------------------------------------- */
+
+static void synced_before_the_swap(void **state)
+{
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+	struct restore_report r;
+	const char *own;
+
+	(void)state;
+	make_snapshot("s.bin");
+	put_old();
+	ok(generation_hold(&h, &pool, "g000002-0000000002", &e));
+	log_calls();
+	ok(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &options, &r, &e));
+	/* Behind what clone_tree() does. */
+	own = strstr(trip_log, "sync " S "/.data-new/finalizers/safety.dat");
+	assert_non_null(own);
+	memmove(trip_log, own, strlen(own) + 1);
+	expect_calls("sync " S "/.data-new/finalizers/safety.dat\n"
+	             "sync " S "/.data-new/finalizers\n"
+	             "sync " S "/.data-new\n"
+	             "sync " S "/..from-snapshot-ready.tmp-*\n"
+	             "name " S "/.from-snapshot-ready\n"
+	             "sync " S "\n"
+	             "name " S "/.data-ready\n"
+	             "sync " S "\n"
+	             "sync \n" /* the pool: quarantine/ is new */
+	             "sync " Q "/.why.json.tmp-*\n"
+	             "name " Q "/why.json\n"
+	             "sync " Q "\n"
+	             "sync quarantine\n"
+	             "name " Q "/data\n"
+	             "sync " Q "\n"
+	             "sync " S "\n"
+	             "sync " S "/.from-snapshot.json.tmp-*\n"
+	             "name " S "/from-snapshot.json\n"
+	             "sync " S "\n"
+	             "sync " S "\n"
+	             "name " S "/data\n"
+	             "sync " S "\n"
+	             "drop " S "/.from-snapshot-ready\n");
+}
+
 /* --- killed, and failing, at each call --------------------------------------------- */
 
 enum what {
@@ -695,6 +740,7 @@ int main(void)
 		TEST(odd_entries_are_listed),
 		TEST(bounds_keep_the_newest),
 		TEST(bounds_are_enforced),
+		TEST(synced_before_the_swap),
 		TEST(killed_at_each_call),
 		TEST(failing_at_each_call),
 	};

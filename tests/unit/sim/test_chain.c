@@ -210,6 +210,9 @@ static void fork_db_brings_it_back(void **state)
 	push(c, &other, CHAIN_KNOWN);
 }
 
+/* As long as one of nodeos: 1,385 bytes. */
+static const char of_nodeos[1385] = "\xdb\x0f\x51\x30\x01";
+
 static void a_damaged_fork_db_stays_where_it_is(void **state)
 {
 	static const struct {
@@ -219,8 +222,9 @@ static void a_damaged_fork_db_stays_where_it_is(void **state)
 	} rows[] = {
 		{ "empty", "", 0, "error unpacking uint32_t" },
 		{ "garbage", "garbage garbage", 15, "unexpected magic number" },
-		{ "of a real nodeos", "\xdb\x0f\x51\x30\x01\0\0\0", 8, "Unsupported version" },
-		{ "cut off", "\xdb\x0f\x51\x30\x20\x4e\0\0xx", 10, "out_of_range_exception" },
+		{ "of another version", "\xdb\x0f\x51\x30\x03\0\0\0", 8, "Unsupported version" },
+		{ "cut off", "\xdb\x0f\x51\x30\x01\0\0\0xx", 10, "out_of_range_exception" },
+		{ "of a real nodeos", of_nodeos, sizeof(of_nodeos), "out_of_range_exception" },
 	};
 	struct env *v = *state;
 	AUTO(free) char *dir = str_fmt("%s/reversible", v->dir);

@@ -1,0 +1,479 @@
+#include "unit/test.h"
+
+#include "nodeos/blocklog.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "unit/nodeos/data.h"
+
+/* Of the recorded node, by its get_info. */
+#define CHAIN   "b233c4bb3588faa9c6d41cd3051f7951ae2697e0d6d02606c9c29e31d744ef3c"
+#define LIB     13
+#define LIB_ID  "0000000db01f884e94573bdec98ca831e8e74cb70840b2b7830b77879e664f96"
+#define HEAD_ID "0000000ef2fcfd783511ae60bf97e096008dce950772cf98ed51d1d8f1eeff23"
+#define GENESIS 110
+
+static char top[] = "/tmp/test_blocklog.XXXXXX";
+static int dir = -1;
+static struct buf log_, index_, forkdb;
+
+static void load(struct buf *b, const char *name)
+{
+	buf_init(b, 1 << 20);
+	data_load(b, name);
+}
+
+static void put(const char *path, const void *data, size_t n)
+{
+	struct err e = ERR_INIT;
+
+	if (fs_write_at(dir, path, data, n, 0644, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static int fresh(void **state)
+{
+	static const char *const dirs[] = { "blocks/reversible", "blocks/retained",
+		"blocks/archive", "state" };
+	char db[4096] = "EOSIODB2";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(fs_remove_tree_at(AT_FDCWD, top, &e), 0);
+	assert_int_equal(mkdir(top, 0755), 0);
+	if (dir >= 0)
+		close(dir);
+	dir = open(top, O_RDONLY | O_DIRECTORY);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		int fd = fs_open_dir_at(dir, dirs[i], true, 0755, &e);
+
+		assert_true(fd >= 0);
+		close(fd);
+	}
+	put("blocks/blocks.log", log_.data, log_.len);
+	put("blocks/blocks.index", index_.data, index_.len);
+	put("blocks/reversible/fork_db.dat", forkdb.data, forkdb.len);
+	put("state/shared_memory.bin", db, sizeof(db));
+	return 0;
+}
+
+static struct blocklog_facts look(void)
+{
+	struct err e = ERR_INIT;
+	struct blocklog_facts f;
+
+	if (nodeos_blocklog_at(&f, dir, &e) < 0)
+		fail_msg("%s", e.msg);
+	return f;
+}
+
+static void a_real_one(void **state)
+{
+	struct blocklog_facts f = look();
+
+	(void)state;
+	assert_string_equal(f.chain_id, CHAIN);
+	assert_int_equal(f.first_block_num, 1);
+	assert_int_equal(f.lib_block_num, LIB);
+	assert_string_equal(f.lib_block_id, LIB_ID);
+	assert_int_equal(f.head_block_num, 14);
+	assert_string_equal(f.head_block_id, HEAD_ID);
+	assert_string_equal(f.database_format, "EOSIODB2");
+}
+
+/* --- logs made of the recorded blocks --- */
+
+static uint64_t position(uint32_t num)
+{
+	uint64_t at;
+
+	memcpy(&at, index_.data + (num - 1) * 8, 8);
+	return at;
+}
+
+struct shape {
+	uint32_t version, first, last; /* last 0: no blocks */
+	uint32_t keep;                 /* pruned to so many; 0: not pruned */
+};
+
+static void make(const struct shape *s, const char *path, const char *index_path)
+{
+	struct buf b = BUF_INIT(1 << 20), ix = BUF_INIT(1 << 20);
+	uint32_t version = s->version | (s->keep || (!s->last && s->first == 99) ? 1u << 31 : 0);
+	unsigned char id[32];
+
+	assert_int_equal(buf_add(&b, &version, 4), 0);
+	if (s->version > 1)
+		assert_int_equal(buf_add(&b, &s->first, 4), 0);
+	for (int i = 0; i < 32; i++)
+		assert_int_equal(sscanf(CHAIN + 2 * i, "%2hhx", &id[i]), 1);
+	if (s->version < 3 || s->first == 1)
+		assert_int_equal(buf_add(&b, log_.data + 8, GENESIS), 0);
+	else
+		assert_int_equal(buf_add(&b, id, sizeof(id)), 0);
+	if (s->version > 1)
+		assert_int_equal(buf_add_str(&b, "\xff\xff\xff\xff\xff\xff\xff\xff"), 0);
+	for (uint32_t num = s->first; num <= s->last; num++) {
+		uint64_t from = position(num), to = num == LIB ? log_.len : position(num + 1);
+		uint64_t at = b.len;
+
+		if (s->version == 4)
+			assert_int_equal(buf_add(&b, "\0\0\0\0", 5), 0);
+		assert_int_equal(buf_add(&b, log_.data + from, to - from - 8), 0);
+		assert_int_equal(buf_add(&b, &at, 8), 0);
+		assert_int_equal(buf_add(&ix, &at, 8), 0);
+	}
+	if (version >> 31)
+		assert_int_equal(buf_add(&b, &s->keep, 4), 0);
+	put(path, b.data, b.len);
+	if (index_path)
+		put(index_path, ix.data ? ix.data : "", ix.len);
+	buf_release(&b);
+	buf_release(&ix);
+}
+
+static void versions(void **state)
+{
+	static const struct {
+		const char *name;
+		struct shape s;
+		uint32_t first, lib;
+	} rows[] = {
+		{ "1", { 1, 1, LIB, 0 }, 1, LIB },
+		{ "2", { 2, 1, LIB, 0 }, 1, LIB },
+		{ "2, cut at the front", { 2, 4, LIB, 0 }, 4, LIB },
+		{ "3", { 3, 1, LIB, 0 }, 1, LIB },
+		{ "3 from a snapshot", { 3, 9, LIB, 0 }, 9, LIB },
+		{ "3 from a snapshot, no block yet", { 3, 14, 0, 0 }, 0, LIB },
+		{ "4", { 4, 1, LIB, 0 }, 1, LIB },
+		{ "4 from a snapshot", { 4, 9, LIB, 0 }, 9, LIB },
+		{ "pruned", { 3, 1, LIB, 5 }, 9, LIB },
+		{ "pruned, chain id", { 3, 3, LIB, 1 }, LIB, LIB },
+		{ "pruned, all there", { 3, 1, LIB, LIB }, 1, LIB },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct blocklog_facts f;
+
+		make(&rows[i].s, "blocks/blocks.log", "blocks/blocks.index");
+		f = look();
+		if (f.first_block_num != rows[i].first || f.lib_block_num != rows[i].lib ||
+		        strcmp(f.chain_id, CHAIN) != 0)
+			fail_msg("row '%s': first %u, lib %u, chain %s", rows[i].name,
+			        f.first_block_num, f.lib_block_num, f.chain_id);
+		if (rows[i].first && strcmp(f.lib_block_id, LIB_ID) != 0)
+			fail_msg("row '%s': lib id %s", rows[i].name, f.lib_block_id);
+	}
+	/* Pruned, and still without a block. */
+	assert_int_equal(unlinkat(dir, "blocks/reversible/fork_db.dat", 0), 0);
+	make(&(struct shape){ 3, 99, 0, 0 }, "blocks/blocks.log", "blocks/blocks.index");
+	assert_int_equal(look().lib_block_num, 98);
+	assert_string_equal(look().lib_block_id, "");
+}
+
+static void the_head_tells_the_lib(void **state)
+{
+	unsigned char id[4] = { 0, 0, 0, 20 };
+	struct blocklog_facts f;
+
+	(void)state;
+	/* As a node that was started from a snapshot and stopped at once. */
+	memcpy(forkdb.data + forkdb.len - 32, id, sizeof(id));
+	put("blocks/reversible/fork_db.dat", forkdb.data, forkdb.len);
+	id[3] = 14;
+	memcpy(forkdb.data + forkdb.len - 32, id, sizeof(id));
+	make(&(struct shape){ 3, 21, 0, 0 }, "blocks/blocks.log", "blocks/blocks.index");
+	f = look();
+	assert_int_equal(f.first_block_num, 0);
+	assert_int_equal(f.lib_block_num, 20);
+	assert_int_equal(f.head_block_num, 20);
+	assert_string_equal(f.lib_block_id, f.head_block_id);
+}
+
+/* Words: a path and a range. */
+static void split(void **state)
+{
+	static const struct {
+		const char *name, *pieces;
+		struct shape log; /* version 0: none */
+		uint32_t first, lib;
+	} rows[] = {
+		{ "all of it", "archive/1-3 retained/4-6 retained/7-9", { 3, 10, LIB, 0 }, 1, LIB },
+		{ "without retained-dir", "/1-5 /6-9", { 3, 10, LIB, 0 }, 1, LIB },
+		{ "old ones are gone", "retained/4-6 retained/7-9", { 3, 10, LIB, 0 }, 4, LIB },
+		{ "a gap", "archive/1-3 retained/7-9", { 3, 10, LIB, 0 }, 7, LIB },
+		{ "a gap before the log", "archive/1-3", { 3, 10, LIB, 0 }, 10, LIB },
+		{ "overlap", "archive/1-6 retained/4-9", { 3, 10, LIB, 0 }, 1, LIB },
+		{ "twice", "archive/4-9 retained/4-9", { 3, 10, LIB, 0 }, 4, LIB },
+		{ "just split", "retained/5-9 retained/10-13", { 3, 14, 0, 0 }, 5, LIB },
+		{ "no log", "retained/5-9 retained/10-13", { 0, 0, 0, 0 }, 5, LIB },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(free) char *words = strdup(rows[i].pieces);
+		char *save = NULL, path[64];
+		struct blocklog_facts f;
+
+		fresh(state);
+		for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+			char *slash = strchr(w, '/');
+			unsigned a, b;
+
+			assert_int_equal(sscanf(slash + 1, "%u-%u", &a, &b), 2);
+			snprintf(path, sizeof(path), "blocks/%.*s%sblocks-%u-%u.log",
+			        (int)(slash - w), w, slash == w ? "" : "/", a, b);
+			make(&(struct shape){ 3, a, b, 0 }, path, NULL);
+		}
+		if (rows[i].log.version)
+			make(&rows[i].log, "blocks/blocks.log", "blocks/blocks.index");
+		else
+			assert_int_equal(unlinkat(dir, "blocks/blocks.log", 0), 0);
+		f = look();
+		if (f.first_block_num != rows[i].first || f.lib_block_num != rows[i].lib ||
+		        strcmp(f.chain_id, CHAIN) != 0 || strcmp(f.lib_block_id, LIB_ID) != 0)
+			fail_msg("row '%s': first %u, lib %u %s, chain %s", rows[i].name,
+			        f.first_block_num, f.lib_block_num, f.lib_block_id, f.chain_id);
+	}
+}
+
+static void nothing_there_is_left_empty(void **state)
+{
+	struct blocklog_facts f;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(fs_remove_tree_at(dir, "blocks", &e), 0);
+	assert_int_equal(fs_remove_tree_at(dir, "state", &e), 0);
+	f = look();
+	assert_string_equal(f.chain_id, "");
+	assert_int_equal(f.first_block_num, 0);
+	assert_int_equal(f.lib_block_num, 0);
+	assert_int_equal(f.head_block_num, 0);
+	assert_string_equal(f.database_format, "");
+}
+
+static void spring_tells_no_head(void **state)
+{
+	(void)state;
+	for (char version = 2; version < 4; version++) {
+		forkdb.data[4] = version;
+		put("blocks/reversible/fork_db.dat", forkdb.data, forkdb.len);
+		forkdb.data[4] = 1;
+		assert_int_equal(look().head_block_num, 0);
+	}
+}
+
+/* --- damage --- */
+
+enum what {
+	SET,  /* the byte at n, from the end if negative */
+	CUT,  /* to n bytes, or by n if negative */
+	GROW, /* by n bytes */
+	GONE,
+	LINK,
+	FIFO,
+};
+
+static void hurt(const char *path, enum what what, long n, int byte)
+{
+	AUTO(close_fd) int fd = -1;
+	struct stat st;
+
+	if (what == GONE || what == LINK || what == FIFO)
+		assert_int_equal(unlinkat(dir, path, 0), 0);
+	if (what == LINK)
+		assert_int_equal(symlinkat("/etc/passwd", dir, path), 0);
+	if (what == FIFO)
+		assert_int_equal(mkfifoat(dir, path, 0644), 0);
+	if (what == GONE || what == LINK || what == FIFO)
+		return;
+	fd = openat(dir, path, O_RDWR);
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	if (what == SET)
+		assert_int_equal(pwrite(fd, &byte, 1, n < 0 ? st.st_size + n : n), 1);
+	else if (what == CUT)
+		assert_int_equal(ftruncate(fd, n < 0 ? st.st_size + n : n), 0);
+	else
+		assert_int_equal(ftruncate(fd, st.st_size + n), 0);
+}
+
+static void damage_is_named(void **state)
+{
+#define L "blocks/blocks.log"
+#define I "blocks/blocks.index"
+#define F "blocks/reversible/fork_db.dat"
+#define S "state/shared_memory.bin"
+	static const struct {
+		const char *name, *path;
+		enum what what;
+		long n;
+		int byte;
+		const char *message;
+	} rows[] = {
+		{ "version 0", L, SET, 0, 0, "byte 0: version 0 of block logs" },
+		{ "version 9", L, SET, 0, 9, "byte 0: version 9 of block logs" },
+		{ "first block 0", L, SET, 4, 0, "byte 4: it begins with block 0" },
+		{ "an odd key", L, SET, 16, 7, "a key of an unknown type" },
+		{ "no totem", L, SET, 120, 0, "byte 118: the mark before the blocks is missing" },
+		{ "three bytes", L, CUT, 3, 0, "byte 0: ends too early" },
+		{ "half a preamble", L, CUT, 60, 0, "ends too early" },
+		{ "half a block", L, CUT, 130, 0, "the first block is not whole" },
+		{ "minus 5", L, CUT, -5, 0, "the last block is said to begin at" },
+		{ "plus 100", L, GROW, 100, 0, "the last block is said to begin at 0" },
+		{ "a block's previous", L, SET, -192 + 14 + 3, 99, "blocks.index' has" },
+		{ "pruned without trailer", L, SET, 3, 0x80, "the last block is said to begin at" },
+		{ "a link", L, LINK, 0, 0, "is not a regular file" },
+		{ "a fifo", L, FIFO, 0, 0, "is not a regular file" },
+		{ "no index", I, GONE, 0, 0, "blocks.index' has 0 bytes, but the 13 blocks" },
+		{ "index minus 3", I, CUT, -3, 0, "blocks.index' has 101 bytes" },
+		{ "index minus 8", I, CUT, -8, 0, "blocks.index' has 96 bytes" },
+		{ "index of another log", I, SET, -8, 1, "blocks.index' is damaged: byte 96" },
+		{ "empty fork_db", F, CUT, 0, 0, "fork_db.dat' is damaged: byte 0" },
+		{ "no fork_db", F, SET, 0, 1, "it is no fork database" },
+		{ "short fork_db", F, CUT, 30, 0, "byte 30: the file ends too early" },
+		{ "head below the logs", F, SET, -29, 2, "the head of" },
+		{ "another head at the LIB", F, SET, -29, LIB, "the head of" },
+		{ "head 0", F, SET, -29, 0, "the head is block 0" },
+		{ "fork_db a link", F, LINK, 0, 0, "is not a regular file" },
+		{ "unknown state", S, SET, 0, 'X', "a format that is not known" },
+		{ "short state", S, CUT, 4, 0, "byte 4: the file ends too early" },
+		{ "state a link", S, LINK, 0, 0, "is not a regular file" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct blocklog_facts f = { .lib_block_num = 77 };
+		struct err e = ERR_INIT;
+
+		fresh(state);
+		hurt(rows[i].path, rows[i].what, rows[i].n, rows[i].byte);
+		if (nodeos_blocklog_at(&f, dir, &e) == 0 || e.kind != ERR_PROTOCOL ||
+		        !strstr(e.msg, rows[i].message))
+			fail_msg("row '%s': '%s'", rows[i].name, e.msg);
+		assert_int_equal(f.lib_block_num, 77);
+	}
+}
+
+static void pieces_lie(void **state)
+{
+	static const struct {
+		const char *name;
+		struct shape s;
+		const char *path, *message;
+	} rows[] = {
+		{ "other blocks than named", { 3, 5, 9, 0 }, "blocks/retained/blocks-5-10.log",
+		        "has blocks 5 to 9, not those of its name" },
+		{ "empty", { 0, 0, 0, 0 }, "blocks/retained/blocks-5-10.log", "byte 0" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = ERR_INIT;
+		struct blocklog_facts f;
+
+		fresh(state);
+		make(&(struct shape){ 3, 11, LIB, 0 }, "blocks/blocks.log", "blocks/blocks.index");
+		if (rows[i].s.version)
+			make(&rows[i].s, rows[i].path, NULL);
+		else
+			put(rows[i].path, "", 0);
+		if (nodeos_blocklog_at(&f, dir, &e) == 0 || !strstr(e.msg, rows[i].message))
+			fail_msg("row '%s': '%s'", rows[i].name, e.msg);
+	}
+	/* Names that nodeos does not give are somebody's own files. */
+	fresh(state);
+	put("blocks/retained/blocks-5-4.log", "", 0);
+	put("blocks/retained/blocks-1-99999999999.log", "", 0);
+	put("blocks/retained/blocks-bad-tail-2026.log", "", 0);
+	put("blocks/retained/blocks-1-3.log.old", "", 0);
+	assert_int_equal(look().first_block_num, 1);
+}
+
+/* 100 GB of apparent size, a thousand pieces. */
+static void size_costs_nothing(void **state)
+{
+	uint64_t at = UINT64_C(100) << 30;
+	struct blocklog_facts f;
+	int64_t began;
+	char path[64];
+	int fd;
+
+	(void)state;
+	fd = openat(dir, "blocks/blocks.log", O_RDWR);
+	assert_true(fd >= 0);
+	/* The last block lies far behind, with a hole before it. */
+	assert_int_equal(
+	        pwrite(fd, log_.data + position(LIB), log_.len - position(LIB) - 8, (off_t)at),
+	        log_.len - position(LIB) - 8);
+	assert_int_equal(pwrite(fd, &at, 8, (off_t)(at + log_.len - position(LIB) - 8)), 8);
+	close(fd);
+	fd = openat(dir, "blocks/blocks.index", O_RDWR);
+	assert_int_equal(pwrite(fd, &at, 8, 8 * (LIB - 1)), 8);
+	close(fd);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "blocks/archive/blocks-%u-%u.log", 100 + i * 10,
+		        109 + i * 10);
+		fd = openat(dir, path, O_WRONLY | O_CREAT, 0644);
+		assert_true(fd >= 0 && ftruncate(fd, 1 << 30) == 0);
+		close(fd);
+	}
+	began = clock_mono_ns();
+	/* Newer than the log: the newest is opened, and is none. */
+	{
+		struct err e = ERR_INIT;
+
+		assert_int_equal(nodeos_blocklog_at(&f, dir, &e), -1);
+		assert_non_null(strstr(e.msg, "blocks-10090-10099.log' is damaged: byte 0"));
+	}
+	assert_int_equal(unlinkat(dir, "blocks/archive/blocks-10090-10099.log", 0), 0);
+	assert_true(clock_mono_ns() - began < 2 * NS_PER_SEC);
+}
+
+static int load_all(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	load(&log_, "blocks.log");
+	load(&index_, "blocks.index");
+	load(&forkdb, "fork_db.dat");
+	assert_int_equal(log_.len, 2622);
+	return 0;
+}
+
+static int remove_all(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	buf_release(&log_);
+	buf_release(&index_);
+	buf_release(&forkdb);
+	close(dir);
+	return fs_remove_tree_at(AT_FDCWD, top, &e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_real_one, fresh),
+		cmocka_unit_test_setup(versions, fresh),
+		cmocka_unit_test_setup(the_head_tells_the_lib, fresh),
+		cmocka_unit_test_setup(split, fresh),
+		cmocka_unit_test_setup(nothing_there_is_left_empty, fresh),
+		cmocka_unit_test_setup(spring_tells_no_head, fresh),
+		cmocka_unit_test_setup(damage_is_named, fresh),
+		cmocka_unit_test_setup(pieces_lie, fresh),
+		cmocka_unit_test_setup(size_costs_nothing, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, load_all, remove_all);
+}
