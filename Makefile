@@ -203,6 +203,7 @@ check-it: all
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
+	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check

@@ -8,14 +8,14 @@
 # whole, the slot has its data-dir, a failure was said; and the same command done again succeeds,
 # leaves nothing behind, and its effect is there.
 #
-#	KILL_STEP=N   only every Nth of those runs (default 5; `make soak` takes 1)
+#	KILL_STEP=N   only every Nth of those runs (default 16; `make soak` takes 1)
 # time-limit: 900
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 need strace mkfs.xfs jq
 [ -e /dev/loop-control ] || skip_all 'no loop devices'
 
-KILL_STEP=${KILL_STEP:-5}
+KILL_STEP=${KILL_STEP:-16}
 DISK=$IT_DIR/disk
 export NODESWARM_POOL=$DISK/pool
 POOL=$NODESWARM_POOL
@@ -56,7 +56,8 @@ pool_up()
 	chain "$DISK/source" 3 && nodeswarm data import --promote "$DISK/source" || return
 	mkdir -p "$slot" "$POOL/services/nodeswarm_gone/7" && cp -a "$DISK/old/data" "$slot/data" &&
 		cp -a "$DISK/old/data" "$POOL/services/nodeswarm_gone/7/data" || return
-	touch -d '1 year ago' "$POOL/services/nodeswarm_gone/7" "$POOL/services/nodeswarm_gone/7/data"
+	touch "$POOL/services/nodeswarm_gone/7/lock"
+	touch -d '1 year ago' "$POOL/services/nodeswarm_gone/7"
 	content "$DISK/old/data" >"$IT_DIR/slot"
 	cp -a --reflink=always "$POOL" "$DISK/template"
 }
@@ -118,7 +119,11 @@ injected()
 	local what=$1
 	shift
 	STATUS=0
-	strace -f -qq -o /dev/null --seccomp-bpf -e trace="${what%%:*}" -e inject="$what" "$@" >"$IT_DIR/said" 2>&1 || STATUS=$?
+	# The inner shell, because it says "Killed".
+	(
+		strace -f -qq -o /dev/null --seccomp-bpf -e trace="${what%%:*}" -e inject="$what" "$@" >"$IT_DIR/said" 2>&1
+		exit $?
+	) 2>/dev/null || STATUS=$?
 }
 
 # torture DONE COMMAND...: DONE is a command that says whether the effect is there.
@@ -135,7 +140,7 @@ torture()
 			runs=$((runs + 1))
 			fresh || return
 			injected "$call:$what:when=$n" "$@"
-			if ! one_ok "$done" "$what" "$@" >"$IT_DIR/why" 2>&1; then
+			if ! one_ok "$done" "$call $kind" "$what" "$@" >"$IT_DIR/why" 2>&1; then
 				bad=$((bad + 1))
 				echo "--- $call $n $what: exit status $STATUS"
 				cat "$IT_DIR/said" "$IT_DIR/why"
@@ -143,25 +148,30 @@ torture()
 			[ "$STATUS" = 0 ] || failed=$((failed + 1))
 		done
 	done <"$IT_DIR/calls"
-	echo "$(wc -l <"$IT_DIR/calls") calls, $runs of $number runs, $failed of them ended, $bad with a fault"
+	it_report '|' "$(wc -l <"$IT_DIR/calls") calls, $runs of $number runs, $failed of them ended early, $bad with a fault"
 	((runs > 0 && failed > 0 && bad == 0))
 }
 
+# What cannot be read is left alone by prune and gc, which is no failure of theirs.
 one_ok()
 {
-	local done=$1 what=$2
-	shift 2
+	local done=$1 call=$2 what=$3
+	shift 3
 	whole && slot_is_there || return
 	if [ "$STATUS" = 0 ]; then
-		"$done" || grep -Eq 'does not answer|cannot|could not' "$IT_DIR/said" ||
-			{ echo 'it said done, and it is not' && return 1; }
+		"$done" || [[ $call == *reads ]] || { echo 'it said done, and it is not' && return 1; }
 	elif [ "$what" != signal=SIGKILL ]; then
 		[ "$STATUS" -lt 128 ] || { echo 'it crashed' && return 1; }
-		grep -q ': .' "$IT_DIR/said" || { echo 'it did not say why' && return 1; }
+		# The write that fails can be that of the message.
+		grep -q ': .' "$IT_DIR/said" || [[ $call == write* ]] || { echo 'it did not say why' && return 1; }
 	fi
 	# What was done before the kill is said to be done, or done again.
 	"$@" >"$IT_DIR/again" 2>&1 || "$done" || { cat "$IT_DIR/again" && echo 'and again: failed' && return 1; }
-	"$done" && whole && slot_is_there || { cat "$IT_DIR/again" && echo 'and again: it is not done' && return 1; }
+	if ! "$done" || ! whole || ! slot_is_there; then
+		cat "$IT_DIR/again"
+		echo 'and again: it is not done'
+		return 1
+	fi
 	! leftovers || { echo 'and again: leftovers' && return 1; }
 	if ((RANDOM % 8 == 0)); then
 		nodeswarm data verify current || return
