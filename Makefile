@@ -199,7 +199,7 @@ check-cli: all
 check-sim: all
 	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
-check-it: all
+check-it: all $(BENCHTOOL)
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
