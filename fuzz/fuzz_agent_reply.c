@@ -49,7 +49,7 @@ static void try_work(const json_t *status)
 	assert((rc < 0) == (e.kind != ERR_NONE));
 	if (rc != 0)
 		return;
-	assert(*k.id && *k.kind && *k.stage);
+	assert(*k.kind && *k.stage);
 	is_name(k.id, AGENT_WORK_ID_MAX);
 	is_name(k.kind, 255);
 	is_name(k.stage, 255);

@@ -115,7 +115,7 @@ restored()
 	before=$(stat -c %i "$POOL/services/nodeswarm_readers/2/data") || return
 	data restore readers.2 --generation "$first" --wait 60s | tee "$IT_DIR/restore" || return
 	after=$(stat -c %i "$POOL/services/nodeswarm_readers/2/data") || return
-	[ "$before" != "$after" ] && grep -q 'quarantine' "$IT_DIR/restore" && quarantined 1
+	[ "$before" != "$after" ] && grep -q 'quarantine/nodeswarm_readers.2-' "$IT_DIR/restore" && quarantined 1
 }
 check 'restore readers.2 from the first one' restored
 check 'it serves again' wait_for 30 serves readers 4
