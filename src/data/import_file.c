@@ -267,8 +267,8 @@ static int copy(struct writer *w, int from_fd, const struct clone_options *o, st
 	if (lseek(from_fd, 0, SEEK_SET) < 0)
 		return err_sys(e, errno, "seek in the file");
 	if (o->progress) {
-		o->progress->files_total = 1;
-		o->progress->bytes_total = (uint64_t)st.st_size;
+		o->progress->files_total += 1;
+		o->progress->bytes_total += (uint64_t)st.st_size;
 	}
 	w->unlooked = LOOK_EVERY; /* look at once */
 	return memcmp(magic, MAGIC, sizeof(magic)) != 0 && is_frame(magic, sizeof(magic))
@@ -311,6 +311,6 @@ int import_file(int to_dirfd, const char *name, int from_fd, struct manifest *m,
 	if (fchmod(fd, 0644) < 0 || fsync(fd) < 0)
 		return err_sys(e, errno, "sync '%s'", name);
 	if (o->progress)
-		o->progress->files_done = 1;
+		o->progress->files_done += 1;
 	return 0;
 }

@@ -249,6 +249,8 @@ static void damage_is_named(void **state)
 		{ "format", 4, "\2", 1, "byte 4: a format" },
 		{ "a size beyond the end", 8, "\0\0\0\0\0\0\0\1", 8, "it is cut off" },
 		{ "a size that wraps", 8, "\xf0\xff\xff\xff\xff\xff\xff\xff", 8, "it is cut off" },
+		{ "a size that leads back", 8, "\xf8\xff\xff\xff\xff\xff\xff\xff", 8,
+		        "it is cut off" },
 		{ "a small size", 8, "\5\0", 2, "byte 8: a section without a name" },
 		{ "no name", 8, "\x0f\0", 2, "byte 8: a section without a name" },
 		{ "no header", 24, "X", 1, "it has no chain_snapshot_header" },
