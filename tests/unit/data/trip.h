@@ -79,9 +79,10 @@ int __wrap_flock(int fd, int how)
 {
 	void (*gap)(void) = trip_in_gap;
 
-	trip_in_gap = NULL;
-	if (gap)
+	if (gap) {
+		trip_in_gap = NULL;
 		gap();
+	}
 	return trip() ? -1 : __real_flock(fd, how);
 }
 
