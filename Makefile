@@ -164,6 +164,7 @@ wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS)
+wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_usage := ioctl
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
