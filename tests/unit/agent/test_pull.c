@@ -257,7 +257,7 @@ static void lies_are_found_out(void **state)
 		{ "wrong bytes", WRONG_BYTES, ERR_UNHEALTHY },
 		{ "a map that leads nowhere", NO_MAP, ERR_PROTOCOL },
 	};
-	char current[64] = "";
+	char current[64] = "", outside[] = "../../../x";
 
 	(void)state;
 	put_data(pool.fd, "other", 9);
@@ -272,7 +272,7 @@ static void lies_are_found_out(void **state)
 		(void)snprintf(theirs.chain_id, sizeof(theirs.chain_id), "%s",
 		        lie == OTHER_CHAIN ? CHAIN_B : CHAIN_A);
 		if (lie == ELSEWHERE)
-			theirs.files.v[0].path = (char[]){ "../../../x" };
+			theirs.files.v[0].path = outside;
 		e = ERR_INIT;
 		if (pull(NAME) == 0 || e.kind != rows[i].kind)
 			fail_msg("%s: %s '%s'", rows[i].name, err_kind_name(e.kind), e.msg);
