@@ -94,6 +94,8 @@ HDR   := $(sort $(wildcard src/*/*.h))
 TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
+# What their scripts are helped by.
+BENCHTOOL := $(B)/bench/datadir
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
@@ -157,22 +159,26 @@ wraps_test_output := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
+wraps_test_usage := ioctl
+wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 # tests/unit/data/trip.h
 TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fchmod fchown fchownat \
 	ftruncate64 flock futimens copy_file_range openat64
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
+	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
+wraps_test_import := $(TRIP_WRAPS)
+wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS)
 wraps_test_pull := $(TRIP_WRAPS)
-wraps_test_usage := ioctl
-wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(foreach w,$(wraps_$(notdir $*)),-Wl,--wrap=$(w)) -o $@ $^ $(TEST_LIBS) $(PKG_LIBS)
 
-$(BENCH): $(B)/bench/%: $(B)/bench/%.o $(B)/lib$(PROG).a
+$(BENCH) $(BENCHTOOL): $(B)/bench/%: $(B)/bench/%.o $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
@@ -200,10 +206,11 @@ check-cli: all
 check-sim: all
 	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
-check-it: all
+check-it: all $(BENCHTOOL)
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
+	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check
@@ -232,7 +239,7 @@ fuzz-run: fuzz
 	    -artifact_prefix=build/corpus/$$t- build/corpus/$$t fuzz/corpus/$$t || exit 1; done
 bench:
 	+@$(MAKE) --no-print-directory CONFIG=release run-bench
-run-bench: all $(BENCH)
+run-bench: all $(BENCH) $(BENCHTOOL)
 	@for b in $(BENCH); do $$b || exit 1; done
 	@for b in $(sort $(wildcard bench/bench_*.sh)); do BUILD=$(CURDIR)/$(B) bash $$b || exit 1; done
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# quickstart.sh - a development chain, four readers and a front before them, on this machine
+# quickstart.sh - a development chain, eight readers and a front before them, on this machine
 #
 # usage: scripts/quickstart.sh               set all of it up; harmless when it is there already
 #        scripts/quickstart.sh --nodes N     the same on a swarm of N hosts (1 to 5), which are
@@ -8,10 +8,12 @@
 #
 # For Debian 12 and Ubuntu, as root or with sudo. Installs what is missing, builds, uses the Docker
 # Engine that answers here, or starts a private one below NODESWARM_QUICKSTART_DIR (default
-# /var/lib/nodeswarm-quickstart), makes it a swarm of one node, builds the images, and waits until
-# four readers serve. The chain is SIMULATED and signs with a key that everybody knows. With --nodes
-# it touches no engine but those that it starts (scripts/private-swarm.sh), and adds nothing to this
-# machine's network.
+# /var/lib/nodeswarm-quickstart), makes it a swarm of one node, and builds the images. Then one reader
+# syncs, its data-dir is archived, and the others start from clones of that; it ends when all serve.
+# For a private engine the pool is an image with XFS, whose clones share their blocks, where this
+# machine can mount one. The chain is SIMULATED and signs with a key that everybody knows. With
+# --nodes it touches no engine but those that it starts (scripts/private-swarm.sh), and adds nothing
+# to this machine's network.
 #
 #	NODESWARM_QUICKSTART_DIR    directory of the notes and of the private engine
 #	NODESWARM_POOL              directory of the data-dirs (default /var/lib/nodeswarm); not with
@@ -19,7 +21,7 @@
 #	NODESWARM_FRONT_PORT        the front's port, on all addresses of a host (8888)
 #	NODESWARM_FRONT_P2P_PORT    and that for peers (9876)
 #	DOCKER_HOST                 engine to use: a unix:// socket of this machine
-#	READERS                     how many (4)
+#	READERS                     how many (8)
 #
 # What it made is noted in the file "state" there, before it is made.
 set -euo pipefail
@@ -44,6 +46,8 @@ for name in agent devchain readers front; do
 	files+=(-f "$root/stacks/$name.yml")
 done
 nodes='' # of --nodes
+readers=${READERS:-8}
+image_size=2G # of the pool; it takes only what is written to it
 
 say()
 {
@@ -172,6 +176,7 @@ find_engine()
 	case $(get engine) in
 	private)
 		host=unix://$dir/docker.sock
+		need_pool
 		"$root/scripts/private-engine.sh" start "$dir" 9>&-
 		say "engine: the private one of $dir"
 		;;
@@ -192,6 +197,7 @@ find_engine()
 			host=unix://$dir/docker.sock
 			put host "$host"
 			put engine private
+			need_pool
 			"$root/scripts/private-engine.sh" start "$dir" 9>&-
 			say "engine: none runs here, so a private one of $dir"
 		fi
@@ -266,8 +272,113 @@ need_pool()
 		put pool "$(made_unless test -e "$pool/pool.json")"
 	fi
 	export NODESWARM_POOL=$pool
+	make_pool "$pool"
+}
+
+# Whether files of the directory's file system can share blocks.
+reflinks()
+{
+	local made rc=0
+	made=$(mktemp -d "$1/.quickstart-XXXXXX") || return
+	head -c 65536 /dev/urandom >"$made/a"
+	cp --reflink=always "$made/a" "$made/b" 2>/dev/null || rc=1
+	rm -r "$made"
+	return "$rc"
+}
+
+# An engine that somebody else uses gets no mount of ours. The private one is not running yet:
+# mounts that are made later it might not see.
+make_pool()
+{
+	local pool=$1 why='because the engine is not ours'
+	if [ "$(get pool)" = made ] && [ "$(get engine)" = private ]; then
+		mkdir -p "$pool"
+		if [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
+			put pool_image "$dir/pool.img"
+			if why=$("$root/build/nodeswarm" pool init --size "$image_size" --sparse --image "$dir/pool.img" "$pool" 2>&1 >/dev/null); then
+				say "pool: $pool, with XFS in $dir/pool.img: clones share their blocks"
+				return
+			fi
+			remove_image "$pool"
+			put pool_image ''
+			why="because no image can be mounted: $(sed -n 's/^nodeswarm: //; /warning/d; p' <<<"$why" | tail -n 1)"
+		fi
+	fi
 	quietly "$root/build/nodeswarm" pool init "$pool"
-	say "pool: $pool"
+	if reflinks "$pool"; then
+		say "pool: $pool, whose clones share their blocks"
+	else
+		say "pool: $pool, whose clones are copies, $why"
+	fi
+}
+
+# --- the readers ---------------------------------------------------------------------------------
+
+since()
+{
+	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'
+}
+
+start()
+{
+	READERS=$readers NODESWARM_PEERS=devchain:9876 NODESWARM_IMAGE=$image NODESWARM_FRONT_IMAGE=$front_image NODESWARM_NODEOS=nodesim \
+		nodeswarm up "$@"
+}
+
+# The stack with one reader, which is told nevertheless of how many it will be one: so that nothing
+# restarts it later. The paths in the stack file count from its directory.
+start_one()
+{
+	local file=$root/build/first-reader.yml args=("${files[@]}") i
+	sed 's/^\( *replicas:\).*/\1 1/' "$root/stacks/readers.yml" >"$file"
+	for ((i = 0; i < ${#args[@]}; i++)); do
+		[ "${args[i]}" != "$root/stacks/readers.yml" ] || args[i]=$file
+	done
+	NODESWARM_CONFIG=$root/config.ini NODESWARM_GENESIS=$root/genesis.json NODESWARM_PEERLIST=$root/peerlist.ini \
+		start "${args[@]}"
+	rm -f "$file"
+}
+
+# sum KEY PATTERN: of the rows of `pool status` that match.
+sum()
+{
+	grep "$2" <<<"$rows" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" |
+		awk '{ s += $1 } END { printf "%d\n", s }' | numfmt --to=iec-i --suffix=B
+}
+
+disk_use()
+{
+	local rows
+	rows=$(nodeswarm --json pool status | grep -o '{[^{}]*}')
+	say "disk: one copy has $(sum allocated_bytes '"current":true') ($(sum apparent_bytes '"current":true') with its holes);" \
+		"what the $readers readers have beside it takes $(sum exclusive_bytes "\"${stack}_readers")"
+}
+
+# One syncs, is archived, and the others are clones of it.
+clone_readers()
+{
+	local t=$EPOCHREALTIME synced archived
+	say 'readers: the first one syncs'
+	quietly start_one
+	synced=$(since "$t")
+	say "readers: the first one serves, after $synced"
+	t=$EPOCHREALTIME
+	quietly nodeswarm data archive readers.1
+	archived=$(since "$t")
+	say "readers: it is archived, in $archived"
+	t=$EPOCHREALTIME
+	quietly nodeswarm scale "readers=$readers"
+	say "readers: $((readers - 1)) more serve, cloned from it, in $(since "$t")"
+	put cloned yes
+	is_swarm || disk_use
+}
+
+is_first_time()
+{
+	local n
+	[ -z "$(get cloned)" ] && [ "$readers" -gt 1 ] || return
+	n=$(docker service inspect -f '{{.Spec.Mode.Replicated.Replicas}}' "${stack}_readers" 2>/dev/null) || return 0
+	[ "$n" -le 1 ]
 }
 
 up()
@@ -290,11 +401,12 @@ up()
 		need_swarm
 		need_stack
 		need_image
-		need_pool
+		[ "$(get engine)" = private ] || need_pool
 	fi
-	say "readers: starting, which takes half a minute"
-	READERS=${READERS:-4} NODESWARM_PEERS=devchain:9876 NODESWARM_IMAGE=$image NODESWARM_FRONT_IMAGE=$front_image NODESWARM_NODEOS=nodesim \
-		nodeswarm up "${files[@]}"
+	if is_first_time; then
+		clone_readers
+	fi
+	start "${files[@]}"
 	say 'readers: they serve'
 	echo
 	nodeswarm status
@@ -312,7 +424,7 @@ tips()
 		  ${sudo}$(is_swarm && echo "$root/scripts/private-swarm.sh client $dir/swarm ")curl -i $url/v1/chain/get_info
 		  export DOCKER_HOST=$DOCKER_HOST
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm status --watch
-		  ${sudo}docker -H $DOCKER_HOST service update --replicas 6 ${stack}_readers
+		  ${sudo}docker -H $DOCKER_HOST service update --replicas 10 ${stack}_readers
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm scale readers=2
 		  ${sudo:+${sudo}-E }$root/build/nodeswarm logs readers.1
 	END
@@ -347,6 +459,20 @@ remove_services()
 	say 'services: gone'
 }
 
+# Its mount, file and unit.
+remove_image()
+{
+	local pool=$1 unit
+	if mountpoint -q "$pool"; then
+		umount "$pool" || die "'$pool' is in use: end what uses it and try again"
+	fi
+	rm -f "$dir/pool.img" "$pool/.nodeswarm-not-mounted"
+	unit=$(grep -lxF "Where=$pool" /etc/systemd/system/*.mount 2>/dev/null) || return 0
+	rm -f "$unit" /etc/systemd/system/*.{wants,requires}/"${unit##*/}"
+	rmdir /etc/systemd/system/{local-fs.target.wants,docker.service.requires} 2>/dev/null || true
+	[ ! -d /run/systemd/system ] || systemctl daemon-reload
+}
+
 # The slots that quickstart made; the pool only if it made that, and nobody else uses it.
 remove_pool()
 {
@@ -361,6 +487,9 @@ remove_pool()
 	if [ -n "$others" ]; then
 		say "pool: $pool stays, because others use it: $others"
 		return
+	fi
+	if [ -n "$(get pool_image)" ]; then
+		remove_image "$pool"
 	fi
 	find "$pool" -mindepth 1 -xdev -delete
 	[ "$(get pool_parent)" != made ] || rmdir "$pool"

@@ -2,28 +2,44 @@
 #include "cli/help.h"
 #include "cli/output.h"
 
-static int print_json(struct context *ctx, const struct command *only, struct err *e)
+/* All commands; only one; or those of a family. */
+static int print_json(struct context *ctx, const struct command *only,
+        const struct command_family *f, struct err *e)
 {
 	AUTO(json) json_t *list = json_array();
 
-	for (const struct command *const *c = commands; *c; c++)
-		if ((!only || only == *c) && json_array_append_new(list, help_command_json(*c)) < 0)
+	for (const struct command *const *c = commands; *c; c++) {
+		if ((only && only != *c) || (!only && f && !command_second_word(*c, f)))
+			continue;
+		if (json_array_append_new(list, help_command_json(*c)) < 0)
 			return err_nomem(e);
+	}
 	if (output_value(ctx, "commands", TAKE(list), e) < 0)
 		return -1;
 	return output_value(ctx, "global_options", help_global_json(), e);
 }
 
-static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
+/* "up", "data", "data" "archive"; main() gives the name of a command of two words as one. */
+static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
-	const struct command *c = argv[0] ? command_find(argv[0]) : NULL;
+	const struct command *c = argc ? command_find(argv[0]) : NULL;
+	const struct command_family *f = argc && !c ? command_family_find(argv[0]) : NULL;
 
-	if (argv[0] && !c)
-		return command_unknown(argv[0], e);
+	if (argc && !c && !f)
+		return command_unknown(NULL, argv[0], e);
+	if (argc > 1 && !f)
+		return command_usage(ctx, e, "unexpected argument '%s'", argv[1]);
+	if (argc > 1) {
+		c = command_find_in(f, argv[1]);
+		if (!c)
+			return command_unknown(f, argv[1], e);
+	}
 	if (ctx->json)
-		return print_json(ctx, c, e);
+		return print_json(ctx, c, f, e);
 	if (c)
 		help_command(ctx->out, c);
+	else if (f)
+		help_family(ctx->out, f);
 	else
 		help_overview(ctx->out);
 	return 0;
@@ -39,8 +55,9 @@ const struct command cmd_help = {
 	               "it: its options, their defaults, and examples. 'nodeswarm COMMAND -h' is "
 	               "the same. "
 	               "With --json the same facts come as data, for shell completion and editors.",
-	.examples = (const char *const[]){ "nodeswarm help version", NULL },
-	.max_args = 1,
+	.examples = (const char *const[]){ "nodeswarm help version", "nodeswarm help data archive",
+	        NULL },
+	.max_args = 2,
 	.flags = COMMAND_HAS_JSON,
 	.run = run,
 };

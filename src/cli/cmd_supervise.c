@@ -4,13 +4,16 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "data/generation.h"
 #include "data/pool.h"
 #include "data/slot.h"
 #include "supervise/supervise.h"
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
 static const char *extra_peers = "", *follow = "", *advertise = "", *check_interval;
-static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait;
+static const char *restore, *keep = "";
+static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait, far_behind;
+static int64_t archive_every = -1, integrity_hash;
 
 static const struct opt opts[] = {
 	{ "service", 0, "NAME", "the service's full name", .env = "NODESWARM_SERVICE",
@@ -50,6 +53,19 @@ static const struct opt opts[] = {
 	        .number = &max_lag },
 	{ "peer-wait", 0, "TIME", "how long to wait for a first peer before being ready without",
 	        .value = "60s", .env = "NODESWARM_PEER_WAIT", .duration = &peer_wait },
+	{ "restore", 0, "WHEN",
+	        "auto: a slot that is empty or far behind starts from the pool's current "
+	        "generation; or never",
+	        .value = "auto", .env = "NODESWARM_RESTORE", .string = &restore },
+	{ "far-behind", 0, "BLOCKS", "how far behind that generation is too far", .value = "100000",
+	        .env = "NODESWARM_FAR_BEHIND", .min = 1, .max = UINT32_MAX, .number = &far_behind },
+	{ "archive-every", 0, "TIME", "archive the slot by itself so often; default: never",
+	        .env = "NODESWARM_ARCHIVE_EVERY", .min = NS_PER_SEC, .duration = &archive_every },
+	{ "keep", 0, "WHAT", "generations to keep after that, like count=3,age=7d,bytes=500G",
+	        .env = "NODESWARM_KEEP", .string = &keep },
+	{ "integrity-hash", 0, "0|1", "1: a stop tells the hash of the state, for archives",
+	        .value = "0", .env = "NODESWARM_INTEGRITY_HASH", .min = 0, .max = 1,
+	        .number = &integrity_hash },
 	{ NULL },
 };
 
@@ -73,10 +89,16 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.lame_duck_ns = lame_duck,
 		.max_lag_blocks = (uint32_t)max_lag,
 		.peer_wait_ns = peer_wait,
+		.may_restore = str_eq(restore, "auto"),
+		.far_behind = (uint32_t)far_behind,
+		.archive_every_ns = archive_every,
+		.keep = keep,
+		.integrity_hash = integrity_hash != 0,
 		.uid = SLOT_UID,
 		.gid = SLOT_UID,
 		.argv = argv,
 	};
+	struct retention kept;
 	int rc;
 
 	if (!service || !slot)
@@ -84,6 +106,10 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		        "a service and a slot are needed (NODESWARM_SERVICE, NODESWARM_SLOT)");
 	if (lame_duck < 0 && supervise_lame_duck(&cfg.lame_duck_ns, check_interval, e) < 0)
 		return -1;
+	if (!str_eq(restore, "auto") && !str_eq(restore, "never"))
+		return command_usage(ctx, e, "--restore '%.40s' is not auto or never", restore);
+	if (retention_parse(&kept, keep, e) < 0)
+		return err_wrap(e, "--keep");
 	rc = supervise_run(&cfg, e);
 	if (rc > 0)
 		return err_set(e, ERR_UNHEALTHY, "the slot was not left clean");

@@ -40,6 +40,10 @@
  *		.run = run,
  *	};
  *
+ * A name may be two words ("data archive"); the first is then that of a family, which has a row in
+ * cli/commands.c and is no command itself: `nodeswarm data` lists its commands.  The file of
+ * "data archive" is cli/cmd_data_archive.c; several that are alike may share one.
+ *
  * Rules: results go to ctx->out through cli/output.h, what is going on to ctx->err through
  * cli/progress.h; a command prints no error, it returns it.  A command never calls exit().
  * Memory of option values lives as long as the process.
@@ -110,7 +114,7 @@ struct context {
 };
 
 struct command {
-	const char *name;
+	const char *name;            /* "up"; with its family "data archive" */
 	const char *group;           /* the heading in the overview, see commands.c */
 	const char *args;            /* synopsis after the options, "SERVICE=N..."; "" for none */
 	const char *summary;         /* one line, no capital, no full stop */
@@ -125,11 +129,29 @@ struct command {
 
 extern const struct command *const commands[]; /* NULL-terminated */
 
+/* The first word of commands of two words. */
+struct command_family {
+	const char *word;        /* "data"; NULL ends the table */
+	const char *description; /* whole sentences */
+};
+
+extern const struct command_family command_families[];
+
+/* The family of that first word, or NULL. */
+const struct command_family *command_family_find(const char *word);
+
+/* The second word, if the command is of the family (NULL: of any); else NULL. */
+const char *command_second_word(const struct command *c, const struct command_family *f);
+
 /* The command of that name, or NULL. */
 const struct command *command_find(const char *name);
 
-/* ERR_USAGE for a name that is no command, with the nearest one.  Always returns -1. */
-int command_unknown(const char *name, struct err *e);
+/* The command of that second word in the family, or NULL. */
+const struct command *command_find_in(const struct command_family *f, const char *second);
+
+/* ERR_USAGE for a name that is no command, with the nearest one; f: it is a second word of that
+ * family, or NULL.  Always returns -1. */
+int command_unknown(const struct command_family *f, const char *name, struct err *e);
 
 /*
  * The engine that the global options name.  Ctrl-C ends its calls; a connection that others could
@@ -144,6 +166,19 @@ struct engine *command_engine(struct context *ctx, struct err *e) NODISCARD;
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...) PRINTF(3, 4);
 
 extern const struct command cmd_agent;
+extern const struct command cmd_data_archive;
+extern const struct command cmd_data_clone;
+extern const struct command cmd_data_gc;
+extern const struct command cmd_data_import;
+extern const struct command cmd_data_ls;
+extern const struct command cmd_data_prepare;
+extern const struct command cmd_data_promote;
+extern const struct command cmd_data_prune;
+extern const struct command cmd_data_pull;
+extern const struct command cmd_data_restore;
+extern const struct command cmd_data_rm;
+extern const struct command cmd_data_show;
+extern const struct command cmd_data_verify;
 extern const struct command cmd_doctor;
 extern const struct command cmd_down;
 extern const struct command cmd_health;

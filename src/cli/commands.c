@@ -17,6 +17,19 @@ const struct command *const commands[] = {
 	&cmd_stop,
 	&cmd_down,
 	&cmd_logs,
+	&cmd_data_archive,
+	&cmd_data_ls,
+	&cmd_data_show,
+	&cmd_data_verify,
+	&cmd_data_promote,
+	&cmd_data_prune,
+	&cmd_data_rm,
+	&cmd_data_import,
+	&cmd_data_pull,
+	&cmd_data_prepare,
+	&cmd_data_restore,
+	&cmd_data_clone,
+	&cmd_data_gc,
 	&cmd_doctor,
 	&cmd_pool,
 	&cmd_images,
@@ -31,6 +44,35 @@ const struct command *const commands[] = {
 	NULL,
 };
 
+const struct command_family command_families[] = {
+	{ "data",
+	        "Copies of data-dirs. A generation is an immutable, verified copy of a cleanly "
+	        "stopped data-dir in a host's pool; the one that is 'current' is what new slots "
+	        "start from." },
+	{ NULL },
+};
+
+const struct command_family *command_family_find(const char *word)
+{
+	for (const struct command_family *f = command_families; f->word; f++)
+		if (strcmp(f->word, word) == 0)
+			return f;
+	return NULL;
+}
+
+const char *command_second_word(const struct command *c, const struct command_family *f)
+{
+	const char *space = strchr(c->name, ' ');
+
+	if (!space)
+		return NULL;
+	if (f &&
+	        (strncmp(c->name, f->word, (size_t)(space - c->name)) != 0 ||
+	                f->word[space - c->name]))
+		return NULL;
+	return space + 1;
+}
+
 const struct command *command_find(const char *name)
 {
 	for (const struct command *const *c = commands; *c; c++)
@@ -39,18 +81,38 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-int command_unknown(const char *name, struct err *e)
+const struct command *command_find_in(const struct command_family *f, const char *second)
 {
+	for (const struct command *const *c = commands; *c; c++) {
+		const char *word = command_second_word(*c, f);
+
+		if (word && strcmp(word, second) == 0)
+			return *c;
+	}
+	return NULL;
+}
+
+int command_unknown(const struct command_family *f, const char *name, struct err *e)
+{
+	const char *first = f ? f->word : "", *space = f ? " " : "";
 	struct suggest s;
 
 	suggest_start(&s, name);
-	for (const struct command *const *c = commands; *c; c++)
-		suggest_offer(&s, (*c)->name);
+	for (const struct command *const *c = commands; *c; c++) {
+		const char *word = f ? command_second_word(*c, f) : (*c)->name;
+
+		/* Of two words the first is what can be typed here, and it is offered below. */
+		if (word && !strchr(word, ' '))
+			suggest_offer(&s, word);
+	}
+	for (const struct command_family *o = command_families; !f && o->word; o++)
+		suggest_offer(&s, o->word);
 	if (s.best)
-		err_set(e, ERR_USAGE, "unknown command '%s', did you mean '%s'?", name, s.best);
+		err_set(e, ERR_USAGE, "unknown command '%s%s%s', did you mean '%s%s%s'?", first,
+		        space, name, first, space, s.best);
 	else
-		err_set(e, ERR_USAGE, "unknown command '%s'", name);
-	return err_hint(e, "see 'nodeswarm help'");
+		err_set(e, ERR_USAGE, "unknown command '%s%s%s'", first, space, name);
+	return err_hint(e, "see 'nodeswarm help%s%s'", space, first);
 }
 
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...)

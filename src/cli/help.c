@@ -108,6 +108,18 @@ void help_overview(FILE *out)
 	fputs("\nSee 'nodeswarm help COMMAND' for what a command does.\n", out);
 }
 
+void help_family(FILE *out, const struct command_family *f)
+{
+	fprintf(out, "Usage: nodeswarm [GLOBAL OPTIONS] %s COMMAND [OPTIONS] [ARGUMENTS]\n\n",
+	        f->word);
+	wrap(out, f->description, 0, 0);
+	fputs("\nCommands:\n", out);
+	for (const struct command *const *c = commands; *c; c++)
+		if (command_second_word(*c, f))
+			list_row(out, (*c)->name, (*c)->summary);
+	fprintf(out, "\nSee 'nodeswarm help %s COMMAND' for what a command does.\n", f->word);
+}
+
 void help_command(FILE *out, const struct command *c)
 {
 	AUTO(buf) struct buf usage = BUF_INIT(1024);

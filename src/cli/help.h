@@ -12,11 +12,15 @@
 #include "base/json.h"
 
 struct command;
+struct command_family;
 
 #define HELP_COLUMNS 80
 
 /* All commands by group, and the global options. */
 void help_overview(FILE *out);
+
+/* The commands of one family. */
+void help_family(FILE *out, const struct command_family *f);
 
 /* One command. */
 void help_command(FILE *out, const struct command *c);

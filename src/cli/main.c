@@ -88,23 +88,57 @@ static int parse_command(
 	return 0;
 }
 
+/*
+ * Find the command that args, the tail of the whole argv, begins with.  Returns how many words of
+ * argv were used, with ctx.command set; or with *ret_family alone, when only its name was given.
+ */
+static int find_command(struct opts *p, int argc, char **argv, char **args, int n,
+        const struct command_family **ret_family, struct err *e)
+{
+	const struct command_family *f = command_family_find(args[0]);
+	int used = argc - n + 1, rest;
+
+	ctx.command = command_find(args[0]);
+	if (ctx.command)
+		return used;
+	if (!f)
+		return command_unknown(NULL, args[0], e);
+	if (opts_parse(p, argc - used, argv + used, true, args, &rest, e) < 0)
+		return err_hint(e, "see 'nodeswarm help %s'", f->word);
+	if (!rest) {
+		*ret_family = f;
+		return argc;
+	}
+	ctx.command = command_find_in(f, args[0]);
+	return ctx.command ? argc - rest + 1 : command_unknown(f, args[0], e);
+}
+
+/* Print help: of everything, of a family, of a command. */
+static int run_help(const char *about, struct err *e)
+{
+	char *args[] = { (char *)(uintptr_t)about, NULL };
+
+	ctx.command = &cmd_help;
+	return cmd_help.run(&ctx, about != NULL, args, e);
+}
+
 static int dispatch(int argc, char **argv, struct err *e)
 {
 	struct opts p = { .tables = (const struct opt *const[]){ global_opts, NULL } };
 	AUTO(free) char **args = calloc((size_t)argc + 2, sizeof(*args));
+	const struct command_family *family = NULL;
 	struct global_wants wants = { 0 };
-	char *about[] = { NULL, NULL };
-	int n;
+	int n, used = 0;
 
 	if (!args)
 		return err_nomem(e);
 	if (opts_defaults(global_opts, e) < 0 || opts_parse(&p, argc, argv, true, args, &n, e) < 0)
 		return err_hint(e, "see 'nodeswarm help'");
 	if (n) {
-		ctx.command = command_find(args[0]);
-		if (!ctx.command)
-			return command_unknown(args[0], e);
-		if (parse_command(&p, n - 1, argv + (argc - n) + 1, args, &n, e) < 0)
+		used = find_command(&p, argc, argv, args, n, &family, e);
+		if (used < 0 ||
+		        (ctx.command &&
+		                parse_command(&p, argc - used, argv + used, args, &n, e) < 0))
 			return -1;
 	}
 	if (global_apply(&ctx, &wants, e) < 0)
@@ -112,13 +146,10 @@ static int dispatch(int argc, char **argv, struct err *e)
 	log_set_level(ctx.level < 0 ? LOG_WARN : ctx.level > 0 ? LOG_DEBUG : LOG_INFO);
 	if (wants.version) {
 		ctx.command = &cmd_version;
-		return ctx.command->run(&ctx, 0, about + 1, e);
+		return ctx.command->run(&ctx, 0, (char *[]){ NULL }, e);
 	}
-	if (wants.help || !ctx.command) {
-		about[0] = ctx.command ? (char *)(uintptr_t)ctx.command->name : NULL;
-		ctx.command = &cmd_help;
-		return ctx.command->run(&ctx, about[0] != NULL, about, e);
-	}
+	if (wants.help || !ctx.command)
+		return run_help(ctx.command ? ctx.command->name : family ? family->word : NULL, e);
 	if (check_args(n, args, e) < 0)
 		return -1;
 	return ctx.command->run(&ctx, n, args, e);

@@ -122,9 +122,13 @@ static int bring_dir(struct generation_work *w, int from_fd, struct manifest *m,
         const struct clone_options *o, struct err *e)
 {
 	AUTO(close_fd) int data = -1;
+	struct clone_options independent = *o;
 	struct clone_report report;
 
-	if (clone_tree(from_fd, ".", w->fd, "data", o, &report, e) < 0)
+	/* A hard link would give whoever has the source a hand in the generation, and change the
+	 * source's owner with that of a slot. */
+	independent.no_link = true;
+	if (clone_tree(from_fd, ".", w->fd, "data", &independent, &report, e) < 0)
 		return -1;
 	m->clone = clone_report_json(&report);
 	if (!m->clone)

@@ -19,6 +19,8 @@ static const char *const state_names[] = {
 	[SLOT_STOPPING] = "stopping",
 	[SLOT_QUIESCED] = "quiesced",
 	[SLOT_STOPPED] = "stopped",
+	[SLOT_ARCHIVING] = "archiving",
+	[SLOT_RESTORING] = "restoring",
 };
 
 const char *slot_state_name(enum slot_state s)
@@ -64,14 +66,15 @@ json_t *record_json(const struct record *r)
 			return NULL;
 	return json_pack(
 	        "{s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:I,"
-	        " s:s, s:s, s:O}",
+	        " s:s, s:s, s:o, s:O}",
 	        "format", RECORD_FORMAT, "state", slot_state_name(r->state), "reason", r->reason,
 	        "service", r->service, "slot", (json_int_t)r->slot, "task", r->task, "node",
 	        r->node, "container", r->container, "boot_id", r->boot_id, "nodeos_pid",
 	        (json_int_t)r->nodeos_pid, "updated", time_json(r->updated_ns), "started",
 	        time_json(r->started_ns), "ready_since", time_json(r->ready_ns), "starts",
 	        (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict", r->verdict,
-	        "verdict_why", r->verdict_why, "ends", ends);
+	        "verdict_why", r->verdict_why, "generation",
+	        *r->generation ? json_string(r->generation) : json_null(), "ends", ends);
 }
 
 static void text_from(char *out, size_t size, const json_t *j, const char *path)
@@ -100,6 +103,7 @@ void record_from_json(struct record *r, const json_t *j)
 	r->restarts = (uint64_t)json_int(j, "restarts", 0);
 	text_from(r->verdict, sizeof(r->verdict), j, "verdict");
 	text_from(r->verdict_why, sizeof(r->verdict_why), j, "verdict_why");
+	text_from(r->generation, sizeof(r->generation), j, "generation");
 	for (size_t i = 0; i < json_array_size(ends) && r->nends < RECORD_ENDS_MAX; i++) {
 		const json_t *k = json_array_get(ends, i);
 		struct record_end *end = &r->ends[r->nends++];

@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "data/generation.h"
 
 #define RECORD_FORMAT   1
 #define RECORD_FILE     "run.json"
@@ -32,6 +33,8 @@ enum slot_state {
 	SLOT_STOPPING, /* nodeos was asked to stop and flushes */
 	SLOT_QUIESCED, /* nodeos stopped on request; the container stays */
 	SLOT_STOPPED,
+	SLOT_ARCHIVING, /* nodeos stopped for a copy of its data-dir; it starts again after it */
+	SLOT_RESTORING, /* the data-dir is being replaced by a generation; nodeos starts after it */
 };
 
 const char *slot_state_name(enum slot_state s);
@@ -58,6 +61,7 @@ struct record {
 	uint64_t restarts;                        /* of these, after nodeos had ended by itself */
 	char verdict[16]; /* of the data-dir before the last start, or after the last end */
 	char verdict_why[RECORD_TEXT_MAX];
+	char generation[GENERATION_NAME_SIZE];   /* the data-dir was cloned from; "" if from none */
 	struct record_end ends[RECORD_ENDS_MAX]; /* newest first */
 	size_t nends;
 };

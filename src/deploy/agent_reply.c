@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "control/control.h"
+#include "data/restore.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 
@@ -141,6 +143,65 @@ const struct agent_slot *agent_slots_find(
 		if (s->v[i].slot == slot && strcmp(s->v[i].service, service) == 0)
 			return &s->v[i];
 	return NULL;
+}
+
+/* --- work ------------------------------------------------------------------------------- */
+
+static double seconds_at(const json_t *j, const char *key)
+{
+	const json_t *v = json_object_get(j, key);
+
+	return json_is_number(v) && json_number_value(v) >= 0 ? json_number_value(v) : -1;
+}
+
+static uint64_t bytes_at(const json_t *j, const char *key)
+{
+	int64_t n = json_int(j, key, 0);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* "" for what cannot be one component of a path. */
+static const char *name_at(const json_t *j, const char *key)
+{
+	const char *s = json_str(j, key, "");
+
+	return str_is_name(s, 255) ? s : "";
+}
+
+int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e)
+{
+	const json_t *j = json_object_get(status, "work"), *error = object_at(j, "error");
+	const char *quarantined = json_str(j, "quarantined", "");
+	struct agent_work w;
+
+	if (!j || json_is_null(j))
+		return 1;
+	/* With its directory or without. */
+	(void)str_starts(quarantined, QUARANTINE_DIR "/", &quarantined);
+	w = (struct agent_work){
+		.id = name_at(j, "id"),
+		.kind = name_at(j, "kind"),
+		.stage = name_at(j, "stage"),
+		.generation = name_at(j, "generation"),
+		.quarantined = str_is_name(quarantined, 255) ? quarantined : "",
+		.bytes_done = bytes_at(j, "bytes_done"),
+		.bytes_total = bytes_at(j, "bytes_total"),
+		.took_seconds = seconds_at(j, "took_seconds"),
+		.down_seconds = seconds_at(j, "down_seconds"),
+		.clone = object_at(j, "clone"),
+	};
+	if (!*w.id || strlen(w.id) > AGENT_WORK_ID_MAX || !*w.kind || !*w.stage)
+		return err_set(e, ERR_PROTOCOL, "what its supervisor says of its work is no such");
+	if (strcmp(w.stage, "failed") == 0) {
+		if (error)
+			status_error(0, j, &w.err);
+		else
+			err_set(&w.err, ERR_PROTOCOL, "it failed, and does not say why");
+	}
+	w.is_over = w.err.kind != ERR_NONE || strcmp(w.stage, "done") == 0;
+	*ret = w;
+	return 0;
 }
 
 /* --- gather ------------------------------------------------------------------------------ */

@@ -71,6 +71,32 @@ int agent_slots_parse(
 const struct agent_slot *agent_slots_find(
         const struct agent_slots *s, const char *service, uint64_t slot);
 
+#define AGENT_WORK_ID_MAX 64
+
+/*
+ * Work that a supervisor does on its slot's data-dir, or did last ("work" of its status):
+ *
+ *	{"id","kind":"archive"|"restore","stage":"stopping"|...|"done"|"failed","generation",
+ *	 "quarantined","bytes_done","bytes_total","started","took_seconds","down_seconds","clone",
+ *	 "error"}
+ *
+ * Borrows from the JSON.
+ */
+struct agent_work {
+	const char *id, *kind;
+	const char *stage;       /* also one that we do not know, of a newer supervisor */
+	const char *generation;  /* "" while it has no name */
+	const char *quarantined; /* where a restore has put the old data-dir; "" */
+	bool is_over;
+	uint64_t bytes_done, bytes_total;
+	double took_seconds, down_seconds; /* < 0: not known */
+	const json_t *clone;               /* an object, or NULL */
+	struct err err;                    /* why it failed; ERR_NONE */
+};
+
+/* Returns 0; 1 when there is no work; -1 (ERR_PROTOCOL) when what is there is none. */
+int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e) NODISCARD;
+
 /*
  * The reply to a gather: fills body, text or err of each ask, as agents.h says.  -1 when the
  * reply as a whole is none (no JSON, an error, another format); then the asks are untouched.

@@ -1,5 +1,4 @@
 #include "deploy/quiesce.h"
-#include "data/record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,30 +6,20 @@
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "base/str.h"
 #include "control/client.h"
 #include "data/pool.h"
+#include "data/record.h"
 #include "data/slot.h"
-#include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
+#include "deploy/target_priv.h"
 #include "engine/system.h"
 
-/* For a quick answer; the order has been taken long before that. */
-#define ORDER_NS  (200 * NS_PER_MS)
 #define RESUME_NS (5 * NS_PER_SEC)
-/* An order that had no effect for so long is given again, so often. */
-#define AGAIN_NS  (2 * NS_PER_SEC)
-#define TRIES_MAX 4
 
 struct target {
 	struct quiesce_slot *q;
-	char full[160]; /* the service's full name */
-	uint64_t slot;
-	char task[ENGINE_ID_SIZE], node_id[ENGINE_ID_SIZE], address[64];
-	bool is_direct; /* its control socket is in the pool here */
-	char pool[256];
+	struct slot_target at;
 	int64_t ordered_ns; /* CLOCK_MONOTONIC */
-	int64_t mute_ns;    /* since when its host does not tell of it; 0: it does */
 	unsigned tries;
 	bool has_begun; /* it was seen stopping */
 	bool is_done;
@@ -44,50 +33,10 @@ void quiesce_slots_release(struct quiesce_slot *v, size_t n)
 	}
 }
 
-/* --- names -------------------------------------------------------------------------------- */
-
-/* "readers.3" or "nodeswarm_readers.3" */
-static int parse_name(struct target *t, const char *stack, struct err *e)
-{
-	const char *name = t->q->name, *dot = strrchr(name, '.');
-	char prefix[160];
-	size_t n = dot ? (size_t)(dot - name) : 0;
-	bool is_full;
-
-	if (!n)
-		return err_set(e, ERR_USAGE, "'%s' is not SERVICE.SLOT", name);
-	if (num_uint(&t->slot, dot + 1, 1, SLOT_NUMBER_MAX, e) < 0)
-		return err_wrap(e, "'%s'", name);
-	snprintf(prefix, sizeof(prefix), "%.150s_", stack);
-	is_full = str_starts(name, prefix, NULL);
-	if ((size_t)snprintf(t->full, sizeof(t->full), "%s%.*s", is_full ? "" : prefix, (int)n,
-	            name) >= sizeof(t->full) ||
-	        !str_is_name(t->full, SLOT_SERVICE_MAX))
-		return err_set(e, ERR_USAGE, "'%s' is not SERVICE.SLOT", name);
-	return 0;
-}
-
 static void fail(struct target *t, const struct err *why)
 {
 	t->is_done = true;
 	t->q->err = *why;
-}
-
-/* The task of the slot whose supervisor is meant: the one that answers, else the wanted one. */
-static const struct view_task *task_of(const struct view *v, const struct target *t)
-{
-	const struct view_task *best = NULL;
-
-	for (size_t i = 0; i < v->n_tasks; i++) {
-		const struct view_task *k = &v->tasks[i];
-
-		if ((uint64_t)k->t.slot != t->slot || strcmp(k->service->e.name, t->full) != 0 ||
-		        engine_task_has_ended(&k->t) || (*t->task && strcmp(t->task, k->t.id) != 0))
-			continue;
-		if (!best || (!best->status && k->status))
-			best = k;
-	}
-	return best;
 }
 
 static bool is_stopping(const json_t *status)
@@ -100,78 +49,14 @@ static bool is_stopping(const json_t *status)
 
 static void locate(struct target *t, const struct view *v)
 {
-	const struct view_task *k = task_of(v, t);
+	const struct view_task *k;
 	struct err why = ERR_INIT;
-	char buf[ERR_MSG_MAX];
 
-	if (!k) {
-		err_set(&why, ERR_NOT_FOUND, "no such slot runs");
-		err_hint(&why, "'nodeswarm status' shows those that do");
+	if (target_locate(&t->at, v, &k, &why) < 0)
 		fail(t, &why);
-		return;
-	}
-	snprintf(t->q->host, sizeof(t->q->host), "%.255s", k->host);
-	if (!k->service->is_supervised) {
-		err_set(&why, ERR_USAGE, "the service '%s' has no supervisors", k->service->name);
-		fail(t, &why);
-		return;
-	}
-	if (!k->status || !k->on) {
-		err_set(&why, k->is_denied ? ERR_DENIED : ERR_UNAVAILABLE, "%s",
-		        view_task_reason(k, buf, sizeof(buf)));
-		if (k->on && *k->on->hint)
-			err_hint(&why, "%s", k->on->hint);
-		fail(t, &why);
-		return;
-	}
-	snprintf(t->task, sizeof(t->task), "%s", k->t.id);
-	snprintf(t->node_id, sizeof(t->node_id), "%s", k->t.node_id);
-	snprintf(t->address, sizeof(t->address), "%s", k->on->node->addr);
-	snprintf(t->pool, sizeof(t->pool), "%.255s", k->service->pool);
-	t->is_direct = k->on->state == VIEW_HOST_DIRECT;
-	t->has_begun = is_stopping(k->status);
-}
-
-/* --- orders ------------------------------------------------------------------------------- */
-
-static json_t *order_here(const struct target *t, const char *request, int64_t timeout_ns,
-        const volatile int *interrupted, struct err *e)
-{
-	AUTO(pool) struct pool p = POOL_INIT;
-	AUTO(slot) struct slot s = SLOT_INIT;
-
-	if (pool_open(&p, t->pool, e) < 0 || slot_open(&s, &p, t->full, t->slot, false, e) < 0)
-		return NULL;
-	return control_ask_one(s.fd, request, NULL, timeout_ns, interrupted, e);
-}
-
-static json_t *order_there(struct deploy *d, const struct target *t, const char *request,
-        int64_t timeout_ns, struct err *e)
-{
-	AUTO(free)
-	char *path = str_fmt("/v1/slots/%s/%llu/%s", t->full, (unsigned long long)t->slot, request);
-	struct agent_ask ask = { .node_id = t->node_id, .address = t->address };
-
-	if (!path) {
-		err_nomem(e);
-		return NULL;
-	}
-	agents_ask(d->agents, "POST", path, NULL, &ask, 1, timeout_ns);
-	if (ask.err.kind != ERR_NONE)
-		*e = ask.err;
-	else if (!json_is_object(ask.body))
-		err_set(e, ERR_PROTOCOL, "its agent's reply is no JSON object");
-	if (e->kind == ERR_NONE)
-		return ask.body;
-	agent_asks_release(&ask, 1);
-	return NULL;
-}
-
-static json_t *order(struct deploy *d, const struct target *t, const char *request,
-        int64_t timeout_ns, struct err *e)
-{
-	return t->is_direct ? order_here(t, request, timeout_ns, d->interrupted, e)
-	                    : order_there(d, t, request, timeout_ns, e);
+	else
+		t->has_begun = is_stopping(k->status);
+	memcpy(t->q->host, t->at.host, sizeof(t->q->host));
 }
 
 /* --- quiesce ------------------------------------------------------------------------------ */
@@ -209,37 +94,20 @@ static void order_quiesce(struct deploy *d, struct target *t)
 
 	t->ordered_ns = clock_mono_ns();
 	t->tries++;
-	j = order(d, t, "quiesce", ORDER_NS, &why);
+	j = target_order(d, &t->at, "quiesce", NULL, TARGET_ORDER_NS, &why);
 	if (j)
 		take_status(t, j);
 	else if (why.kind == ERR_CONFLICT && t->has_begun)
 		; /* it stops for others already, or for good: its end is watched either way */
 	else if (why.kind != ERR_TIMEOUT && why.kind != ERR_INTERRUPTED &&
-	        (why.kind != ERR_UNAVAILABLE || t->tries >= TRIES_MAX))
+	        (why.kind != ERR_UNAVAILABLE || t->tries >= TARGET_TRIES_MAX))
 		fail(t, &why);
-}
-
-/* Its host says nothing of it.  A lost one never will; an agent may come again. */
-static void follow_blindly(struct target *t, const struct view_task *k)
-{
-	const struct view_host *h = k->on;
-	bool is_lost = !h || h->state == VIEW_HOST_DOWN;
-	struct err why = ERR_INIT;
-
-	if (is_patient(&t->mute_ns, !is_lost && !view_host_is_known(h)) ||
-	        (!is_lost && view_host_is_known(h)))
-		return;
-	err_set(&why, ERR_UNAVAILABLE, "whether it has stopped is unknown: %s",
-	        !h ? "its host was taken out of the swarm" : h->why);
-	if (h && *h->hint)
-		err_hint(&why, "%s", h->hint);
-	fail(t, &why);
 }
 
 /* Look whether the order has had its effect, and give it again if it was lost. */
 static void follow(struct deploy *d, struct target *t, const struct view *v)
 {
-	const struct view_task *k = task_of(v, t);
+	const struct view_task *k = target_task(v, &t->at);
 	struct err why = ERR_INIT;
 
 	if (!k) {
@@ -248,17 +116,19 @@ static void follow(struct deploy *d, struct target *t, const struct view *v)
 		return;
 	}
 	if (!k->status) {
-		follow_blindly(t, k);
+		if (target_is_mute(&t->at, k, "whether it has stopped", &why) < 0)
+			fail(t, &why);
 		return;
 	}
-	(void)is_patient(&t->mute_ns, false);
+	(void)is_patient(&t->at.mute_ns, false);
 	take_status(t, json_incref(k->status));
-	if (t->is_done || is_stopping(k->status) || clock_mono_ns() - t->ordered_ns < AGAIN_NS)
+	if (t->is_done || is_stopping(k->status) ||
+	        clock_mono_ns() - t->ordered_ns < TARGET_AGAIN_NS)
 		return;
 	if (t->has_begun) {
 		err_set(&why, ERR_CONFLICT, "it was started again meanwhile");
 		fail(t, &why);
-	} else if (t->tries < TRIES_MAX) {
+	} else if (t->tries < TARGET_TRIES_MAX) {
 		order_quiesce(d, t);
 	} else {
 		err_set(&why, ERR_TIMEOUT, "its supervisor does not obey; it is %s",
@@ -326,8 +196,8 @@ static int ask_pool(
 	for (size_t i = 0; i < n; i++) {
 		struct err why = ERR_INIT;
 
-		if (slot_open(&slots[open], &p, targets[i].full, targets[i].slot, false, &why) <
-		        0) {
+		if (slot_open(&slots[open], &p, targets[i].at.full, targets[i].at.slot, false,
+		            &why) < 0) {
 			fail(&targets[i], &why);
 			continue;
 		}
@@ -335,7 +205,8 @@ static int ask_pool(
 		of[open++] = i;
 	}
 	deploy_progress(d, "waiting for %zu supervisors", open);
-	control_ask_all(asks, open, request, d->wait_ns ? d->wait_ns : ORDER_NS, d->interrupted);
+	control_ask_all(
+	        asks, open, request, d->wait_ns ? d->wait_ns : TARGET_ORDER_NS, d->interrupted);
 	for (size_t i = 0; i < open; i++) {
 		struct target *t = &targets[of[i]];
 
@@ -383,7 +254,7 @@ static int locate_all(struct deploy *d, struct deadline *dl, struct quiesce_slot
 		v[i].status = NULL;
 		v[i].err = ERR_INIT;
 		*v[i].host = '\0';
-		if (parse_name(&targets[i], d->stack, e) < 0)
+		if (target_parse(&targets[i].at, d->stack, v[i].name, e) < 0)
 			return -1;
 	}
 	view = deadline_view(d, dl, false, e);
@@ -403,7 +274,7 @@ static int resume_all(struct deploy *d, struct target *targets, size_t n)
 		if (t->is_done)
 			continue;
 		deploy_progress(d, "%s: waiting for its supervisor", t->q->name);
-		t->q->status = order(d, t, "resume", RESUME_NS, &why);
+		t->q->status = target_order(d, &t->at, "resume", NULL, RESUME_NS, &why);
 		if (!t->q->status)
 			fail(t, &why);
 	}

@@ -332,6 +332,21 @@ static int check_validate_host(struct render *r, struct err *e)
 	return 0;
 }
 
+/* The hash is of all of the state, so a stop takes longer by the time to read it. */
+static int check_integrity_hash(struct render *r, struct err *e)
+{
+	static const char key[] = "integrity-hash-on-stop";
+	const struct config_entry *x = last(r, key);
+
+	if (x && config_ini_bool(&r->info.has_integrity_hash, x->value) < 0)
+		return REFUSE(r, x, e, "'%s' is neither true nor false", key);
+	if (!r->in->integrity_hash || r->info.has_integrity_hash)
+		return 0;
+	r->info.has_integrity_hash = true;
+	config_ini_remove(&r->ini, key);
+	return config_ini_add(&r->ini, key, "true", e);
+}
+
 static int check_http_values(const struct render *r, struct err *e)
 {
 	const struct config_entry *x = last(r, "http-max-response-time-ms");
@@ -517,8 +532,8 @@ int nodeos_render(
 	        check_paths(&r, e) < 0 || check_sizes(&r, e) < 0 || check_producer(&r, e) < 0 ||
 	        check_block_log(&r, e) < 0 || collect_plugins(&r, e) < 0 ||
 	        check_ports(&r, e) < 0 || check_validate_host(&r, e) < 0 ||
-	        check_http_values(&r, e) < 0 || add_defaults(&r, e) < 0 || add_peers(&r, e) < 0 ||
-	        write_text(out, &r, e) < 0)
+	        check_http_values(&r, e) < 0 || check_integrity_hash(&r, e) < 0 ||
+	        add_defaults(&r, e) < 0 || add_peers(&r, e) < 0 || write_text(out, &r, e) < 0)
 		return -1;
 	*info = r.info;
 	return 0;

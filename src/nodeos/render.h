@@ -38,6 +38,7 @@ struct render_input {
 	const char *slot;           /* "readers.3"; nodeos shows it to its peers */
 	const struct strvec *peers; /* the slot's share, in canonical form; NULL for none */
 	const char *advertise;      /* p2p-server-address if the template has none; NULL or "" */
+	bool integrity_hash;        /* have nodeos print the hash of its state when it stops */
 };
 
 /* What the supervisor has to know of the rendered configuration. */
@@ -47,8 +48,9 @@ struct render_info {
 	unsigned disk_threshold_percent; /* nodeos stops itself above this much used; 0: by bytes */
 	uint64_t disk_threshold_bytes;   /* or below this many bytes free; 0: by per cent */
 	uint64_t state_db_bytes, state_db_guard_bytes;
-	bool is_producer;  /* there is a producer-name */
-	uint16_t p2p_port; /* where peers connect to; 0: it does not listen */
+	bool is_producer;        /* there is a producer-name */
+	uint16_t p2p_port;       /* where peers connect to; 0: it does not listen */
+	bool has_integrity_hash; /* it prints the hash of its state when it stops */
 };
 
 /* Append the slot's config.ini to out.  Returns 0, or -1 with ERR_USAGE ("NAME:LINE: ..."). */

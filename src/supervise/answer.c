@@ -28,6 +28,10 @@ static json_t *info_json(const struct supervisor *s, bool known, json_int_t v)
 
 static const char *reason(const struct supervisor *s)
 {
+	static char text[RECORD_TEXT_MAX];
+
+	if (slot_work_reason(s, text, sizeof(text)))
+		return text;
 	return s->record.state == SLOT_RUNNING ? s->health.ready.why : s->record.reason;
 }
 
@@ -39,6 +43,11 @@ static json_t *warnings(const struct supervisor *s)
 		(void)json_array_append_new(list, json_string("the state database is nearly full"));
 	if (list && s->output.suppressed > s->output.reported)
 		(void)json_array_append_new(list, json_string("nodeos floods its log"));
+	if (list && s->is_other_chain)
+		(void)json_array_append_new(
+		        list, json_string("the pool's current generation is of another chain"));
+	if (list)
+		archivist_warnings(s, list);
 	return list;
 }
 
@@ -66,7 +75,7 @@ json_t *answer_status(const struct supervisor *s)
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
 	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
-	                 " s:f, s:o, s:o, s:b, s:I}",
+	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
@@ -91,7 +100,8 @@ json_t *answer_status(const struct supervisor *s)
 	        "disk_used_percent", s->disk_used_percent, "state_db_used_percent",
 	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
 	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
-	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC));
+	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC),
+	        "work", slot_work_json(s), "generation", text_or_null(s->record.generation));
 }
 
 static json_t *health_json(const struct supervisor *s)
@@ -119,6 +129,23 @@ static void metric(
 	            name, help, name, type, name, m->s->cfg->service,
 	            (unsigned long long)m->s->cfg->slot, v) < 0)
 		m->failed = true;
+}
+
+static void archive_metrics(struct metrics *m)
+{
+	const struct supervisor *s = m->s;
+
+	metric(m, "archive_failures_total", "counter", "Archives of this slot that failed.",
+	        (double)s->archived.failures);
+	if (!s->archived.ok_ns)
+		return;
+	metric(m, "archive_last_success_time_seconds", "gauge",
+	        "When the last archive of this slot was done, since 1970.",
+	        (double)(s->archived.ok_ns / NS_PER_MS) / 1000);
+	metric(m, "archive_down_seconds", "gauge", "How long nodeos was down for it.",
+	        (double)(s->archived.down_ns / NS_PER_MS) / 1000);
+	metric(m, "archive_generation", "gauge", "Number of its generation.",
+	        (double)s->archived.number);
 }
 
 static void metrics_text(struct http_server_reply *r, const struct supervisor *s)
@@ -166,6 +193,7 @@ static void metrics_text(struct http_server_reply *r, const struct supervisor *s
 		metric(&m, "state_db_free_bytes", "gauge", "Free space in the state database.",
 		        (double)h->db.free_bytes);
 	}
+	archive_metrics(&m);
 	if (m.failed) {
 		http_server_text(r, 500, "out of memory\n");
 	} else {
@@ -237,8 +265,7 @@ static void reply_json(struct control_call *call, json_t *take)
 	control_call_reply(call, j ? json_text(j, false) : NULL);
 }
 
-void answer_control(
-        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
+void answer_control(void *arg, const char *name, const json_t *request, struct control_call *call)
 {
 	struct supervisor *s = arg;
 	struct err e = ERR_INIT;
@@ -263,9 +290,11 @@ void answer_control(
 		}
 		supervisor_resume(s);
 		reply_json(call, answer_status(s));
+	} else if (strcmp(name, "archive") == 0 || strcmp(name, "restore") == 0) {
+		slot_work_request(s, name, request, call);
 	} else {
 		err_set(&e, ERR_USAGE, "unknown request '%s'", name);
-		err_hint(&e, "there are status, health, quiesce and resume");
+		err_hint(&e, "there are status, health, quiesce, resume, archive and restore");
 		control_call_error(call, &e);
 	}
 }

@@ -155,7 +155,8 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 	struct render_input in = { .name = s->cfg->template_path,
 		.slot = name,
 		.peers = &mine,
-		.advertise = s->advertised };
+		.advertise = s->advertised,
+		.integrity_hash = s->cfg->integrity_hash };
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)
@@ -210,6 +211,7 @@ static int open_data_dir(struct supervisor *s, struct err *e)
 int supervisor_prepare(struct supervisor *s, struct err *e)
 {
 	AUTO(close_fd) int config_fd = -1;
+	bool has_genesis;
 	int rc;
 
 	if (nodeos_args_check(s->cfg->argv, e) < 0)
@@ -226,7 +228,13 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	rc = prepare_genesis(s, config_fd, e);
 	if (rc < 0)
 		return e->kind == ERR_SYSTEM ? -1 : final(s);
-	if (rc > 0 && strcmp(s->record.verdict, "empty") == 0) {
+	has_genesis = rc == 0;
+	rc = snapshot_start_prepare(s, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : final(s);
+	if (strcmp(s->record.verdict, "empty") == 0 && !*s->snapshot)
+		*s->record.generation = '\0';
+	if (strcmp(s->record.verdict, "empty") == 0 && !has_genesis && !*s->snapshot) {
 		err_set(e, ERR_NOT_FOUND, "the data-dir is empty and there is no genesis '%s'",
 		        s->cfg->genesis_path);
 		err_hint(e, "without one nodeos would start a chain of its own");
@@ -253,7 +261,10 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		rc = strvec_add(&args, *a);
 	if (rc < 0 || strvec_add_fmt(&args, "--config-dir=%s/config", s->slot.path) < 0 ||
 	        strvec_add_fmt(&args, "--data-dir=%s/data", s->slot.path) < 0 ||
-	        (strcmp(s->record.verdict, "empty") == 0 && *s->chain_id &&
+	        (*s->snapshot &&
+	                strvec_add_fmt(&args, "--snapshot=%s/data/snapshots/%s", s->slot.path,
+	                        s->snapshot) < 0) ||
+	        (strcmp(s->record.verdict, "empty") == 0 && *s->chain_id && !*s->snapshot &&
 	                strvec_add_fmt(
 	                        &args, "--genesis-json=%s/config/genesis.json", s->slot.path) < 0))
 		return err_nomem(e);

@@ -32,6 +32,9 @@
  *	    |                                v              v by itself                    v
  *	    +---- timer or `resume` ------ held <-------- backoff             stopped | quiesced
  *
+ * An archive or a restore (slot_work.h) takes the way of a stop and comes back: stopping ->
+ * archiving | restoring -> running.  restoring also comes before the first start.
+ *
  * While nodeos is alive the state is running, lame-duck or stopping, and only its end
  * (on_child) leads out of these.
  */
@@ -43,9 +46,7 @@
 #define BACKOFF_MAX_NS (60 * NS_PER_SEC)
 #define HEALTHY_RUN_NS (60 * NS_PER_SEC) /* a run that long forgives earlier failures */
 
-static void attempt(struct supervisor *s);
-
-static bool nodeos_alive(const struct supervisor *s)
+bool supervisor_nodeos_alive(const struct supervisor *s)
 {
 	return s->child.io.added;
 }
@@ -109,12 +110,17 @@ static void set_timer(struct supervisor *s, int64_t after_ns, loop_timer_fn *fn)
 
 static void on_attempt(struct loop_timer *t UNUSED, void *arg)
 {
-	attempt(arg);
+	supervisor_attempt(arg);
+}
+
+void supervisor_attempt_in(struct supervisor *s, int64_t after_ns)
+{
+	set_timer(s, after_ns, on_attempt);
 }
 
 /* --- the data-dir ------------------------------------------------------------------ */
 
-static void take_verdict(struct supervisor *s)
+void supervisor_take_verdict(struct supervisor *s)
 {
 	struct err e = ERR_INIT;
 	struct data_verdict v = { .state = DATA_DAMAGED };
@@ -152,14 +158,19 @@ static void answer_quiesce_calls(struct supervisor *s)
 		}
 }
 
-/* No nodeos is alive: this supervisor is done. */
+/* No nodeos is alive: this supervisor is done, as soon as no thread of it works on the pool. */
 static void finish(struct supervisor *s)
 {
 	bool clean;
 
+	if (slot_work_cancel(s, "the slot was stopped meanwhile")) {
+		loop_timer_remove(&s->loop, &s->timer);
+		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
+		return;
+	}
 	/* Somebody may have put another data-dir there while the slot was held. */
 	if (s->owns)
-		take_verdict(s);
+		supervisor_take_verdict(s);
 	clean = is_startable(s) || !s->owns;
 	loop_timer_remove(&s->loop, &s->timer);
 	s->exit_status = clean ? 0 : 1;
@@ -167,11 +178,24 @@ static void finish(struct supervisor *s)
 	loop_stop(&s->loop);
 }
 
+void supervisor_thread_ended(struct supervisor *s)
+{
+	if (supervisor_nodeos_alive(s) || s->work.thread || s->look)
+		return;
+	if (s->stop_asked) {
+		finish(s);
+	} else if (s->quiesce_asked) {
+		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
+		answer_quiesce_calls(s);
+	}
+}
+
 static void send_term(struct supervisor *s)
 {
 	loop_timer_remove(&s->loop, &s->timer);
+	slot_work_nodeos_asked(s);
 	/* Before the record is synced, which may take its time on a disk that is nearly full. */
-	if (nodeos_alive(s) && kill(s->child.pid, SIGTERM) < 0)
+	if (supervisor_nodeos_alive(s) && kill(s->child.pid, SIGTERM) < 0)
 		log_error("nodeos not signalled", "pid=%ld why=\"%s\"", (long)s->child.pid,
 		        strerror(errno));
 	supervisor_set_state(s, SLOT_STOPPING, "nodeos was asked to stop and writes its state");
@@ -205,7 +229,7 @@ static void begin_stop(struct supervisor *s)
 	bool again = s->stop_asked;
 
 	s->stop_asked = true;
-	if (!nodeos_alive(s))
+	if (!supervisor_nodeos_alive(s))
 		finish(s);
 	else if (s->record.state == SLOT_LAME && again)
 		send_term(s);
@@ -223,7 +247,8 @@ static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *
 	char text[NUM_TEXT_MAX];
 
 	s->failures++;
-	if (!x->retry || !is_startable(s) || s->failures > FAILURES_MAX) {
+	/* What was made from a snapshot and is not finished can be made again. */
+	if (!x->retry || (!is_startable(s) && !s->is_from_snapshot) || s->failures > FAILURES_MAX) {
 		s->hold = HOLD_FINAL;
 		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s", x->why,
 		        s->failures > FAILURES_MAX ? " (too often in a row)" : "",
@@ -272,12 +297,13 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 	output_drain(&s->output);
 	tail = output_tail(&s->output);
 	nodeos_exit_classify(&x, status, asked, tail ? tail : "");
+	archive_note_tail(s, tail);
 	free(tail);
 	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
 		s->failures = 0;
 	follow_stop(s->follow);
 	health_stop(s);
-	take_verdict(s);
+	supervisor_take_verdict(s);
 	record_the_end(s, status, asked, &x);
 	return x;
 }
@@ -288,7 +314,7 @@ static void reap_orphans(const struct supervisor *s)
 	siginfo_t si = { 0 };
 
 	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid != 0) {
-		if (nodeos_alive(s) && si.si_pid == s->child.pid)
+		if (supervisor_nodeos_alive(s) && si.si_pid == s->child.pid)
 			return;
 		(void)waitpid(si.si_pid, NULL, WNOHANG);
 		si.si_pid = 0;
@@ -301,13 +327,14 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 	bool asked = s->record.state == SLOT_STOPPING, for_disk = s->disk_asked;
 	struct nodeos_exit x;
 
-	s->disk_asked = false;
 	loop_timer_remove(&s->loop, &s->timer);
 	loop_timer_remove(&s->loop, &s->disk_timer);
 	x = end_of_run(s, status, asked);
 
 	if (s->stop_asked) {
 		finish(s);
+	} else if (slot_work_nodeos_ended(s, asked)) {
+		; /* it has set the state */
 	} else if (s->quiesce_asked) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	} else if (for_disk) {
@@ -318,6 +345,7 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 	} else {
 		start_again_or_hold(s, &x);
 	}
+	s->disk_asked = false;
 	answer_quiesce_calls(s);
 	/* Those that stood behind it in the kernel's list. */
 	reap_orphans(s);
@@ -350,7 +378,7 @@ static void on_disk(struct loop_timer *t UNUSED, void *arg)
 
 /* --- starting ----------------------------------------------------------------------- */
 
-static void hold_for(struct supervisor *s, enum hold hold, const struct err *why)
+void supervisor_hold_for(struct supervisor *s, enum hold hold, const struct err *why)
 {
 	s->hold = hold;
 	supervisor_set_state(s, SLOT_HELD, "%s%s%s", why->msg, *why->hint ? "; " : "", why->hint);
@@ -383,9 +411,10 @@ static void adopt_record(struct supervisor *s)
 		s->record.starts = old.starts;
 		s->record.restarts = old.restarts;
 		s->record.nends = old.nends;
+		memcpy(s->record.generation, old.generation, sizeof(old.generation));
 		memcpy(s->record.ends, old.ends, sizeof(old.ends));
 	}
-	take_verdict(s);
+	supervisor_take_verdict(s);
 	if (rc == 0 && old.nodeos_pid) {
 		/* It still says that nodeos runs, and its lock is free: it was killed. */
 		struct record_end end = { .at_ns = clock_real_ns(),
@@ -414,6 +443,8 @@ static int own_slot(struct supervisor *s, struct err *e)
 		return -1;
 	s->owns = true;
 	adopt_record(s);
+	if (archivist_start(s, e) < 0)
+		return -1;
 	output_init(&s->output, &s->loop, s->slot.fd);
 	return 0;
 }
@@ -509,12 +540,13 @@ static int start_nodeos(struct supervisor *s, struct err *e)
  * Try to get nodeos running, from wherever we are.  Called at first, by timers and by `resume`;
  * each outcome sets the state and, if there is one, the timer for the next try.
  */
-static void attempt(struct supervisor *s)
+void supervisor_attempt(struct supervisor *s)
 {
 	struct err e = ERR_INIT;
 	int rc;
 
-	if (nodeos_alive(s) || s->stop_asked)
+	if (supervisor_nodeos_alive(s) || s->stop_asked || s->quiesce_asked ||
+	        slot_work_has_data(s))
 		return;
 	rc = take_slot(s, &e);
 	if (rc > 0)
@@ -525,8 +557,13 @@ static void attempt(struct supervisor *s)
 		s->control = control_server_new(&s->loop, s->slot.fd, answer_control, s, &e);
 		rc = s->control ? 0 : -1;
 	}
+	if (rc == 0) {
+		rc = restore_look(s, &e);
+		if (rc > 0)
+			return;
+	}
 	if (rc < 0) {
-		hold_for(s, HOLD_RETRY, &e);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
 		return;
 	}
 	if (advertise_is_searching(s->advertise)) {
@@ -534,21 +571,22 @@ static void attempt(struct supervisor *s)
 		set_timer(s, LOCK_POLL_NS, on_attempt);
 		return;
 	}
-	take_verdict(s);
+	supervisor_take_verdict(s);
 	rc = supervisor_prepare(s, &e);
 	if (rc > 0) {
-		hold_for(s, s->hold, &e);
+		supervisor_hold_for(s, s->hold, &e);
 		return;
 	}
 	if (rc == 0)
 		rc = start_nodeos(s, &e);
 	if (rc < 0) {
 		/* A program that is not there will not come by itself: an image does not change. */
-		hold_for(s,
+		supervisor_hold_for(s,
 		        e.kind == ERR_NOT_FOUND || e.kind == ERR_DENIED ? HOLD_FINAL : HOLD_RETRY,
 		        &e);
 		return;
 	}
+	slot_work_nodeos_started(s);
 	s->hold = HOLD_NONE;
 	s->record.started_ns = clock_real_ns();
 	s->record.starts++;
@@ -560,22 +598,34 @@ void supervisor_resume(struct supervisor *s)
 {
 	s->quiesce_asked = false;
 	s->failures = 0;
-	if (nodeos_alive(s) || s->record.state == SLOT_WAITING)
+	if (supervisor_nodeos_alive(s) || s->record.state == SLOT_WAITING)
 		return;
 	s->hold = HOLD_NONE;
+	s->is_looked = s->skip_behind = false;
+	if (slot_work_has_data(s)) {
+		supervisor_set_state(s,
+		        s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING : SLOT_RESTORING,
+		        "nodeos starts when that is done");
+		return;
+	}
 	supervisor_set_state(s, SLOT_STARTING, "resumed on request");
-	attempt(s);
+	supervisor_attempt(s);
 }
 
 void supervisor_quiesce(struct supervisor *s)
 {
 	s->quiesce_asked = true;
-	if (nodeos_alive(s)) {
+	if (supervisor_nodeos_alive(s)) {
 		if (s->record.state == SLOT_RUNNING)
 			supervisor_stop_nodeos(s);
 		return;
 	}
 	loop_timer_remove(&s->loop, &s->timer);
+	/* A data-dir that is copied is whole; one that is replaced is not, and has time for that.
+	 */
+	if (s->record.state == SLOT_RESTORING &&
+	        slot_work_cancel(s, "the slot was quiesced meanwhile"))
+		return;
 	supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	answer_quiesce_calls(s);
 }
@@ -663,11 +713,14 @@ static int set_up(struct supervisor *s, struct err *e)
 static void tear_down(struct supervisor *s)
 {
 	/* The loop broke: the one thing left to do is to let nodeos finish. */
-	if (nodeos_alive(s)) {
+	if (supervisor_nodeos_alive(s)) {
 		stop_unwatched(s, s->child.pid);
 		loop_child_remove(&s->loop, &s->child);
 		supervisor_set_state(s, SLOT_STOPPED, "the supervisor failed");
 	}
+	slot_work_release(s);
+	restore_look_release(s);
+	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
 	follow_free(s->follow);
 	advertise_free(s->advertise);
@@ -694,7 +747,7 @@ int supervise_run(const struct supervise_config *cfg, struct err *e)
 	if (rc == 0) {
 		log_info("supervisor started", "service=%s slot=%llu task=%s pool=\"%s\"",
 		        cfg->service, (unsigned long long)cfg->slot, cfg->task, cfg->pool);
-		attempt(&s);
+		supervisor_attempt(&s);
 		rc = loop_run(&s.loop, e);
 	}
 	tear_down(&s);

@@ -18,6 +18,7 @@
 #include "supervise/follow.h"
 #include "supervise/output.h"
 #include "supervise/ready.h"
+#include "supervise/slot_work.h"
 #include "supervise/supervise.h"
 
 #define QUIESCE_CALLS_MAX 8
@@ -81,6 +82,23 @@ struct supervisor {
 	double disk_used_percent;
 	struct control_call *quiesce_calls[QUIESCE_CALLS_MAX];
 	int exit_status;
+	struct slot_work work;
+	slot_work_done_fn *step_done; /* of work.thread */
+	struct work *look;            /* restore_look()'s thread, and what it finds */
+	struct restore_look *look_at;
+	bool is_looked;           /* the data-dir is the one to start with */
+	bool skip_behind;         /* a restore of a far-behind slot failed: not again by itself */
+	bool is_other_chain;      /* `current` is of another chain */
+	int64_t restore_retry_ns; /* between two tries; 0: the last one did not fail */
+	struct archivist *archivist;
+	struct {
+		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */
+		uint64_t number, failures;
+	} archived;                /* since this supervisor started */
+	char integrity_hash[65];   /* that nodeos has told at its last stop; "" */
+	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
+	char snapshot[256];        /* that nodeos is started with; "" */
+	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
 };
 
 /* supervise.c */
@@ -95,6 +113,14 @@ bool supervisor_is_ready(const struct supervisor *s);
 void supervisor_resume(struct supervisor *s);
 void supervisor_quiesce(struct supervisor *s);
 void supervisor_stop_nodeos(struct supervisor *s);
+bool supervisor_nodeos_alive(const struct supervisor *s);
+void supervisor_take_verdict(struct supervisor *s);
+/* Try to get nodeos running, from wherever we are. */
+void supervisor_attempt(struct supervisor *s);
+void supervisor_attempt_in(struct supervisor *s, int64_t after_ns);
+void supervisor_hold_for(struct supervisor *s, enum hold hold, const struct err *why);
+/* A thread of ours has told its end: what waited for that goes on. */
+void supervisor_thread_ended(struct supervisor *s);
 
 /* prepare.c: everything between "the lock is ours" and "nodeos runs" */
 

@@ -26,6 +26,8 @@ struct fake_agent {
 	int raw_status;
 	char self[64];
 	size_t gathers;
+	fake_agent_fn *fn;
+	void *arg;
 };
 
 static const char no_answer[] =
@@ -63,6 +65,7 @@ static char *gather(struct fake_agent *f, const json_t *q)
 {
 	const json_t *targets = json_object_get(q, "targets");
 	const char *path = json_string_value(json_object_get(q, "path"));
+	const char *body = json_string_value(json_object_get(q, "body"));
 	char *text = NULL;
 	size_t n = 0;
 	FILE *out = open_memstream(&text, &n);
@@ -72,9 +75,15 @@ static char *gather(struct fake_agent *f, const json_t *q)
 	for (size_t i = 0; i < json_array_size(targets); i++) {
 		const json_t *t = json_array_get(targets, i);
 		const char *id = json_string_value(json_object_get(t, "id"));
+		char *own;
 
 		fprintf(out, "%s{\"id\":\"%s\",\"address\":\"\",", i ? "," : "", id);
-		print_fields(f, id, path ? path : "", out);
+		own = f->fn ? f->fn(f->arg, id, path ? path : "", body ? body : "") : NULL;
+		if (own)
+			fputs(own, out);
+		else
+			print_fields(f, id, path ? path : "", out);
+		free(own);
 		fputs("}", out);
 	}
 	fputs("]}", out);
@@ -184,6 +193,14 @@ void fake_agent_then(
         struct fake_agent *f, const char *node_id, const char *path, const char *fields)
 {
 	set(f, node_id, path, fields, 1);
+}
+
+void fake_agent_handler(struct fake_agent *f, fake_agent_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&f->lock);
+	f->fn = fn;
+	f->arg = arg;
+	pthread_mutex_unlock(&f->lock);
 }
 
 void fake_agent_raw(struct fake_agent *f, int status, const char *body)

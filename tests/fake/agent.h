@@ -31,6 +31,14 @@ void fake_agent_node(
 void fake_agent_then(
         struct fake_agent *f, const char *node_id, const char *path, const char *fields);
 
+/*
+ * Ask a function of the test first: what a host's part of a gather is, allocated, or NULL for what
+ * was set.  Called in a thread of the server, one call at a time; body: of the request to the host,
+ * "" without.
+ */
+typedef char *fake_agent_fn(void *arg, const char *node_id, const char *path, const char *body);
+void fake_agent_handler(struct fake_agent *f, fake_agent_fn *fn, void *arg);
+
 /* Every request is answered with these bytes from now on; NULL: not any more. */
 void fake_agent_raw(struct fake_agent *f, int status, const char *body);
 

@@ -43,13 +43,39 @@ check 'an engine elsewhere is refused' expect_fail 1 'needs an engine of this ma
 unset DOCKER_HOST
 check 'down with nothing up' expect 'nothing that quickstart made' "$quickstart" --down
 
-check 'a private engine and four readers' expect "docker -H $socket service update --replicas 6 nodeswarm_readers" "$quickstart"
+first_time()
+{
+	"$quickstart" >"$IT_DIR/first" || return
+	cat "$IT_DIR/first"
+	grep -F "docker -H $socket service update --replicas 10 nodeswarm_readers" "$IT_DIR/first"
+}
+# The generation is there, and all slots but the first come from it.
+cloned()
+{
+	local current
+	current=$(readlink "$NODESWARM_POOL/generations/current") || return
+	jq -r '"\(.slot) \(.generation)"' "$NODESWARM_POOL"/services/nodeswarm_readers/*/run.json | sort -n | tee "$IT_DIR/slots"
+	diff "$IT_DIR/slots" <(echo '1 null' && printf "%d $current\n" {2..8})
+}
+pool_is()
+{
+	[ "$(nodeswarm --json --pool "$NODESWARM_POOL" pool status | jq -r '.pools[0].method')" = "$1" ]
+}
+check 'a private engine and eight readers' first_time
 export DOCKER_HOST=$socket
-check 'they serve' serving 4
+check 'they serve' serving 8
+check 'seven are clones of the first one' cloned
+check 'it says how long that took' grep -E '7 more serve, cloned from it, in [0-9.]+ s' "$IT_DIR/first"
+check 'and what they take' grep -E 'disk: one copy has [0-9.]+[KMG]iB .* beside it takes [0-9.]+([KMG]i)?B' "$IT_DIR/first"
+if [ -e /dev/loop-control ]; then
+	check 'because the pool is an image with reflinks' pool_is reflink
+else
+	skip 'because the pool is an image with reflinks' 'no loop devices'
+fi
 check 'the front answers' expect '"chain_id"' curl -sS http://127.0.0.1:8888/v1/chain/get_info
 check 'with the reader that did' expect 'x-served-by: 10\.' curl -sSi http://127.0.0.1:8888/v1/chain/get_info
-check 'the line it prints scales' docker -H "$socket" service update --detach --replicas 6 nodeswarm_readers
-check 'to six' wait_for 60 serving 6
+check 'the line it prints scales' docker -H "$socket" service update --detach --replicas 10 nodeswarm_readers
+check 'to ten' wait_for 60 serving 10
 check 'stop.sh stops the readers' "$ROOT/scripts/stop.sh"
 check 'none is left' serving 0
 check 'start.sh N would start them' expect 'readers' "$ROOT/scripts/start.sh" 4 --plan

@@ -30,7 +30,7 @@ machine >"$IT_DIR/before"
 
 check 'six nodes are too many' expect_fail 2 '1 to 5' "$quickstart" --nodes 6
 check 'a number is needed' expect_fail 2 '1 to 5' "$quickstart" --nodes x
-check 'three hosts and four readers' expect "private-swarm.sh client $NODESWARM_QUICKSTART_DIR/swarm curl -i http" "$quickstart" --nodes 3
+check 'three hosts and eight readers' expect "private-swarm.sh client $NODESWARM_QUICKSTART_DIR/swarm curl -i http" "$quickstart" --nodes 3
 check 'all are managers' expect '^3$' docker -H "unix://$NODESWARM_QUICKSTART_DIR/swarm/n1/docker.sock" info -f '{{.Swarm.Managers}}'
 
 # The script has ended; its hosts have not.
@@ -40,20 +40,20 @@ status()
 }
 readers_spread()
 {
-	status | jq -e '[.slots[] | select(.service == "readers" and .ready) | .host] | length == 4 and (unique | length) == 3'
+	status | jq -e '[.slots[] | select(.service == "readers" and .ready) | .host] | length == 8 and (unique | length) == 3'
 }
 get_info()
 {
 	hosts client curl -sf -m 5 "http://192.168.77.$1:8888/v1/chain/get_info" | jq -e .head_block_num
 }
-check 'four readers serve, on all three' readers_spread
+check 'eight readers serve, on all three' readers_spread
 for k in 1 2 3; do
 	check "the front of host $k answers" get_info $k
 done
 from_here()
 {
 	DOCKER_HOST=unix://$NODESWARM_QUICKSTART_DIR/swarm/n1/docker.sock "$ROOT/build/nodeswarm" --json status |
-		jq -e '[.slots[] | select(.service == "readers" and .ready)] | length == 4'
+		jq -e '[.slots[] | select(.service == "readers" and .ready)] | length == 8'
 }
 check 'and nodeswarm on the machine sees them, as the tips say' from_here
 check 'its own pool on each' expect '^3$' sh -c "cat $NODESWARM_QUICKSTART_DIR/swarm/n*/pool/pool.json | jq -r .id | sort -u | wc -l"

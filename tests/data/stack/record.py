@@ -26,6 +26,7 @@ CLI = "/usr/bin/docker"
 STACKS = {
     "readers": ["stacks/readers.yml"],
     "devchain": ["stacks/readers.yml", "stacks/devchain.yml"],
+    "archivist": ["stacks/archivist.yml"],
     "full": ["tests/data/stack/full.yml"],
 }
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/root", "FULL_FROM_US": "from us"}

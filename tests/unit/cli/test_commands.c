@@ -50,6 +50,19 @@ static bool is_word(const char *s)
 	return s[0] && s[0] != '-';
 }
 
+/* "up", or "data archive" with a family of that first word. */
+static bool is_command_name(const struct command *c)
+{
+	const char *second = command_second_word(c, NULL);
+	char first[32];
+
+	if (!second)
+		return is_word(c->name) && !command_family_find(c->name);
+	snprintf(first, sizeof(first), "%.*s", (int)(second - c->name - 1), c->name);
+	return is_word(first) && is_word(second) && command_family_find(first) &&
+	        command_find_in(command_family_find(first), second) == c;
+}
+
 static unsigned targets(const struct opt *o)
 {
 	return !!o->flag + !!o->number + !!o->string + !!o->strings + !!o->duration + !!o->size;
@@ -108,12 +121,41 @@ static void print_overview(FILE *f, const struct command *c UNUSED)
 	help_overview(f);
 }
 
+static void print_family(FILE *f, const struct command *c)
+{
+	for (const struct command_family *o = command_families; o->word; o++)
+		if (command_second_word(c, o))
+			help_family(f, o);
+}
+
+static void check_family(const struct command_family *f)
+{
+	const struct command *any = NULL;
+	unsigned n = 0;
+
+	expect(is_word(f->word), f->word, "not a lower-case word");
+	expect(isupper((unsigned char)f->description[0]) && str_ends(f->description, "."), f->word,
+	        "description is no whole sentence");
+	for (const struct command *const *c = commands; *c; c++) {
+		if (!command_second_word(*c, f))
+			continue;
+		expect(!any || strcmp(any->group, (*c)->group) == 0, (*c)->name,
+		        "in another group than '%s'", any ? any->name : "");
+		any = *c;
+		n++;
+	}
+	expect(n > 1, f->word, "a family of %u commands", n);
+	if (any)
+		check_output(f->word, print_family, any);
+}
+
 static void check_command(const struct command *c)
 {
 	AUTO(json) json_t *j = help_command_json(c);
 	char start[64];
 
-	expect(is_word(c->name), c->name, "not a lower-case word");
+	expect(is_command_name(c), c->name,
+	        "neither a lower-case word nor a family's name and another");
 	expect(command_find(c->name) == c, c->name, "another command has this name");
 	expect(c->group && isupper((unsigned char)c->group[0]), c->name, "no group");
 	expect(c->summary && is_phrase(c->summary), c->name, "summary has a capital or full stop");
@@ -139,6 +181,8 @@ static void tables_are_right(void **state)
 	(void)state;
 	for (const struct command *const *c = commands; *c; c++)
 		check_command(*c);
+	for (const struct command_family *f = command_families; f->word; f++)
+		check_family(f);
 	check_opts("global options", global_opts);
 	check_output("overview", print_overview, NULL);
 	assert_int_equal(bad, 0);

@@ -272,6 +272,12 @@ static void two_files_as_docker_deploys_them(void **state)
 	check_requests("devchain.requests.json", "stacks/readers.yml", "stacks/devchain.yml");
 }
 
+static void archivist_as_docker_deploys_it(void **state)
+{
+	(void)state;
+	check_requests("archivist.requests.json", "stacks/archivist.yml", NULL);
+}
+
 static void every_key_as_docker_deploys_it(void **state)
 {
 	(void)state;
@@ -383,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_as_docker_deploys_them),
 		cmocka_unit_test(two_files_as_docker_deploys_them),
+		cmocka_unit_test(archivist_as_docker_deploys_it),
 		cmocka_unit_test(every_key_as_docker_deploys_it),
 		cmocka_unit_test(engine_keeps_what_is_asked),
 		cmocka_unit_test(missing_ids_are_named),

@@ -92,6 +92,48 @@ static void whole_texts(void **state)
 	}
 }
 
+static void integrity_hash(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		bool asked, wanted;
+		const char *line; /* NULL: none */
+	} t[] = {
+		{ "nobody asks", "", false, false, NULL },
+		{ "asked", "", true, true, "integrity-hash-on-stop = true\n" },
+		{ "the template has it", "integrity-hash-on-stop = on\n", false, true,
+		        "integrity-hash-on-stop = on\n" },
+		{ "both", "integrity-hash-on-stop = on\n", true, true,
+		        "integrity-hash-on-stop = on\n" },
+		{ "asked wins", "integrity-hash-on-stop = false\n", true, true,
+		        "integrity-hash-on-stop = true\n" },
+		{ "switched off", "integrity-hash-on-stop = false\n", false, false,
+		        "integrity-hash-on-stop = false\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		struct render_input in = { .name = "config.ini",
+			.text = t[i].text,
+			.len = strlen(t[i].text),
+			.slot = "readers.3",
+			.integrity_hash = t[i].asked };
+		struct render_info info;
+		struct err e = ERR_INIT;
+		const char *at;
+
+		if (nodeos_render(&out, &info, &in, &e) < 0)
+			fail_msg("%s: %s", t[i].name, e.msg);
+		at = strstr(out.data, "integrity-hash-on-stop");
+		if (info.has_integrity_hash != t[i].wanted || !at != !t[i].line ||
+		        (at &&
+		                (strncmp(at, t[i].line, strlen(t[i].line)) != 0 ||
+		                        strstr(at + 1, "integrity-hash-on-stop"))))
+			fail_msg("%s:\n%s", t[i].name, out.data);
+	}
+}
+
 static void infos(void **state)
 {
 	static const struct {
@@ -424,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_texts),
+		cmocka_unit_test(integrity_hash),
 		cmocka_unit_test(infos),
 		cmocka_unit_test(advertised),
 		cmocka_unit_test(accepted),

@@ -1,0 +1,434 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "data/generation.h"
+#include "data/restore.h"
+#include "loop/work.h"
+#include "nodeos/blocklog.h"
+#include "nodeos/genesis.h"
+#include "nodeos/verdict.h"
+#include "supervise/supervise_priv.h"
+#include "supervise/work_plan.h"
+
+/*
+ * The slot's data-dir is replaced by a clone of a generation: because it is empty or far behind
+ * when the slot starts (restore_look), or because somebody asks.
+ *
+ * What cannot be had decides what happens then.  No generation at all: the slot starts as it always
+ * did.  One of another chain: the same, with a warning.  One that is there and cannot be used (a
+ * full disk, an unreadable manifest): a slot that has blocks starts with them and says so; an empty
+ * one is held and tries again, because it would else sync for days beside a generation that would
+ * have taken it there in a moment, and nobody would know.
+ */
+
+#define RETRY_FIRST_NS      (2 * NS_PER_SEC)
+#define RETRY_LAST_NS       (60 * NS_PER_SEC)
+#define QUARANTINE_PER_CENT 20 /* of the pool's file system, at most */
+
+struct restore_job {
+	struct generation_hold hold;
+	char name[GENERATION_NAME_SIZE]; /* asked for */
+	char chain_id[65];               /* ours; "" when nothing tells it */
+	char why[200];                   /* for why.json */
+	enum restore_plan plan;          /* RESTORE_NOT: somebody asked */
+	struct restore_report report;
+};
+
+/* What the thread of restore_look() finds. */
+struct restore_look {
+	bool may_restore;
+	uint32_t far_behind;
+	bool settled;
+	enum restore_plan plan;
+	struct generation_hold hold;
+	uint32_t our_lib;
+	char chain_id[65];
+	struct err warn; /* something that was ignored */
+};
+
+void restore_job_free(struct restore_job *j)
+{
+	if (!j)
+		return;
+	generation_hold_release(&j->hold);
+	free(j);
+}
+
+/* --- which chain is ours -------------------------------------------------------------------- */
+
+/* Of the genesis file.  0, 1 when there is none, -1. */
+static int genesis_chain(const struct supervisor *s, char out[65], struct err *e)
+{
+	AUTO(buf) struct buf text = BUF_INIT(GENESIS_TEXT_MAX);
+	struct genesis g;
+	int rc = fs_read_at(AT_FDCWD, s->cfg->genesis_path, &text, e);
+
+	if (rc != 0)
+		return rc;
+	if (genesis_parse(&g, text.data, text.len, e) < 0)
+		return -1;
+	snprintf(out, 65, "%s", g.chain_id);
+	return 0;
+}
+
+/* "" when neither the genesis nor the block log tells.  facts may be NULL. */
+static int our_chain(
+        const struct supervisor *s, const struct blocklog_facts *facts, char out[65], struct err *e)
+{
+	int rc = genesis_chain(s, out, e);
+
+	if (rc <= 0)
+		return rc;
+	snprintf(out, 65, "%s", facts ? facts->chain_id : "");
+	return 0;
+}
+
+/* --- the clone ------------------------------------------------------------------------------ */
+
+static void on_bounded(void *arg UNUSED, const struct quarantine_entry *q)
+{
+	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
+}
+
+static void bound_quarantine(const struct supervisor *s)
+{
+	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT };
+	struct pool_space space;
+	struct err e = ERR_INIT;
+
+	if (pool_space_at(&space, s->pool.fd, &e) == 0)
+		limit.bytes = space.total_bytes / 100 * QUARANTINE_PER_CENT;
+	else
+		err_clear(&e);
+	if (quarantine_bound(&s->pool, &limit, on_bounded, NULL, &e) < 0)
+		log_warn("the quarantine is not bounded", "why=\"%s\"", e.msg);
+}
+
+static int restore_it(void *arg, const volatile int *cancel, struct err *e)
+{
+	struct supervisor *s = arg;
+	struct restore_job *j = s->work.restore;
+	const struct clone_options o = { .cancel = cancel, .progress = &s->work.progress };
+
+	if (slot_work_check_room(s, j->hold.m.files.data_bytes, e) < 0 ||
+	        slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
+	                &j->report, e) < 0)
+		return err_wrap(e, "restore from '%s'", j->hold.m.name);
+	/* Here, because it may delete a lot. */
+	bound_quarantine(s);
+	return 0;
+}
+
+static void on_restore_failed(struct supervisor *s, const struct err *why)
+{
+	enum restore_plan plan = s->work.restore->plan;
+
+	s->work.stage = SLOT_WORK_STARTING;
+	/* What is left of it is taken away, and everything looked at again, unless it would be
+	 * tried at each start. */
+	s->is_looked = false;
+	s->skip_behind = plan == RESTORE_BEHIND;
+	if (plan == RESTORE_EMPTY && !s->stop_asked && !s->quiesce_asked) {
+		supervisor_hold_for(s, HOLD_RETRY, why);
+		s->restore_retry_ns =
+		        s->restore_retry_ns ? 2 * s->restore_retry_ns : RETRY_FIRST_NS;
+		if (s->restore_retry_ns > RETRY_LAST_NS)
+			s->restore_retry_ns = RETRY_LAST_NS;
+		supervisor_attempt_in(s, s->restore_retry_ns);
+	} else {
+		slot_work_give_back(s);
+	}
+	slot_work_end(s, why);
+}
+
+static void on_restored(struct supervisor *s, int rc, const struct err *why)
+{
+	struct slot_work *w = &s->work;
+	struct restore_job *j = w->restore;
+
+	if (rc < 0) {
+		on_restore_failed(s, why);
+		return;
+	}
+	w->clone = clone_report_json(&j->report.clone);
+	snprintf(s->record.generation, sizeof(s->record.generation), "%s", j->report.generation);
+	supervisor_take_verdict(s);
+	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
+	        j->report.quarantined, j->why);
+	s->is_looked = true;
+	s->failures = 0;
+	s->restore_retry_ns = 0;
+	w->stage = SLOT_WORK_STARTING;
+	/* Whatever held the slot has gone with its data-dir. */
+	s->hold = HOLD_NONE;
+	supervisor_note(s);
+	slot_work_give_back(s);
+	slot_work_end(s, NULL);
+}
+
+void restore_clone(struct supervisor *s)
+{
+	struct restore_job *j = s->work.restore;
+	struct err e = ERR_INIT;
+
+	loop_timer_remove(&s->loop, &s->timer);
+	slot_work_stage(s, SLOT_WORK_CLONING);
+	if (s->quiesce_asked)
+		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
+	else
+		supervisor_set_state(s, SLOT_RESTORING, "restoring from generation %s: %s",
+		        j->hold.m.name, j->why);
+	if (slot_work_run(s, restore_it, on_restored, &e) < 0)
+		on_restore_failed(s, &e);
+}
+
+static void set_generation(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+
+	snprintf(w->generation, sizeof(w->generation), "%s", w->restore->hold.m.name);
+}
+
+/* --- by order ------------------------------------------------------------------------------- */
+
+static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
+{
+	struct supervisor *s = arg;
+	struct restore_job *j = s->work.restore;
+
+	if (generation_hold(&j->hold, &s->pool, j->name, e) < 0)
+		return -1;
+	/* Before nodeos is stopped for it. */
+	if (!*j->chain_id || strcmp(j->chain_id, j->hold.m.chain_id) == 0)
+		return slot_work_check_room(s, j->hold.m.files.data_bytes, e);
+	err_set(e, ERR_CONFLICT, "generation '%s' is of chain %s, this slot of %s", j->hold.m.name,
+	        *j->hold.m.chain_id ? j->hold.m.chain_id : "unknown", j->chain_id);
+	return err_hint(e, "'nodeswarm data ls' shows the chains of all generations");
+}
+
+static void on_held(struct supervisor *s, int rc, const struct err *why)
+{
+	if (rc < 0) {
+		slot_work_end(s, why);
+		return;
+	}
+	set_generation(s);
+	if (supervisor_nodeos_alive(s))
+		supervisor_stop_nodeos(s);
+	else
+		restore_clone(s);
+}
+
+int restore_begin(struct supervisor *s, const char *id, const char *generation, struct err *e)
+{
+	struct restore_job *j;
+
+	if (strcmp(generation, GENERATION_CURRENT) != 0 && !generation_name_is(generation, NULL))
+		return err_set(e, ERR_USAGE, "'%.40s' is not a generation's name", generation);
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return err_nomem(e);
+	j->hold = GENERATION_HOLD_INIT;
+	snprintf(j->name, sizeof(j->name), "%s", generation);
+	snprintf(j->why, sizeof(j->why), "somebody asked for it");
+	/* A held slot may not have come as far as reading its genesis. */
+	if (our_chain(s, NULL, j->chain_id, e) < 0) {
+		free(j);
+		return err_wrap(e, "genesis '%s'", s->cfg->genesis_path);
+	}
+	if (!*j->chain_id && s->health.has_info)
+		snprintf(j->chain_id, sizeof(j->chain_id), "%s", s->health.info.chain_id);
+	slot_work_begin(s, SLOT_WORK_RESTORE, id);
+	s->work.restore = j;
+	if (slot_work_run(s, hold_it, on_held, e) == 0)
+		return 0;
+	restore_job_free(TAKE(s->work.restore));
+	s->work.kind = SLOT_WORK_NONE;
+	return -1;
+}
+
+/* --- at the start --------------------------------------------------------------------------- */
+
+/* A link that leads nowhere is not "no generation". */
+static bool has_current(const struct supervisor *s)
+{
+	struct stat st;
+
+	return fstatat(s->pool.fd, GENERATION_DIR "/" GENERATION_CURRENT, &st,
+	               AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int look_at_data(
+        struct supervisor *s, struct restore_look *k, struct restore_facts *f, struct err *e)
+{
+	AUTO(close_fd)
+	int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct blocklog_facts log = { 0 };
+	struct data_verdict v;
+
+	f->verdict = DATA_EMPTY;
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(e, errno, "open '%s/data'", s->slot.path);
+	if (fd >= 0) {
+		if (nodeos_verdict_at(&v, fd, e) < 0)
+			return -1;
+		f->verdict = v.state;
+	}
+	/* A log that cannot be read is for nodeos to complain of. */
+	if (f->verdict == DATA_CLEAN && nodeos_blocklog_at(&log, fd, &k->warn) < 0)
+		f->may_restore = false;
+	k->our_lib = f->our_lib = log.lib_block_num;
+	/* Nor is a genesis that makes no sense for us to judge: supervisor_prepare() does. */
+	if (our_chain(s, &log, k->chain_id, e) < 0) {
+		err_clear(e);
+		f->may_restore = false;
+	}
+	f->our_chain_id = k->chain_id;
+	return 0;
+}
+
+/* `current`, if there is one.  What is wrong with it stops only a slot that has nothing else. */
+static int look_at_current(
+        struct supervisor *s, struct restore_look *k, struct restore_facts *f, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN) ||
+	        !has_current(s))
+		return 0;
+	if (generation_hold(&k->hold, &s->pool, GENERATION_CURRENT, &why) < 0) {
+		err_wrap(&why, "the pool's current generation cannot be used");
+		if (f->verdict == DATA_EMPTY) {
+			*e = why;
+			return err_hint(e,
+			        "promote another one ('nodeswarm data promote'), or set "
+			        "NODESWARM_RESTORE=never to sync from block 1");
+		}
+		k->warn = why;
+		return 0;
+	}
+	f->has_current = true;
+	f->is_snapshot = k->hold.m.kind == GENERATION_SNAPSHOT;
+	f->chain_id = k->hold.m.chain_id;
+	f->lib = k->hold.m.lib_block_num;
+	return 0;
+}
+
+static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
+{
+	struct supervisor *s = arg;
+	struct restore_look *k = s->look_at;
+	struct restore_facts f = { .may_restore = k->may_restore,
+		.far_behind = k->far_behind,
+		.our_chain_id = "",
+		.chain_id = "" };
+	struct stat st;
+	int rc = slot_settle(&s->slot, e);
+
+	if (rc < 0)
+		return -1;
+	k->settled = rc > 0;
+	/* Made from a snapshot and not finished: that comes first. */
+	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (look_at_data(s, k, &f, e) < 0 || look_at_current(s, k, &f, e) < 0)
+		return -1;
+	k->plan = restore_plan(&f);
+	return 0;
+}
+
+static void begin_by_itself(struct supervisor *s, struct restore_look *k)
+{
+	struct restore_job *j = calloc(1, sizeof(*j));
+	struct err e = ERR_INIT;
+
+	if (!j) {
+		err_nomem(&e);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	j->hold = k->hold;
+	k->hold = GENERATION_HOLD_INIT;
+	j->plan = k->plan;
+	snprintf(j->chain_id, sizeof(j->chain_id), "%s", k->chain_id);
+	if (k->plan == RESTORE_EMPTY)
+		snprintf(j->why, sizeof(j->why), "the slot was empty");
+	else
+		snprintf(j->why, sizeof(j->why), "the slot was at block %u, %u behind it",
+		        k->our_lib, j->hold.m.lib_block_num - k->our_lib);
+	slot_work_begin(s, SLOT_WORK_RESTORE, "");
+	s->work.restore = j;
+	set_generation(s);
+	restore_clone(s);
+}
+
+static void take_look(struct supervisor *s, struct restore_look *k)
+{
+	if (k->settled)
+		log_info("ended what a killed restore had left", "%s", "");
+	if (k->warn.kind != ERR_NONE)
+		log_warn("not restored from the current generation", "why=\"%s\"", k->warn.msg);
+	if (k->plan == RESTORE_OTHER_CHAIN)
+		log_warn("the current generation is of another chain and not used",
+		        "name=%s chain=%s ours=%s", k->hold.m.name,
+		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
+	s->is_other_chain = k->plan == RESTORE_OTHER_CHAIN;
+	if (k->plan == RESTORE_EMPTY || (k->plan == RESTORE_BEHIND && !s->skip_behind)) {
+		begin_by_itself(s, k);
+		return;
+	}
+	s->is_looked = true;
+	supervisor_attempt(s);
+}
+
+static void on_looked(void *arg, int rc, const struct err *why)
+{
+	struct supervisor *s = arg;
+	struct restore_look *k = TAKE(s->look_at);
+
+	s->look = NULL;
+	if (s->stop_asked || s->quiesce_asked)
+		; /* nothing is to be started */
+	else if (rc < 0)
+		supervisor_hold_for(s, HOLD_RETRY, why);
+	else
+		take_look(s, k);
+	generation_hold_release(&k->hold);
+	free(k);
+	supervisor_thread_ended(s);
+}
+
+int restore_look(struct supervisor *s, struct err *e)
+{
+	if (s->is_looked)
+		return 0;
+	s->look_at = calloc(1, sizeof(*s->look_at));
+	if (!s->look_at)
+		return err_nomem(e);
+	s->look_at->hold = GENERATION_HOLD_INIT;
+	s->look_at->may_restore = s->cfg->may_restore;
+	s->look_at->far_behind = s->cfg->far_behind;
+	s->look = work_start(&s->loop, look, on_looked, s, e);
+	if (s->look)
+		return 1;
+	free(TAKE(s->look_at));
+	return -1;
+}
+
+void restore_look_release(struct supervisor *s)
+{
+	work_free(TAKE(s->look));
+	if (s->look_at)
+		generation_hold_release(&s->look_at->hold);
+	free(TAKE(s->look_at));
+}

@@ -1,0 +1,395 @@
+#include "supervise/slot_work.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "control/control.h"
+#include "loop/work.h"
+#include "supervise/supervise_priv.h"
+
+static const char *const kind_names[] = {
+	[SLOT_WORK_NONE] = "none",
+	[SLOT_WORK_ARCHIVE] = "archive",
+	[SLOT_WORK_RESTORE] = "restore",
+};
+
+static const char *const stage_names[] = {
+	[SLOT_WORK_STOPPING] = "stopping",
+	[SLOT_WORK_CLONING] = "cloning",
+	[SLOT_WORK_STARTING] = "starting",
+	[SLOT_WORK_DIGESTING] = "digesting",
+	[SLOT_WORK_DONE] = "done",
+	[SLOT_WORK_FAILED] = "failed",
+};
+
+static bool is_under_way(const struct slot_work *w)
+{
+	return w->kind != SLOT_WORK_NONE && w->stage < SLOT_WORK_DONE;
+}
+
+bool slot_work_is_active(const struct supervisor *s)
+{
+	return is_under_way(&s->work) || s->look;
+}
+
+bool slot_work_has_data(const struct supervisor *s)
+{
+	return s->look || (is_under_way(&s->work) && s->work.stage == SLOT_WORK_CLONING);
+}
+
+/* --- callers ------------------------------------------------------------------------------- */
+
+static void answer_calls(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+
+	for (size_t i = 0; i < SLOT_WORK_CALLS_MAX; i++) {
+		json_t *j = NULL;
+
+		if (!w->calls[i])
+			continue;
+		if (w->stage == SLOT_WORK_FAILED) {
+			control_call_error(w->calls[i], &w->err);
+		} else {
+			j = answer_status(s);
+			control_call_reply(w->calls[i], j ? json_text(j, false) : NULL);
+			json_decref(j);
+		}
+		w->calls[i] = NULL;
+	}
+}
+
+/* Who asks waits for the end of the work that is under way. */
+static int add_call(struct supervisor *s, struct control_call *call, struct err *e)
+{
+	struct slot_work *w = &s->work;
+
+	for (size_t i = 0; i < SLOT_WORK_CALLS_MAX; i++)
+		if (w->calls[i] && control_call_is_void(w->calls[i])) {
+			control_call_reply(w->calls[i], NULL);
+			w->calls[i] = NULL;
+		}
+	for (size_t i = 0; i < SLOT_WORK_CALLS_MAX; i++)
+		if (!w->calls[i]) {
+			w->calls[i] = call;
+			return 0;
+		}
+	return err_set(
+	        e, ERR_CONFLICT, "%d callers already wait for this work", SLOT_WORK_CALLS_MAX);
+}
+
+static int check_id(const char *id, struct err *e)
+{
+	if (!*id || strlen(id) >= SLOT_WORK_ID_SIZE ||
+	        strspn(id, "0123456789abcdefABCDEF") != strlen(id))
+		return err_set(e, ERR_USAGE, "the order has no id of 1 to %d hexadecimal digits",
+		        SLOT_WORK_ID_SIZE - 1);
+	return 0;
+}
+
+/* What must hold whatever is to be done to the data-dir. */
+static int check_idle(const struct supervisor *s, struct err *e)
+{
+	enum slot_state state = s->record.state;
+
+	if (s->stop_asked)
+		return err_set(e, ERR_CONFLICT, "the slot is being stopped for good");
+	if (is_under_way(&s->work)) {
+		err_set(e, ERR_CONFLICT, "%s of this slot is under way",
+		        s->work.kind == SLOT_WORK_ARCHIVE ? "an archive" : "a restore");
+		return err_hint(e, "ask again when it has ended; 'nodeswarm status' shows it");
+	}
+	if (s->look ||
+	        (state != SLOT_RUNNING && state != SLOT_QUIESCED && state != SLOT_HELD &&
+	                state != SLOT_BACKOFF)) {
+		err_set(e, ERR_CONFLICT, "the slot is %s", slot_state_name(state));
+		return err_hint(e, "ask again when it runs, or when it is quiesced");
+	}
+	return 0;
+}
+
+static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
+        const json_t *request, struct err *e)
+{
+	const struct archive_order order = {
+		.promote = json_bool(request, "promote", true),
+		.integrity = json_bool(request, "integrity", false),
+		.keep = json_str(request, "keep", ""),
+	};
+
+	if (check_idle(s, e) < 0)
+		return -1;
+	return kind == SLOT_WORK_ARCHIVE
+	        ? archive_begin(s, id, &order, e)
+	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);
+}
+
+void slot_work_request(
+        struct supervisor *s, const char *name, const json_t *request, struct control_call *call)
+{
+	enum slot_work_kind kind =
+	        strcmp(name, "archive") == 0 ? SLOT_WORK_ARCHIVE : SLOT_WORK_RESTORE;
+	const char *id = json_str(request, "id", "");
+	struct slot_work *w = &s->work;
+	struct err e = ERR_INIT;
+	int rc = check_id(id, &e);
+
+	if (rc == 0 && (w->kind != kind || strcmp(w->id, id) != 0))
+		rc = begin(s, kind, id, request, &e);
+	if (rc == 0)
+		rc = add_call(s, call, &e);
+	if (rc < 0)
+		control_call_error(call, &e);
+	else if (!is_under_way(w))
+		answer_calls(s);
+}
+
+/* --- the life of a work -------------------------------------------------------------------- */
+
+static void clear_progress(struct clone_progress *p)
+{
+	p->files_done = p->files_total = 0;
+	p->bytes_done = p->bytes_total = 0;
+}
+
+void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char *id)
+{
+	struct slot_work *w = &s->work;
+
+	json_decref(w->clone);
+	memset(w, 0, sizeof(*w));
+	w->kind = kind;
+	w->stage = SLOT_WORK_STOPPING;
+	snprintf(w->id, sizeof(w->id), "%s", id);
+	w->started_ns = clock_real_ns();
+	w->begun_ns = clock_mono_ns();
+	log_info("work begun", "kind=%s id=\"%s\"", kind_names[kind], id);
+}
+
+void slot_work_stage(struct supervisor *s, enum slot_work_stage stage)
+{
+	struct slot_work *w = &s->work;
+
+	w->stage = stage;
+	clear_progress(&w->progress);
+	log_info("work", "kind=%s stage=%s", kind_names[w->kind], stage_names[stage]);
+}
+
+void slot_work_end(struct supervisor *s, const struct err *why)
+{
+	struct slot_work *w = &s->work;
+	char took[NUM_TEXT_MAX], down[NUM_TEXT_MAX];
+
+	w->took_ns = clock_mono_ns() - w->begun_ns;
+	w->stage = why ? SLOT_WORK_FAILED : SLOT_WORK_DONE;
+	(void)num_duration_text(took, w->took_ns);
+	(void)num_duration_text(down, w->down_ns);
+	if (why) {
+		w->err = *why;
+		log_error("work failed", "kind=%s took=%s down=%s why=\"%s\" hint=\"%s\"",
+		        kind_names[w->kind], took, down, why->msg, why->hint);
+	} else {
+		log_info("work done", "kind=%s generation=%s took=%s down=%s", kind_names[w->kind],
+		        w->generation, took, down);
+	}
+	archive_job_free(TAKE(w->archive));
+	restore_job_free(TAKE(w->restore));
+	answer_calls(s);
+}
+
+static void on_step_done(void *arg, int rc, const struct err *why)
+{
+	struct supervisor *s = arg;
+	struct slot_work *w = &s->work;
+
+	bool is_cut = w->stopped_by.kind != ERR_NONE;
+	/* What the last step of a work has done is done. */
+	bool is_last = w->stage == SLOT_WORK_DIGESTING ||
+	        (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+
+	w->thread = NULL;
+	if (is_cut && rc >= 0 && !is_last)
+		rc = -1;
+	/* A step that was cut off has its reason from who cut it. */
+	s->step_done(s, rc, is_cut ? &w->stopped_by : why);
+	supervisor_thread_ended(s);
+}
+
+int slot_work_run(
+        struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done, struct err *e)
+{
+	s->step_done = done;
+	s->disk_limit_percent = supervisor_disk_limit(s);
+	s->work.thread = work_start(&s->loop, step, on_step_done, s, e);
+	return s->work.thread ? 0 : -1;
+}
+
+bool slot_work_cancel(struct supervisor *s, const char *why)
+{
+	struct slot_work *w = &s->work;
+
+	if (is_under_way(w) && w->stopped_by.kind == ERR_NONE)
+		err_set(&w->stopped_by, ERR_INTERRUPTED, "%s", why);
+	work_cancel(w->thread);
+	work_cancel(s->look);
+	if (w->thread || s->look)
+		return true;
+	/* It waited for nodeos's end. */
+	if (is_under_way(w))
+		slot_work_end(s, &w->stopped_by);
+	return false;
+}
+
+void slot_work_release(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+
+	work_free(TAKE(w->thread));
+	archive_job_free(TAKE(w->archive));
+	restore_job_free(TAKE(w->restore));
+	json_decref(TAKE(w->clone));
+}
+
+/* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
+ * filled here stops the other slots. */
+int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e)
+{
+	uint64_t needed = s->pool.method == POOL_REFLINK ? 0 : bytes, reserve;
+	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
+	struct pool_space space;
+
+	if (pool_space_at(&space, s->pool.fd, e) < 0)
+		return -1;
+	reserve = (uint64_t)((double)space.total_bytes / 100 * (100 - s->disk_limit_percent));
+	if (space.free_bytes >= reserve && space.free_bytes - reserve >= needed)
+		return 0;
+	err_set(e, ERR_UNAVAILABLE,
+	        "no space: the pool has %s free, a copy takes %s, and %s must be left",
+	        num_size_text(has, space.free_bytes), num_size_text(takes, needed),
+	        num_size_text(left, reserve));
+	return err_hint(e, "make room: 'nodeswarm data prune', 'nodeswarm data gc'");
+}
+
+/* --- with nodeos --------------------------------------------------------------------------- */
+
+void slot_work_nodeos_asked(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+
+	if (is_under_way(w) && w->stage == SLOT_WORK_STOPPING && !w->asked_ns)
+		w->asked_ns = clock_mono_ns();
+}
+
+void slot_work_nodeos_started(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+
+	if (w->asked_ns && w->ended_ns && !w->down_ns)
+		w->down_ns = clock_mono_ns() - w->asked_ns;
+}
+
+/* An archive needs a clean data-dir; a restore replaces it, whatever it is. */
+static int check_end(struct supervisor *s, bool asked, struct err *e)
+{
+	const struct slot_work *w = &s->work;
+	const char *verdict = s->record.verdict;
+
+	if (!asked)
+		return err_set(
+		        e, ERR_UNHEALTHY, "nodeos ended by itself: %s", s->record.ends[0].why);
+	if (s->disk_asked)
+		return err_set(e, ERR_UNAVAILABLE, "the disk is %.1f%% full", s->disk_used_percent);
+	if (w->kind == SLOT_WORK_ARCHIVE && strcmp(verdict, "clean") != 0) {
+		err_set(e, ERR_UNHEALTHY, "nodeos was not left clean: %s, %s", verdict,
+		        s->record.verdict_why);
+		return err_hint(e, "nothing was archived; `current` is what it was");
+	}
+	return 0;
+}
+
+bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
+{
+	struct slot_work *w = &s->work;
+	struct err why = ERR_INIT;
+
+	if (!is_under_way(w) || w->stage != SLOT_WORK_STOPPING)
+		return false;
+	/* Stopped by another, who came between: the first step's end will find it so. */
+	if (w->thread && asked)
+		return false;
+	w->ended_ns = clock_mono_ns();
+	if (w->asked_ns)
+		w->flush_ns = w->ended_ns - w->asked_ns;
+	if (check_end(s, asked, &why) < 0) {
+		w->stopped_by = why;
+		if (w->thread)
+			work_cancel(w->thread);
+		else
+			slot_work_end(s, &why);
+		return false;
+	}
+	if (w->kind == SLOT_WORK_ARCHIVE)
+		archive_clone(s);
+	else
+		restore_clone(s);
+	return true;
+}
+
+void slot_work_give_back(struct supervisor *s)
+{
+	if (s->stop_asked || s->quiesce_asked)
+		return;
+	if (s->record.state == SLOT_HELD && s->hold == HOLD_FINAL)
+		return;
+	supervisor_attempt(s);
+}
+
+/* --- what it tells ------------------------------------------------------------------------- */
+
+static json_t *seconds(int64_t ns)
+{
+	return json_real((double)(ns / NS_PER_MS) / 1000);
+}
+
+json_t *slot_work_json(const struct supervisor *s)
+{
+	const struct slot_work *w = &s->work;
+	char started[CLOCK_TEXT_MAX];
+	int64_t now = clock_mono_ns();
+	uint64_t done = w->progress.bytes_done, total = w->progress.bytes_total;
+	bool is_down = w->asked_ns && w->ended_ns && !w->down_ns && is_under_way(w);
+	json_t *j;
+
+	if (w->kind == SLOT_WORK_NONE)
+		return json_null();
+	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?}", "id", w->id,
+	        "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
+	        w->generation, "bytes_done", (json_int_t)(done < total ? done : total),
+	        "bytes_total", (json_int_t)total, "started", clock_text(started, w->started_ns),
+	        "took_seconds", seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns),
+	        "down_seconds", seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
+	        seconds(w->flush_ns), "clone", w->clone);
+	if (j && w->stage == SLOT_WORK_FAILED &&
+	        json_object_set_new(j, "error", control_error_json(&w->err)) < 0)
+		json_decref(TAKE(j));
+	return j;
+}
+
+bool slot_work_reason(const struct supervisor *s, char *out, size_t size)
+{
+	const struct slot_work *w = &s->work;
+	uint64_t done = w->progress.bytes_done, total = w->progress.bytes_total;
+	char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
+
+	if (!slot_work_has_data(s) || !total ||
+	        (s->record.state != SLOT_ARCHIVING && s->record.state != SLOT_RESTORING))
+		return false;
+	snprintf(out, size, "%s: %s of %s", s->record.reason, num_size_text(a, done),
+	        num_size_text(b, total));
+	return true;
+}

@@ -1,0 +1,609 @@
+#!/usr/bin/env bash
+# Archives and restores by the supervisor, without an engine: nodesim under `nodeswarm supervise`,
+# started and killed by hand.
+# time-limit: 300
+# shellcheck source=tests/it/lib.sh
+. "$(dirname "$0")/lib.sh"
+need jq curl python3
+
+POOL=$IT_DIR/pool
+GENERATIONS=$POOL/generations
+export NODESIM_FLUSH=0s
+
+# --- a slot: its ports are 10000 * slot + something ---------------------------------------------
+
+config()
+{
+	local slot=$1
+	shift
+	{
+		printf 'http-server-address = 127.0.0.1:%d\np2p-listen-endpoint = 127.0.0.1:%d\n' \
+			"${slot}8888" "${slot}9876"
+		printf 'chain-state-db-size-mb = 256\np2p-max-nodes-per-host = 20\nmax-clients = 50\n'
+		printf '%s\n' "$@"
+	} >"$IT_DIR/config.$slot.ini"
+}
+
+PRODUCER=('enable-stale-production = true' 'producer-name = eosio'
+	'signature-provider = EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV=KEY:5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3'
+	'plugin = eosio::producer_api_plugin')
+
+# supervise SLOT [ARG...]: in the background; its pid is in PID
+supervise()
+{
+	local slot=$1
+	shift
+	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
+		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
+		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
+		--lame-duck "${LAME-0s}" --peer-wait 2s "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
+	PID=$!
+}
+
+record()
+{
+	jq -r "$2" "$POOL/services/t_s/$1/run.json"
+}
+
+state()
+{
+	curl -sf -m 2 "http://127.0.0.1:${1}8880/state" | jq -r "$2"
+}
+
+state_is()
+{
+	[ "$(state "$1" .state)" = "$2" ]
+}
+
+stage_is()
+{
+	[ "$(state "$1" .work.stage)" = "$2" ]
+}
+
+# Many times a second, because a stage may be short.
+catch_stage()
+{
+	local i
+	for ((i = 0; i < 400; i++)); do
+		! stage_is "$1" "$2" || return 0
+	done
+	state "$1" .work
+	return 1
+}
+
+ready()
+{
+	curl -sf -m 2 -o /dev/null "http://127.0.0.1:${1}8880/readyz"
+}
+
+# stop PID STATUS: SIGTERM, and the exit status must be that
+stop()
+{
+	kill -TERM "$1" 2>/dev/null
+	wait "$1"
+	local rc=$?
+	[ "$rc" = "$2" ] || { echo "exit status $rc, not $2" && return 1; }
+}
+
+nodeos_pid()
+{
+	record "$1" .nodeos_pid
+}
+
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+# ask SLOT REQUEST: one line to its control socket, the answer's line
+ask()
+{
+	python3 - "$POOL/services/t_s/$1/control.sock" "$2" <<'PY'
+import socket
+import sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(60)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode() + b"\n")
+print(s.makefile().readline(), end="")
+PY
+}
+
+# order SLOT KIND ID [MEMBERS]
+order()
+{
+	ask "$1" "{\"format\":1,\"request\":\"$2\",\"id\":\"$3\"${4:+,$4}}"
+}
+
+# order_ok SLOT KIND ID [MEMBERS]: it must be done; prints the work
+order_ok()
+{
+	local reply
+	reply=$(order "$@")
+	jq -e '.work.stage == "done"' <<<"$reply" >/dev/null || { echo "$reply" && return 1; }
+	jq -c .work <<<"$reply"
+}
+
+# refused PATTERN SLOT KIND ID [MEMBERS]
+refused()
+{
+	local reply pattern=$1
+	shift
+	reply=$(order "$@")
+	echo "$reply"
+	jq -e .error <<<"$reply" >/dev/null && grep -Eq "$pattern" <<<"$reply"
+}
+
+current()
+{
+	readlink "$GENERATIONS/current"
+}
+
+generations()
+{
+	find "$GENERATIONS" -maxdepth 1 -name 'g0*' | wc -l
+}
+
+no_leftovers()
+{
+	local left
+	left=$(find "$GENERATIONS" "$POOL/services" -maxdepth 3 \( -name '.tmp-*' -o -name '.data-*' \))
+	[ -z "$left" ] || { echo "$left" && return 1; }
+}
+
+# The manifest of `current` is there, and its files have the sizes that it says.
+whole()
+{
+	local path size
+	jq -r '.files[] | "\(.size_bytes)\t\(.path)"' "$GENERATIONS/current/manifest.json" >"$IT_DIR/files" || return
+	[ -s "$IT_DIR/files" ] || return
+	while IFS=$'\t' read -r size path; do
+		[ "$(stat -c %s "$GENERATIONS/current/data/$path")" = "$size" ] || {
+			echo "$path is not $size bytes" && return 1
+		}
+	done <"$IT_DIR/files"
+}
+
+# So that copying and digesting take a moment.
+ballast()
+{
+	head -c "$2" /dev/urandom >"$POOL/services/t_s/$1/data/ballast"
+}
+
+syncs()
+{
+	local head
+	head=$(state "$1" .head_block_num)
+	[ "$head" -gt 0 ] && wait_for 10 beyond "$1" "$head"
+}
+
+beyond()
+{
+	[ "$(state "$1" .head_block_num)" -gt "$2" ]
+}
+
+# --- the first one ------------------------------------------------------------------------------
+
+config 1 "${PRODUCER[@]}"
+config 2
+config 3
+config 4
+check 'pool init' nodeswarm pool init "$POOL"
+supervise 1 && P1=$PID
+check 'a producer gets ready' wait_for 20 ready 1 || { tail -20 "$IT_DIR/log.1"; exit; }
+check 'without a generation a slot starts from genesis' expect null state 1 .generation
+PEERS=127.0.0.1:19876
+supervise 2 && P2=$PID
+check 'a reader gets ready' wait_for 20 ready 2 || { tail -20 "$IT_DIR/log.2"; exit; }
+
+archive()
+{
+	local nodeos g
+	nodeos=$(nodeos_pid 2)
+	order_ok 2 archive a1 || return
+	[ "$(nodeos_pid 2)" != "$nodeos" ] || return
+	g=$(current) && whole && no_leftovers || return
+	expect "^$g\$" state 2 .work.generation || return
+	expect '^data t_s.2 here archive$' jq -r '"\(.kind) \(.source) \(.host) \(.origin)"' "$GENERATIONS/$g/manifest.json" || return
+	expect "^$(state 2 .chain_id)\$" jq -r .chain_id "$GENERATIONS/$g/manifest.json" || return
+	expect '^true$' jq -r '.lib_block_num > 0 and .head_block_num >= .lib_block_num' "$GENERATIONS/$g/manifest.json"
+}
+check 'an archive: nodeos stopped, copied, started, described' archive
+check 'the reader is there again and goes on' wait_for 20 ready 2
+check 'it syncs' syncs 2
+check 'metrics' expect '^nodeswarm_archive_generation\{.*\} 1$' curl -sf http://127.0.0.1:28880/metrics
+short_down()
+{
+	state 2 '.work | "\(.down_seconds) \(.flush_seconds)"'
+	state 2 .work | jq -e '.down_seconds > 0 and .down_seconds - .flush_seconds < 1'
+}
+check 'nodeos was down for its flush and less than a second' short_down
+check 'the same order again is not done twice' expect '"done"' order_ok 2 archive a1
+check 'and there is one generation' expect '^1$' generations
+check 'an order without id' refused 'no id' 2 archive ''
+check 'the hash of the state is refused where nodeos does not tell it' refused 'NODESWARM_INTEGRITY_HASH' \
+	2 archive a2 '"integrity":true'
+check 'a retention that makes no sense' refused 'what to keep' 2 archive a2 '"keep":"nonsense"'
+
+# --- several at once, and a busy slot -------------------------------------------------------------
+
+joined()
+{
+	local a b
+	stop "$P2" 0 || return
+	NODESIM_FLUSH=3s supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	order 2 archive b1 >"$IT_DIR/join.1" &
+	a=$!
+	catch_stage 2 stopping || return
+	refused 'under way' 2 archive b2 || return
+	refused 'under way' 2 restore b3 || return
+	order 2 archive b1 >"$IT_DIR/join.2" &
+	b=$!
+	wait $a && wait $b || return
+	cat "$IT_DIR/join.1"
+	[ "$(jq -r .work.generation "$IT_DIR/join.1")" = "$(jq -r .work.generation "$IT_DIR/join.2")" ] || return
+	[ "$(generations)" = 2 ] && whole || return
+	state 2 '.work | "\(.down_seconds) \(.flush_seconds)"'
+	state 2 .work | jq -e '.flush_seconds > 2 and .down_seconds - .flush_seconds < 1' || return
+	wait_for 20 ready 2 && stop "$P2" 0 || return
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2
+}
+check 'a second caller with the same id joins, others are refused' joined
+
+kept()
+{
+	wait_for 20 ready 2 || return
+	order_ok 2 archive b9 '"keep":"count=2"' || return
+	[ "$(generations)" = 2 ] && whole
+}
+check 'retention follows an archive' kept
+
+quiesced()
+{
+	local before
+	before=$(current)
+	wait_for 20 ready 2 || return
+	ask 2 '{"format":1,"request":"quiesce"}' | jq -r .state || return
+	order_ok 2 archive c1 || return
+	[ "$(current)" != "$before" ] && whole || return
+	expect '^quiesced 0$' state 2 '"\(.state) \(.nodeos_pid)"' || return
+	expect '^0$' state 2 .work.down_seconds || return
+	ask 2 '{"format":1,"request":"resume"}' >/dev/null && wait_for 20 ready 2
+}
+check 'a quiesced slot is archived where it is and stays quiesced' quiesced
+
+# quiesce while it is copied
+quiesced_meanwhile()
+{
+	ballast 2 600M
+	order 2 archive c2 >"$IT_DIR/c2" &
+	local a=$!
+	catch_stage 2 cloning || return
+	ask 2 '{"format":1,"request":"quiesce"}' | jq -e '.state == "quiesced" and .verdict == "clean"' || return
+	wait $a
+	jq -e '.work.stage == "done"' "$IT_DIR/c2" || return
+	expect '^quiesced 0$' state 2 '"\(.state) \(.nodeos_pid)"' || return
+	ask 2 '{"format":1,"request":"resume"}' >/dev/null && wait_for 20 ready 2
+}
+check 'a quiesce while it is copied is obeyed at once' quiesced_meanwhile
+
+# --- SIGTERM --------------------------------------------------------------------------------------
+
+term_while()
+{
+	local before start
+	before=$(current)
+	wait_for 20 ready 2 || return
+	order 2 archive "d${1:0:1}" >"$IT_DIR/d" &
+	local a=$!
+	catch_stage 2 "$1" || return
+	start=$EPOCHREALTIME
+	stop "$P2" 0 || return
+	since "$start"
+	awk -v s="$(since "$start")" 'BEGIN { exit !(s < 3) }' || return
+	wait $a
+	cat "$IT_DIR/d"
+	[ "$(current)" = "$before" ] && whole && no_leftovers || return
+	expect '^stopped clean$' record 2 '"\(.state) \(.verdict)"' || return
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2
+}
+check 'SIGTERM while the data-dir is copied: at once, nothing is left' term_while cloning
+check 'SIGTERM while digests are taken' term_while digesting
+
+# --- kill -9 --------------------------------------------------------------------------------------
+
+# kill9 STAGE DELAY: the supervisor is killed that long after the stage was seen
+kill9()
+{
+	local nodeos
+	order 2 archive "e$RANDOM" >/dev/null &
+	local a=$!
+	catch_stage 2 "$1" || return
+	sleep "$2"
+	nodeos=$(nodeos_pid 2)
+	kill -KILL "$P2" && wait "$P2"
+	wait $a
+	# What would be left of a container goes with its PID 1.
+	if [ "$nodeos" != 0 ]; then
+		kill -TERM "$nodeos" 2>/dev/null
+		wait_for 10 gone "$nodeos" || return
+	fi
+	whole || return
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2 && syncs 2
+}
+kills()
+{
+	local stage
+	stop "$P2" 0 || return
+	export NODESIM_FLUSH=500ms
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	for stage in stopping cloning digesting; do
+		kill9 $stage 0 && kill9 $stage "0.$((RANDOM % 4))" || return
+	done
+	export NODESIM_FLUSH=0s
+	wait_for 20 ready 2 && order_ok 2 archive ee && whole && no_leftovers
+}
+check 'kill -9 of the supervisor at any stage: current is whole, the slot starts, leftovers go' kills
+rm -f "$POOL/services/t_s/2/data/ballast"
+wait_for 20 ready 2 >/dev/null
+check 'an archive without ballast' order_ok 2 archive ef '"keep":"count=2"'
+wait_for 20 ready 2 >/dev/null
+
+# --- a slot begins with current -------------------------------------------------------------------
+
+new_slot()
+{
+	supervise 3 && P3=$PID
+	wait_for 20 ready 3 || { tail -20 "$IT_DIR/log.3" && return 1; }
+	expect "^$(current)\$" state 3 .generation || return
+	expect "^$(current)\$" record 3 .generation || return
+	expect '^restore done$' state 3 '.work | "\(.kind) \(.stage)"' || return
+	grep 'restored' "$IT_DIR/log.3" || return
+	expect '^7077 7077$' stat -c '%u %g' "$POOL/services/t_s/3/data/state/shared_memory.bin" || return
+	[ ! -d "$POOL/quarantine" ] || [ -z "$(find "$POOL/quarantine" -name 't_s.3-*')" ] || return
+	syncs 3
+}
+check 'an empty slot starts from current and goes on' new_slot
+check 'stop' stop "$P3" 0
+started_again()
+{
+	supervise 3 && P3=$PID
+	wait_for 20 ready 3 && expect "^null\$" state 3 .work && expect '^g0' state 3 .generation && stop "$P3" 0
+}
+check 'with data it starts as it is' started_again
+
+far_behind()
+{
+	supervise 3 --far-behind 100000 && P3=$PID
+	wait_for 20 ready 3 && stop "$P3" 0 || return
+	cp -a "$POOL/services/t_s/3/data" "$IT_DIR/old"
+	wait_for 30 beyond 2 "$(($(jq .lib_block_num "$GENERATIONS/current/manifest.json") + 20))" || return
+	order_ok 2 archive f1 || return
+	supervise 3 --far-behind 3 && P3=$PID
+	wait_for 20 ready 3 || { tail "$IT_DIR/log.3" && return 1; }
+	expect "^$(current)\$" state 3 .generation || return
+	find "$POOL/quarantine" -name 't_s.3-*' | grep . || return
+	cat "$POOL"/quarantine/t_s.3-*/why.json
+	grep 'behind' "$POOL"/quarantine/t_s.3-*/why.json || return
+	syncs 3 && stop "$P3" 0
+}
+check 'one that is far behind is replaced, the old data-dir is kept' far_behind
+
+never()
+{
+	rm -rf "$POOL/services/t_s/3/data"
+	supervise 3 --restore never && P3=$PID
+	wait_for 20 ready 3 && expect '^null null$' state 3 '"\(.generation) \(.work)"' && stop "$P3" 0
+}
+check 'not with restore=never' never
+
+# kill -9 while it is restored
+killed_restore()
+{
+	local g=$GENERATIONS/current/data
+	rm -rf "$POOL/services/t_s/3/data"
+	head -c 600M /dev/urandom >"$g/ballast"
+	supervise 3 && P3=$PID
+	wait_for 10 state_is 3 restoring || return
+	state 3 .reason
+	kill -KILL "$P3" && wait "$P3"
+	ls -a "$POOL/services/t_s/3"
+	supervise 3 && P3=$PID
+	wait_for 10 state_is 3 restoring || return
+	stop "$P3" 0 || return
+	no_leftovers || return
+	supervise 3 && P3=$PID
+	wait_for 20 ready 3 && rm "$g/ballast" && no_leftovers && stop "$P3" 0
+}
+check 'a restore that is killed, and one that is stopped, are begun again' killed_restore
+
+# --- by order -------------------------------------------------------------------------------------
+
+by_order()
+{
+	supervise 3 && P3=$PID
+	wait_for 20 ready 3 || return
+	order_ok 3 restore 11 '"generation":"current"' || return
+	wait_for 20 ready 3 && syncs 3 || return
+	refused 'no generation' 3 restore 12 '"generation":"g009999-0000000001"' || return
+	refused 'not a generation' 3 restore 13 '"generation":"../x"' || return
+	wait_for 20 ready 3 && stop "$P3" 0
+}
+check 'restore by order' by_order
+
+dirty()
+{
+	supervise 3 && P3=$PID
+	wait_for 20 ready 3 || return
+	kill -SEGV "$(nodeos_pid 3)"
+	wait_for 10 state_is 3 held || return
+	refused 'dirty' 3 archive 14 || return
+	order_ok 3 restore 15 && wait_for 20 ready 3 && stop "$P3" 0 || return
+	find "$POOL/quarantine" -maxdepth 1 -name 't_s.3-*'
+	[ "$(find "$POOL/quarantine" -maxdepth 1 -name 't_s.3-*' | wc -l)" -le 2 ]
+}
+check 'restore heals a dirty slot; the quarantine is bounded' dirty
+
+other_chain()
+{
+	local rc=0
+	jq '.initial_timestamp = "2020-01-01T00:00:00.000"' "$ROOT/genesis.json" >"$IT_DIR/genesis.other"
+	PEERS='' GENESIS=$IT_DIR/genesis.other supervise 4
+	wait_for 20 grep -q 'of another chain' "$IT_DIR/log.4" || rc=1
+	wait_for 10 state_is 4 running || rc=1
+	expect 'another chain' state 4 .warnings || rc=1
+	expect '^null$' state 4 .generation || rc=1
+	refused 'of chain' 4 restore 16 || rc=1
+	stop "$PID" 0 || rc=1
+	rm -rf "$POOL/services/t_s/4"
+	return $rc
+}
+check 'a current of another chain is ignored and said' other_chain
+
+unreadable()
+{
+	local m rc=0
+	m=$GENERATIONS/$(current)/manifest.json
+	mv "$m" "$IT_DIR/manifest.kept"
+	echo '{}' >"$m"
+	supervise 4
+	wait_for 10 state_is 4 held || rc=1
+	expect 'current' state 4 .reason || rc=1
+	mv "$IT_DIR/manifest.kept" "$m"
+	wait_for 20 ready 4 || rc=1
+	expect '^g0' state 4 .generation || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'an empty slot does not go without an unreadable current, it waits' unreadable
+
+# --- the archivist --------------------------------------------------------------------------------
+
+newer_than()
+{
+	[ "$(current)" != "$1" ]
+}
+archivist()
+{
+	local before rc=0
+	before=$(current)
+	supervise 4 --archive-every 4s --keep count=2 --integrity-hash 1
+	wait_for 30 newer_than "$before" || rc=1
+	expect '^t_s.4$' jq -r .source "$GENERATIONS/current/manifest.json" || rc=1
+	expect '^[0-9a-f]{64}$' jq -r .integrity_hash "$GENERATIONS/current/manifest.json" || rc=1
+	before=$(current)
+	wait_for 30 newer_than "$before" || rc=1
+	expect '^2$' generations || rc=1
+	whole || rc=1
+	stop "$PID" 0 || rc=1
+	# A restart does not begin to count anew, and does not archive at once.
+	before=$(current)
+	: >"$IT_DIR/log.4"
+	supervise 4 --archive-every 1h --integrity-hash 1
+	wait_for 20 ready 4 || rc=1
+	wait_for 5 grep 'next archive' "$IT_DIR/log.4" || rc=1
+	[ "$(current)" = "$before" ] || rc=1
+	order_ok 4 archive 20 '"integrity":true' || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'the archivist archives itself, keeps two, and its clock survives a restart' archivist
+
+# --- from a snapshot ------------------------------------------------------------------------------
+
+NOTE=$POOL/services/t_s/5/from-snapshot.json
+from_snapshot()
+{
+	local file
+	config 5
+	file=$(curl -sf -X POST http://127.0.0.1:18888/v1/producer/create_snapshot | jq -r .snapshot_name) || return
+	nodeswarm --pool "$POOL" data import --promote --chain-id "$(state 1 .chain_id)" "$file" || return
+	expect '^snapshot$' jq -r .kind "$GENERATIONS/current/manifest.json" || return
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
+	grep 'came up from its snapshot' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] || return
+	expect "^$(current)\$" state 5 .generation || return
+	# Not from block 1: its log begins after the snapshot.
+	expect '^true$' sh -c "curl -sf http://127.0.0.1:58888/v1/chain/get_info | jq '.earliest_available_block_num > 1'" || return
+	syncs 5
+}
+check 'a slot starts from a snapshot' from_snapshot
+
+cut_off()
+{
+	local file
+	file=$(basename "$POOL"/services/t_s/5/data/snapshots/*.bin)
+	kill -SEGV "$(nodeos_pid 5)"
+	wait_for 10 state_is 5 held && stop "$P5" 1 || return
+	# As if nodeos had been killed while it loaded.
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\"}" >"$NOTE"
+	: >"$IT_DIR/log.5"
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
+	grep 'cut off' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] && syncs 5 || return
+	stop "$P5" 0 || return
+	# Stopped before it could answer: what is there is good.
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":1}" >"$NOTE"
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 && [ ! -e "$NOTE" ] && stop "$P5" 0
+}
+check 'a start from it that was cut off begins again, one that was not goes on' cut_off
+
+too_often()
+{
+	local file rc=0
+	file=$(basename "$POOL"/services/t_s/5/data/snapshots/*.bin)
+	rm -r "$POOL/services/t_s/5/data/state" "$POOL/services/t_s/5/data/blocks"
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":5}" >"$NOTE"
+	supervise 5
+	wait_for 10 state_is 5 held || rc=1
+	expect 'in 5 tries' state 5 .reason || rc=1
+	# The way out.
+	order_ok 5 restore 50 || rc=1
+	wait_for 20 ready 5 || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'not for ever; a restore begins anew' too_often
+
+# --- a full disk ----------------------------------------------------------------------------------
+
+full_disk()
+{
+	local POOL=$IT_DIR/small rc=0
+	local GENERATIONS=$POOL/generations
+	mkdir "$POOL" && mount -t tmpfs -o size=200m,mode=755 none "$POOL" && nodeswarm pool init "$POOL" || return
+	supervise 4 || return
+	wait_for 20 ready 4 || rc=1
+	head -c 100m /dev/zero >"$POOL/services/t_s/4/data/ballast"
+	refused 'free' 4 archive 30 || rc=1
+	# Nothing was stopped for it.
+	expect '^1$' state 4 .starts || rc=1
+	no_leftovers || rc=1
+	rm "$POOL/services/t_s/4/data/ballast"
+	order_ok 4 archive 31 || rc=1
+	wait_for 20 ready 4 || rc=1
+	stop "$PID" 0 || rc=1
+	# A slot that cannot be restored for want of room waits for it.
+	rm -rf "$POOL/services/t_s/4/data"
+	head -c 60m /dev/urandom >"$GENERATIONS/current/data/ballast"
+	head -c 90m /dev/zero >"$POOL/other"
+	supervise 4
+	wait_for 10 state_is 4 held || rc=1
+	expect 'space' state 4 .reason || rc=1
+	rm "$POOL/other"
+	wait_for 30 ready 4 || rc=1
+	expect '^g0' state 4 .generation || rc=1
+	no_leftovers || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'a full disk: an archive stops nothing, a restore waits for room' full_disk
+
+check 'the reader ends clean' stop "$P2" 0
+check 'the producer ends clean' stop "$P1" 0
