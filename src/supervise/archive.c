@@ -90,32 +90,30 @@ static void fail(struct supervisor *s, const struct err *why)
 
 /* --- prepare -------------------------------------------------------------------------------- */
 
-/* nodeos's own guard does not watch a disk while nodeos does not run. */
-static int check_room(const struct supervisor *s, struct err *e)
+/* What promoting would refuse in the end is refused before anything is stopped. */
+static int check_current(const struct supervisor *s, struct err *e)
 {
-	struct usage u = { 0 };
-	struct pool_space space;
-	uint64_t reserve;
+	const struct archive_job *j = s->work.archive;
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+	struct err ignored = ERR_INIT;
 
-	if (pool_space_at(&space, s->pool.fd, e) < 0)
-		return -1;
-	if (s->pool.method != POOL_REFLINK && usage_add_tree(&u, s->slot.fd, "data", e) < 0)
-		return -1;
-	reserve = (uint64_t)((double)space.total_bytes / 100 * (100 - s->disk_limit_percent));
-	if (space.free_bytes >= reserve && space.free_bytes - reserve >= u.allocated_bytes)
+	if (!j->order.promote || generation_hold(&h, &s->pool, GENERATION_CURRENT, &ignored) < 0 ||
+	        !*h.m.chain_id || !*j->chain_id || strcmp(h.m.chain_id, j->chain_id) == 0)
 		return 0;
-	err_set(e, ERR_UNAVAILABLE,
-	        "the pool has %llu MiB free, a copy takes %llu MiB and nodeos wants %llu MiB left",
-	        (unsigned long long)(space.free_bytes >> 20),
-	        (unsigned long long)(u.allocated_bytes >> 20), (unsigned long long)(reserve >> 20));
-	return err_hint(e, "make room: 'nodeswarm data prune', 'nodeswarm data gc'");
+	err_set(e, ERR_CONFLICT, "the current generation '%s' is of another chain: %s", h.m.name,
+	        h.m.chain_id);
+	return err_hint(e, "archive without promoting, or promote one of chain %.16s... first",
+	        j->chain_id);
 }
 
 static int prepare(void *arg, const volatile int *cancel UNUSED, struct err *e)
 {
 	struct supervisor *s = arg;
+	struct usage u = { 0 };
 
-	if (check_room(s, e) < 0)
+	if (s->pool.method != POOL_REFLINK && usage_add_tree(&u, s->slot.fd, "data", e) < 0)
+		return -1;
+	if (slot_work_check_room(s, u.allocated_bytes, e) < 0 || check_current(s, e) < 0)
 		return -1;
 	return generation_begin(&s->work.archive->dir, &s->pool, e);
 }
@@ -429,7 +427,6 @@ int archive_begin(
 		j->info = s->health.info;
 	snprintf(j->chain_id, sizeof(j->chain_id), "%s",
 	        *s->chain_id ? s->chain_id : j->info.chain_id);
-	s->disk_limit_percent = supervisor_disk_limit(s);
 	slot_work_begin(s, SLOT_WORK_ARCHIVE, id);
 	s->work.archive = j;
 	if (slot_work_run(s, prepare, on_prepared, e) == 0)

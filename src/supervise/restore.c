@@ -120,8 +120,9 @@ static int restore_it(void *arg, const volatile int *cancel, struct err *e)
 	struct restore_job *j = s->work.restore;
 	const struct clone_options o = { .cancel = cancel, .progress = &s->work.progress };
 
-	if (slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
-	            &j->report, e) < 0)
+	if (slot_work_check_room(s, j->hold.m.files.data_bytes, e) < 0 ||
+	        slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
+	                &j->report, e) < 0)
 		return err_wrap(e, "restore from '%s'", j->hold.m.name);
 	/* Here, because it may delete a lot. */
 	bound_quarantine(s);
@@ -207,8 +208,9 @@ static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
 
 	if (generation_hold(&j->hold, &s->pool, j->name, e) < 0)
 		return -1;
+	/* Before nodeos is stopped for it. */
 	if (!*j->chain_id || strcmp(j->chain_id, j->hold.m.chain_id) == 0)
-		return 0;
+		return slot_work_check_room(s, j->hold.m.files.data_bytes, e);
 	err_set(e, ERR_CONFLICT, "generation '%s' is of chain %s, this slot of %s", j->hold.m.name,
 	        *j->hold.m.chain_id ? j->hold.m.chain_id : "unknown", j->chain_id);
 	return err_hint(e, "'nodeswarm data ls' shows the chains of all generations");

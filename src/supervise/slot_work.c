@@ -224,6 +224,7 @@ int slot_work_run(
         struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done, struct err *e)
 {
 	s->step_done = done;
+	s->disk_limit_percent = supervisor_disk_limit(s);
 	s->work.thread = work_start(&s->loop, step, on_step_done, s, e);
 	return s->work.thread ? 0 : -1;
 }
@@ -252,6 +253,26 @@ void slot_work_release(struct supervisor *s)
 	archive_job_free(TAKE(w->archive));
 	restore_job_free(TAKE(w->restore));
 	json_decref(TAKE(w->clone));
+}
+
+/* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
+ * filled here stops the other slots. */
+int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e)
+{
+	uint64_t needed = s->pool.method == POOL_REFLINK ? 0 : bytes, reserve;
+	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
+	struct pool_space space;
+
+	if (pool_space_at(&space, s->pool.fd, e) < 0)
+		return -1;
+	reserve = (uint64_t)((double)space.total_bytes / 100 * (100 - s->disk_limit_percent));
+	if (space.free_bytes >= reserve && space.free_bytes - reserve >= needed)
+		return 0;
+	err_set(e, ERR_UNAVAILABLE,
+	        "no space: the pool has %s free, a copy takes %s, and %s must be left",
+	        num_size_text(has, space.free_bytes), num_size_text(takes, needed),
+	        num_size_text(left, reserve));
+	return err_hint(e, "make room: 'nodeswarm data prune', 'nodeswarm data gc'");
 }
 
 /* --- with nodeos --------------------------------------------------------------------------- */
@@ -348,8 +369,8 @@ json_t *slot_work_json(const struct supervisor *s)
 		return json_null();
 	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?}", "id", w->id,
 	        "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
-	        w->generation, "bytes_done", (json_int_t)(done < total ? done : total), "bytes_total",
-	        (json_int_t)total, "started", clock_text(started, w->started_ns),
+	        w->generation, "bytes_done", (json_int_t)(done < total ? done : total),
+	        "bytes_total", (json_int_t)total, "started", clock_text(started, w->started_ns),
 	        "took_seconds", seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns),
 	        "down_seconds", seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
 	        seconds(w->flush_ns), "clone", w->clone);

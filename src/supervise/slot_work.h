@@ -113,6 +113,10 @@ typedef void slot_work_done_fn(struct supervisor *s, int rc, const struct err *w
 int slot_work_run(struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done,
         struct err *e) NODISCARD;
 
+/* Whether a copy of so many bytes leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  For
+ * a pool that shares blocks a copy takes nothing.  In a thread. */
+int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
+
 /* The data-dir is given back: start nodeos, unless it is not to run. */
 void slot_work_give_back(struct supervisor *s);
 

@@ -32,6 +32,9 @@
  *	    |                                v              v by itself                    v
  *	    +---- timer or `resume` ------ held <-------- backoff             stopped | quiesced
  *
+ * An archive or a restore (slot_work.h) takes the way of a stop and comes back: stopping ->
+ * archiving | restoring -> running.  restoring also comes before the first start.
+ *
  * While nodeos is alive the state is running, lame-duck or stopping, and only its end
  * (on_child) leads out of these.
  */

@@ -96,7 +96,7 @@ struct supervisor {
 		uint64_t number, failures;
 	} archived;                /* since this supervisor started */
 	char integrity_hash[65];   /* that nodeos has told at its last stop; "" */
-	double disk_limit_percent; /* supervisor_disk_limit() when an archive began */
+	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
 	char snapshot[256];        /* that nodeos is started with; "" */
 	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
 };

@@ -514,6 +514,63 @@ archivist()
 }
 check 'the archivist archives itself, keeps two, and its clock survives a restart' archivist
 
+# --- from a snapshot ------------------------------------------------------------------------------
+
+NOTE=$POOL/services/t_s/5/from-snapshot.json
+from_snapshot()
+{
+	local file
+	config 5
+	file=$(curl -sf -X POST http://127.0.0.1:18888/v1/producer/create_snapshot | jq -r .snapshot_name) || return
+	nodeswarm --pool "$POOL" data import --promote --chain-id "$(state 1 .chain_id)" "$file" || return
+	expect '^snapshot$' jq -r .kind "$GENERATIONS/current/manifest.json" || return
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
+	grep 'came up from its snapshot' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] || return
+	expect "^$(current)\$" state 5 .generation || return
+	# Not from block 1: its log begins after the snapshot.
+	expect '^true$' sh -c "curl -sf http://127.0.0.1:58888/v1/chain/get_info | jq '.earliest_available_block_num > 1'" || return
+	syncs 5
+}
+check 'a slot starts from a snapshot' from_snapshot
+
+cut_off()
+{
+	local file
+	file=$(basename "$POOL"/services/t_s/5/data/snapshots/*.bin)
+	kill -SEGV "$(nodeos_pid 5)"
+	wait_for 10 state_is 5 held && stop "$P5" 1 || return
+	# As if nodeos had been killed while it loaded.
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\"}" >"$NOTE"
+	: >"$IT_DIR/log.5"
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
+	grep 'cut off' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] && syncs 5 || return
+	stop "$P5" 0 || return
+	# Stopped before it could answer: what is there is good.
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":1}" >"$NOTE"
+	supervise 5 && P5=$PID
+	wait_for 20 ready 5 && [ ! -e "$NOTE" ] && stop "$P5" 0
+}
+check 'a start from it that was cut off begins again, one that was not goes on' cut_off
+
+too_often()
+{
+	local file rc=0
+	file=$(basename "$POOL"/services/t_s/5/data/snapshots/*.bin)
+	rm -r "$POOL/services/t_s/5/data/state" "$POOL/services/t_s/5/data/blocks"
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":5}" >"$NOTE"
+	supervise 5
+	wait_for 10 state_is 5 held || rc=1
+	expect 'in 5 tries' state 5 .reason || rc=1
+	# The way out.
+	order_ok 5 restore 50 || rc=1
+	wait_for 20 ready 5 || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'not for ever; a restore begins anew' too_often
+
 # --- a full disk ----------------------------------------------------------------------------------
 
 full_disk()
