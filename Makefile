@@ -159,13 +159,16 @@ wraps_test_output := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
-wraps_test_usage := ioctl
-wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 # tests/unit/data/trip.h
 TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fchmod fchown fchownat \
 	ftruncate64 flock futimens copy_file_range openat64
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_copy := $(TRIP_WRAPS) renameat2
+wraps_test_incoming := $(TRIP_WRAPS)
+wraps_test_op := $(TRIP_WRAPS)
+wraps_test_usage := ioctl
+wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)

@@ -35,6 +35,32 @@ static void try_record(const json_t *j)
 	free(r);
 }
 
+static void is_name(const char *s, size_t max)
+{
+	assert(strlen(s) <= max && !strchr(s, '/') && *s != '.');
+}
+
+static void try_work(const json_t *status)
+{
+	struct err e = ERR_INIT;
+	struct agent_work k;
+	int rc = agent_work_parse(&k, status, &e);
+
+	assert((rc < 0) == (e.kind != ERR_NONE));
+	if (rc != 0)
+		return;
+	assert(*k.kind && *k.stage);
+	is_name(k.id, AGENT_WORK_ID_MAX);
+	is_name(k.kind, 255);
+	is_name(k.stage, 255);
+	is_name(k.generation, 255);
+	is_name(k.quarantined, 255);
+	assert(!k.clone || json_is_object(k.clone));
+	assert(k.err.kind != ERR_INTERRUPTED && k.err.kind != ERR_USAGE);
+	assert(k.err.kind == ERR_NONE || k.is_over);
+	is_line(k.err.msg, sizeof(k.err.msg));
+}
+
 static void try_slots(json_t *body, const char *node_id)
 {
 	AUTO(agent_slots) struct agent_slots s = AGENT_SLOTS_INIT;
@@ -54,8 +80,10 @@ static void try_slots(json_t *body, const char *node_id)
 		assert(!k->status || json_is_object(k->status));
 		assert(!k->record || json_is_object(k->record));
 		assert(agent_slots_find(&s, k->service, k->slot));
-		if (k->status)
+		if (k->status) {
 			try_record(k->status);
+			try_work(k->status);
+		}
 		if (k->record)
 			try_record(k->record);
 	}

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_target(const char *path)
 {
 	static const char allowed[] =
-	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-?=";
+	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-?=&";
 
 	if (path[0] != '/' || path[strspn(path, allowed)] || strstr(path, "/../"))
 		abort();
@@ -28,6 +28,13 @@ static void check_target(const char *path)
 
 static void check_route(const struct route *r)
 {
+	if (r->kind == ROUTE_VERB && !str_is_name(r->verb, ROUTE_VERB_MAX))
+		abort();
+	if (r->kind >= ROUTE_GENERATION && r->kind <= ROUTE_MAP &&
+	        (!str_is_name(r->name, GENERATION_NAME_SIZE - 1) || r->file >= TREE_FILES_MAX ||
+	                r->offset > INT64_MAX || r->length > ROUTE_LENGTH_MAX ||
+	                (r->kind == ROUTE_FILE) != (r->length > 0)))
+		abort();
 	if (r->kind < ROUTE_QUIESCE)
 		return;
 	if (!str_is_name(r->service, SLOT_SERVICE_MAX) || r->slot < 1 ||
@@ -44,7 +51,7 @@ static void try_gather(const char *text, size_t n)
 		return;
 	check_target(q.path);
 	check_route(&q.route);
-	if (q.n > AGENT_TARGETS_MAX || q.route.kind == ROUTE_GATHER)
+	if (q.n > AGENT_TARGETS_MAX || q.route.kind == ROUTE_GATHER || q.route.kind == ROUTE_FILE)
 		abort();
 	for (size_t i = 0; i < q.n; i++)
 		if (!str_is_name(q.v[i].id, GATHER_ID_MAX) ||

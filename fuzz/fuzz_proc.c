@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "agent/proc.h"
+#include "base/mount.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct proc_mount m;
+	static struct mount m;
 	struct proc_socket s;
 	char *text = malloc(size + 1), word[16];
 	const char *at = text;
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	if (at != text + strlen(text))
 		abort();
-	if (proc_mount_of(&m, text, "/var/lib/nodeswarm") == 0 &&
+	if (mount_of(&m, text, "/var/lib/nodeswarm") == 0 &&
 	        strncmp("/var/lib/nodeswarm", m.point, strlen(m.point)) != 0 &&
 	        strcmp(m.point, "/var/lib/nodeswarm/") != 0)
 		abort();

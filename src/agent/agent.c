@@ -237,6 +237,7 @@ static void listen_tcp(struct agent *a)
 		.limit = tcp_limit,
 		.answers_later = true,
 		.raw_paths = true,
+		.sends_files = true,
 	};
 	enum address_source source = ADDRESS_HOST_JSON;
 	struct http_server *better;

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/mount.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "data/pool.h"
@@ -230,7 +231,7 @@ static json_t *has_module(const char *name)
  * mountinfo tells which.  A directory of a file system that is mounted elsewhere ("/data/pool", a
  * subvolume) looks the same from there, and is unknown.
  */
-static json_t *is_own_mount(const struct proc_mount *m, const char *path)
+static json_t *is_own_mount(const struct mount *m, const char *path)
 {
 	if (strcmp(m->point, path) != 0)
 		return json_false();
@@ -242,13 +243,13 @@ static json_t *is_own_mount(const struct proc_mount *m, const char *path)
 static int add_mount(json_t *o, const char *path)
 {
 	AUTO(free) char *text = malloc(MOUNTINFO_MAX), *real = realpath(path, NULL);
-	AUTO(free) struct proc_mount *m = malloc(sizeof(*m));
+	AUTO(free) struct mount *m = malloc(sizeof(*m));
 	int rc = 0;
 
 	if (!text || !m)
 		return -1;
 	if (!real || host_read(text, MOUNTINFO_MAX, "/proc/self/mountinfo") < 0 ||
-	        proc_mount_of(m, text, real) != 0)
+	        mount_of(m, text, real) != 0)
 		return 0;
 	rc |= set(o, "is_own_mount", is_own_mount(m, real));
 	rc |= set(o, "is_read_only", json_boolean(m->is_read_only));

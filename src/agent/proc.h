@@ -31,20 +31,6 @@ struct proc_socket {
 /* The next socket from *at on, which is moved behind it.  Returns 0, 1 at the end. */
 int proc_socket_next(struct proc_socket *ret, const char **at) NODISCARD;
 
-#define PROC_PATH_SIZE 4096
-
-/* A line of /proc/self/mountinfo. */
-struct proc_mount {
-	char point[PROC_PATH_SIZE]; /* where it is mounted */
-	char root[PROC_PATH_SIZE];  /* what of the file system is mounted there; "/": all of it */
-	char type[32];              /* "ext4" */
-	bool is_read_only;
-};
-
-/* The mount that an absolute path without links is in: the last one of the longest mount point.
- * Returns 0, 1 when there is none. */
-int proc_mount_of(struct proc_mount *ret, const char *mountinfo, const char *path) NODISCARD;
-
 /* The value of "NAME:  123 kB" in /proc/meminfo, in bytes; -1 without. */
 int64_t proc_meminfo_bytes(const char *text, const char *name);
 

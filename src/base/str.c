@@ -171,3 +171,14 @@ unsigned str_distance(const char *a, const char *b)
 	}
 	return row[m];
 }
+
+int str_next_line(char *out, size_t size, const char **at)
+{
+	size_t n = strcspn(*at, "\n");
+
+	if (!**at)
+		return 1;
+	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), *at);
+	*at += n + ((*at)[n] == '\n');
+	return 0;
+}

@@ -41,3 +41,7 @@ bool str_is_name(const char *s, size_t max);
 
 /* The edit distance between two words, for "did you mean"; words over 64 bytes count as far. */
 unsigned str_distance(const char *a, const char *b);
+
+/* Copy the next line of a text, without its newline, and move *at behind it.  Returns 0, 1 at the
+ * end.  A line that is too long is cut. */
+int str_next_line(char *out, size_t size, const char **at);

@@ -91,14 +91,10 @@ static int print_restore(struct context *ctx, const struct slot_order *w,
 	        w->host, *k->generation ? k->generation : "the generation");
 	output_line(ctx, "  %s", data_clone_text(text, k->clone));
 	if (*k->quarantined)
-		output_line(ctx,
-		        "  the one that it had is now "
-		        "quarantine/%s of the pool",
-		        k->quarantined);
+		output_line(
+		        ctx, "  its old data-dir is in the pool: quarantine/%s", k->quarantined);
 	else
-		output_line(ctx,
-		        "  what it had is in the pool's quarantine: 'nodeswarm data gc' "
-		        "lists that");
+		output_line(ctx, "  it had nothing to be kept");
 	print_seconds(ctx, k);
 	return 0;
 }

@@ -223,10 +223,10 @@ static void print_sums(struct context *ctx, const struct sums *sums)
 		output_line(
 		        ctx, "%s in all; with --remove they go", num_size_text(text, sums->bytes));
 	if (sums->n_stopped)
-		output_line(ctx, "kept: %zu slots of services that are stopped", sums->n_stopped);
+		output_line(ctx, "kept, because their services are stopped: %zu", sums->n_stopped);
 	if (sums->n_moved)
 		output_line(ctx,
-		        "kept: %zu slots that run on another host now; with --moved they go",
+		        "kept, because they run on another host now: %zu; with --moved they go",
 		        sums->n_moved);
 }
 

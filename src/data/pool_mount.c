@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/mount.h"
 #include "base/num.h"
 #include "base/run.h"
 #include "base/str.h"
@@ -53,61 +54,11 @@ int mount_unit_name(char *out, size_t size, const char *path)
 	return 0;
 }
 
-/* The next line of *at into line, cut if it is longer; false at the end. */
-static bool next_line(const char **at, char *line, size_t size)
-{
-	size_t n = strcspn(*at, "\n"), keep = n < size ? n : size - 1;
-
-	if (!**at)
-		return false;
-	memcpy(line, *at, keep);
-	line[keep] = '\0';
-	*at += n + ((*at)[n] == '\n');
-	return true;
-}
-
-/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue" */
-static bool parse_mount(struct mounted *ret, char *line, const char *path)
-{
-	char *rest = strstr(line, " - "), *save = NULL, *field[5], *type, *options;
-	unsigned a, b;
-
-	if (!rest)
-		return false;
-	*rest = '\0';
-	for (size_t i = 0; i < 5; i++) {
-		field[i] = strtok_r(i ? NULL : line, " ", &save);
-		if (!field[i])
-			return false;
-	}
-	if (strcmp(field[4], path) != 0 || sscanf(field[2], "%u:%u", &a, &b) != 2)
-		return false;
-	save = NULL;
-	type = strtok_r(rest + 3, " ", &save);
-	(void)strtok_r(NULL, " ", &save);
-	options = strtok_r(NULL, " ", &save);
-	*ret = (struct mounted){ .major = a, .minor = b };
-	(void)snprintf(ret->type, sizeof(ret->type), "%s", type ? type : "");
-	(void)snprintf(ret->options, sizeof(ret->options), "%s", options ? options : "");
-	return true;
-}
-
-int mounted_find(struct mounted *ret, const char *text, const char *path)
-{
-	char line[PATH_MAX + 1024];
-	int rc = 1;
-
-	while (next_line(&text, line, sizeof(line)))
-		if (parse_mount(ret, line, path))
-			rc = 0;
-	return rc;
-}
-
 bool fstab_has(const char *text, const char *path)
 {
 	char line[PATH_MAX + 1024];
 
-	while (next_line(&text, line, sizeof(line))) {
+	while (str_next_line(line, sizeof(line), &text) == 0) {
 		char *save = NULL, *what = strtok_r(line, " \t", &save), *where;
 		size_t n;
 
@@ -131,7 +82,7 @@ struct work {
 	uint64_t size;
 	bool is_mounted;
 	unsigned loop; /* its number, when it is mounted */
-	struct mounted m;
+	struct mount m;
 	struct xfs_image im; /* fd -1: not there yet */
 	bool did_something;
 };
@@ -223,7 +174,7 @@ static int look_mounted(struct work *k, struct err *e)
 
 	if (read_text(&b, "/proc/self/mountinfo", e) < 0)
 		return -1;
-	k->is_mounted = mounted_find(&k->m, b.data, k->dir) == 0;
+	k->is_mounted = mount_of(&k->m, b.data, k->dir) == 0 && strcmp(k->m.point, k->dir) == 0;
 	return k->is_mounted ? check_loop(k, e) : 0;
 }
 
@@ -502,7 +453,7 @@ int pool_image_init(const struct pool_image *w, struct err *e)
 	        (step_image(&k, e) < 0 || step_dir(&k, e) < 0 || step_unit(&k, e) < 0 ||
 	                step_mount(&k, e) < 0 || step_grow(&k, e) < 0))
 		rc = -1;
-	if (rc == 0 && was_mounted && (strstr(k.m.options, "discard") != NULL) != w->sparse)
+	if (rc == 0 && was_mounted && mount_has_option(k.m.options, "discard") != w->sparse)
 		did(&k, "mount it with%s discard, at the next boot", w->sparse ? "" : "out");
 	xfs_image_release(&k.im);
 	return rc < 0 ? -1 : !k.did_something;

@@ -47,14 +47,5 @@ int pool_image_init(const struct pool_image *w, struct err *e) NODISCARD;
  * makes it.  0, -1 when it does not fit. */
 int mount_unit_name(char *out, size_t size, const char *path) NODISCARD;
 
-/* What is mounted on a path. */
-struct mounted {
-	unsigned major, minor;
-	char type[32], options[512]; /* options: of the file system */
-};
-
-/* From the text of /proc/self/mountinfo (proc(5)): the topmost one.  0, 1 when nothing is. */
-int mounted_find(struct mounted *ret, const char *mountinfo, const char *path);
-
 /* Whether a text in the format of fstab(5) mounts something there. */
 bool fstab_has(const char *fstab, const char *path);

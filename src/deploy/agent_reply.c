@@ -180,7 +180,7 @@ int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e
 	/* With its directory or without. */
 	(void)str_starts(quarantined, QUARANTINE_DIR "/", &quarantined);
 	w = (struct agent_work){
-		.id = name_at(j, "id"),
+		.id = json_str(j, "id", "?"),
 		.kind = name_at(j, "kind"),
 		.stage = name_at(j, "stage"),
 		.generation = name_at(j, "generation"),
@@ -191,7 +191,7 @@ int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e
 		.down_seconds = seconds_at(j, "down_seconds"),
 		.clone = object_at(j, "clone"),
 	};
-	if (!*w.id || strlen(w.id) > AGENT_WORK_ID_MAX || !*w.kind || !*w.stage)
+	if ((*w.id && !str_is_name(w.id, AGENT_WORK_ID_MAX)) || !*w.kind || !*w.stage)
 		return err_set(e, ERR_PROTOCOL, "what its supervisor says of its work is no such");
 	if (strcmp(w.stage, "failed") == 0) {
 		if (error)

@@ -83,7 +83,8 @@ const struct agent_slot *agent_slots_find(
  * Borrows from the JSON.
  */
 struct agent_work {
-	const char *id, *kind;
+	const char *id; /* of the order; "": it began by itself */
+	const char *kind;
 	const char *stage;       /* also one that we do not know, of a newer supervisor */
 	const char *generation;  /* "" while it has no name */
 	const char *quarantined; /* where a restore has put the old data-dir; "" */

@@ -100,8 +100,8 @@ static int look(struct job *j, const json_t *status, struct agent_work *ret, str
 	if (!is_ours && (j->has_begun || strcmp(ret->kind, j->w->kind) != 0))
 		return busy(j, ret, e);
 	if (!is_ours) {
-		deploy_note(j->d, "%s: %s was ordered before and is under way (%s); watching that",
-		        j->w->name, j->w->kind, ret->stage);
+		deploy_note(j->d, "%s: %s is under way already (%s); watching that", j->w->name,
+		        j->w->kind, ret->stage);
 		snprintf(j->id, sizeof(j->id), "%s", ret->id);
 		j->w->is_joined = true;
 	}

@@ -445,6 +445,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *s)
 {
 	const struct http_server_config *cfg = &s->cfg;
 	struct MHD_OptionItem extra[] = {
+		{ MHD_OPTION_SIGPIPE_HANDLED_BY_APP, cfg->sends_files, NULL },
 		{ cfg->raw_paths ? MHD_OPTION_UNESCAPE_CALLBACK : MHD_OPTION_END,
 		        (intptr_t)no_unescape, NULL },
 		{ MHD_OPTION_END, 0, NULL },

@@ -90,6 +90,8 @@ struct http_server_config {
 	bool drop_too_large;         /* end the connection instead of the 413 */
 	bool answers_later;          /* http_server_later() will be used */
 	bool raw_paths;              /* path and query as they came, '%' and all */
+	/* Files go out by sendfile(), which has no MSG_NOSIGNAL: the process ignores SIGPIPE. */
+	bool sends_files;
 	/*
 	 * A literal, the value of a Server header.  With it a reply carries only that, its
 	 * Content-Type, Content-Length and Connection: no Date, no Cache-Control.

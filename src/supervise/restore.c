@@ -161,6 +161,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 		return;
 	}
 	w->clone = clone_report_json(&j->report.clone);
+	snprintf(w->quarantined, sizeof(w->quarantined), "%s", j->report.quarantined);
 	snprintf(s->record.generation, sizeof(s->record.generation), "%s", j->report.generation);
 	supervisor_take_verdict(s);
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,

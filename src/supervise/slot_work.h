@@ -64,6 +64,7 @@ struct slot_work {
 	struct control_call *calls[SLOT_WORK_CALLS_MAX];
 	struct clone_progress progress;
 	char generation[GENERATION_NAME_SIZE];
+	char quarantined[256];      /* where a restore has put the old data-dir; "" */
 	int64_t started_ns;         /* wall clock */
 	int64_t begun_ns, took_ns;  /* CLOCK_MONOTONIC */
 	int64_t asked_ns, ended_ns; /* of nodeos because of it: SIGTERM, its end; 0: not yet */

@@ -4,6 +4,8 @@
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq curl tc
+# Set by agent().
+pid_a='' pid_b='' pid_small='' pid_c=''
 
 export NODESWARM_TOKEN_FILE=$IT_DIR/token
 A=$IT_DIR/a B=$IT_DIR/b
@@ -42,8 +44,13 @@ reply()
 	jq -r "$1" "$IT_DIR/reply"
 }
 
+sim_produces()
+{
+	curl -s http://127.0.0.1:18888/v1/chain/get_info | jq -e '.head_block_num > 5'
+}
+
 # A data-dir of a chain node that was stopped cleanly, with more in its state: 24 MiB of data in
-# 600 MiB, in 96 ranges.
+# 96 MiB, in 96 ranges.
 datadir()
 {
 	local dir=$IT_DIR/data i
@@ -51,17 +58,25 @@ datadir()
 		--enable-stale-production --producer-name eosio --plugin eosio::producer_plugin \
 		--http-server-address 127.0.0.1:18888 --p2p-listen-endpoint 127.0.0.1:19876 >"$IT_DIR/sim.log" 2>&1 &
 	local sim=$!
-	wait_for 20 eval 'curl -s http://127.0.0.1:18888/v1/chain/get_info | jq -e ".head_block_num > 5"' || return
+	wait_for 20 sim_produces || return
 	kill "$sim"
 	wait "$sim"
-	truncate -s 600M "$dir/state/shared_memory.bin" || return
+	truncate -s 96M "$dir/state/shared_memory.bin" || return
 	for ((i = 0; i < 96; i++)); do
-		dd if=/dev/urandom of="$dir/state/shared_memory.bin" bs=256K count=1 seek=$((i * 24 + 7)) conv=notrunc status=none || return
+		dd if=/dev/urandom of="$dir/state/shared_memory.bin" bs=256K count=1 seek=$((i * 4 + 1)) conv=notrunc status=none || return
 	done
 }
 
-check 'pools' eval 'nodeswarm pool init "$A" && nodeswarm pool init "$B"' || exit 1
-check 'agents' eval 'agent a 127.0.0.1 && agent b 127.0.0.2' || exit 1
+pools()
+{
+	nodeswarm pool init "$A" && nodeswarm pool init "$B"
+}
+check 'pools' pools || exit 1
+agents()
+{
+	agent a 127.0.0.1 && agent b 127.0.0.2
+}
+check 'agents' agents || exit 1
 check 'a data-dir' datadir || exit 1
 
 imported()
@@ -89,14 +104,20 @@ asked()
 		[ "$(tcp "$t" "$p/9999")" = 404 ] && [ "$(tcp "$t" "$p/$N?length=4194305")" = 400 ] &&
 		[ "$(tcp "$t" "$p/$N?offset=9999999999")" = 400 ] && [ "$(tcp "$t" "$p/../manifest.json")" = 404 ] &&
 		[ "$(tcp "$t" "/v1/generations/g000099-0000000001/files/0")" = 404 ] &&
-		[ "$(tcp "$t" "$p/$N?offset=1835008&length=262144")" = 200 ] &&
-		cmp "$IT_DIR/tcp.out" <(dd if="$A/generations/$G/data/state/shared_memory.bin" bs=256K skip=7 count=1 status=none) &&
+		[ "$(tcp "$t" "$p/$N?offset=262144&length=262144")" = 200 ] &&
+		cmp "$IT_DIR/tcp.out" <(dd if="$A/generations/$G/data/state/shared_memory.bin" bs=256K skip=1 count=1 status=none) &&
 		[ "$(tcp "$t" "$p/$N/map")" = 200 ] && jq -c . "$IT_DIR/tcp.out" | cut -c1-200 &&
-		jq -e '.size == 629145600 and (.ranges | length) >= 96 and .next == null' "$IT_DIR/tcp.out"
+		jq -e '.size == 100663296 and (.ranges | length) >= 96 and .next == null' "$IT_DIR/tcp.out"
 }
 check 'pieces and maps, with the token only' asked
 
 # --- pulling ---------------------------------------------------------------------------------------
+
+# fetched BYTES: the first operation of B has brought more than that
+fetched()
+{
+	get "$B" /v1/data | jq -e ".operations[0].bytes_done > $1"
+}
 
 # same NAME-IN-B: the same files
 same()
@@ -111,7 +132,7 @@ broken()
 	# 40 Mbit/s: the data takes 5 s.
 	tc qdisc add dev lo root tbf rate 40mbit burst 256kb latency 50ms || return
 	pull current >"$IT_DIR/pull1" &
-	wait_for 20 eval 'get "$B" /v1/data | jq -e ".operations[0].bytes_done > 4000000"' || return
+	wait_for 20 fetched 4000000 || return
 	kill -KILL "$pid_a"
 	wait %% # the pull gives up after its tries
 	tc qdisc del dev lo root
@@ -127,7 +148,7 @@ stopped()
 {
 	tc qdisc add dev lo root tbf rate 40mbit burst 256kb latency 50ms || return
 	pull "$G" >/dev/null &
-	wait_for 20 eval 'get "$B" /v1/data | jq -e ".operations[0].bytes_done > 2000000"' || return
+	wait_for 20 fetched 6000000 || return
 	local t=$EPOCHREALTIME
 	kill "$pid_b"
 	wait "$pid_b"
@@ -166,19 +187,19 @@ check 'a second pull has nothing to do' again
 
 # Another generation on A: the same with one more file.
 echo more >"$IT_DIR/data/more"
-check 'one more generation' eval 'imported && echo "$G"'
+check 'one more generation' imported
 
 flipped()
 {
 	local f=$A/generations/$G/data/state/shared_memory.bin
-	printf '\377' | dd of="$f" bs=1 seek=2000000 conv=notrunc status=none || return
+	printf '\377' | dd of="$f" bs=1 seek=300000 conv=notrunc status=none || return
 	pull "$G"
 	[ "$(reply .error.kind)" = unhealthy ] && grep -q state/shared_memory.bin "$IT_DIR/reply" &&
 		[ "$(readlink "$B/generations/current")" != "$G" ] || return
 	post "$A" /v1/data/verify "{\"name\":\"$G\"}"
 	[ "$(reply '.differences[0].path')" = state/shared_memory.bin ] || return
 	# Mended, only that file is fetched again.
-	dd if="$IT_DIR/data/state/shared_memory.bin" of="$f" bs=64K skip=30 seek=30 count=1 conv=notrunc status=none
+	dd if="$IT_DIR/data/state/shared_memory.bin" of="$f" bs=64K skip=4 seek=4 count=1 conv=notrunc status=none
 	pull "$G"
 	[ "$(reply .is_new)" = true ] && same "$(reply .generation.name)"
 }

@@ -492,13 +492,43 @@ static void large_requests_are_refused(void **state)
 	                         "Content-Length: 4097\r\n\r\n",
 	                         0, ""),
 	        413);
+	/* Lists of slots, and only with the token. */
 	assert_int_equal(
-	        ask_large(0, "POST /v1/gather HTTP/1.1\r\n" CLOSE "Content-Length: 65537\r\n\r\n",
+	        ask_large(1,
+	                "POST /v1/data/gc HTTP/1.1\r\n" CLOSE AUTH "Content-Length: 49152\r\n\r\n",
+	                49152, ""),
+	        400);
+	assert_int_equal(
+	        ask_large(1,
+	                "POST /v1/data/gc HTTP/1.1\r\n" CLOSE AUTH "Content-Length: 49153\r\n\r\n",
 	                0, ""),
 	        413);
 	assert_int_equal(
-	        ask_large(0, "POST /v1/gather HTTP/1.1\r\n" CLOSE "Content-Length: 65536\r\n\r\n",
-	                65536, ""),
+	        ask_large(1, "POST /v1/data/gc HTTP/1.1\r\n" CLOSE "Content-Length: 4097\r\n\r\n",
+	                0, ""),
+	        413);
+	assert_int_equal(
+	        ask_large(0, "POST /v1/gather HTTP/1.1\r\n" CLOSE "Content-Length: 114689\r\n\r\n",
+	                0, ""),
+	        413);
+	/* Lists of slots, and only with the token. */
+	assert_int_equal(
+	        ask_large(1,
+	                "POST /v1/data/gc HTTP/1.1\r\n" CLOSE AUTH "Content-Length: 49152\r\n\r\n",
+	                49152, ""),
+	        400);
+	assert_int_equal(
+	        ask_large(1,
+	                "POST /v1/data/gc HTTP/1.1\r\n" CLOSE AUTH "Content-Length: 49153\r\n\r\n",
+	                0, ""),
+	        413);
+	assert_int_equal(
+	        ask_large(1, "POST /v1/data/gc HTTP/1.1\r\n" CLOSE "Content-Length: 4097\r\n\r\n",
+	                0, ""),
+	        413);
+	assert_int_equal(
+	        ask_large(0, "POST /v1/gather HTTP/1.1\r\n" CLOSE "Content-Length: 114688\r\n\r\n",
+	                114688, ""),
 	        400);
 }
 
@@ -519,7 +549,7 @@ static void crowds_and_slow_ones_hold_up_nobody(void **state)
 
 		open += fds[i] >= 0 && recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
 	}
-	assert_int_equal(open, 8);
+	assert_int_equal(open, 12);
 	/* Others come in. */
 	assert_int_equal(ask(2, "GET /v1/slots HTTP/1.1\r\n" CLOSE AUTH "\r\n"), 200);
 	assert_int_equal(ask(0, "GET /livez HTTP/1.1\r\n" CLOSE "\r\n"), 200);
@@ -528,7 +558,7 @@ static void crowds_and_slow_ones_hold_up_nobody(void **state)
 			(void)close(fds[i]);
 	/* And when all places are taken, those on this host. */
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		fds[i] = dial(10 + (unsigned)i / 8);
+		fds[i] = dial(10 + (unsigned)i / 12);
 	(void)usleep(100000);
 	assert_int_equal(ask(0, "GET /v1/slots HTTP/1.1\r\n" CLOSE "\r\n"), 200);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)

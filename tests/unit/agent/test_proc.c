@@ -80,47 +80,6 @@ static void sockets(void **state)
 	}
 }
 
-static const char mounts[] =
-        "21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw\n"
-        "30 21 8:1 / /var rw,nosuid - xfs /dev/sda1 rw,attr2\n"
-        "31 30 8:2 / /var/lib/nodeswarm rw shared:5 master:2 - ext4 /dev/sdb ro,errors=remount-ro\n"
-        "32 30 8:2 /sub /srv/with\\040blank ro - ext4 /dev/sdb rw\n"
-        "33 30 8:3 /one /srv/twice rw - ext4 /dev/sdc rw\n"
-        "34 30 8:3 /two /srv/twice rw,roomy - ext4 /dev/sdc rw\n"
-        "nonsense\n"
-        "35 30 8:3 /x - ext4\n";
-
-static void mount_of(void **state)
-{
-	static const struct {
-		const char *path, *point, *root, *type;
-		bool is_read_only;
-	} rows[] = {
-		{ "/", "/", "/", "ext4", false },
-		{ "/home/a", "/", "/", "ext4", false },
-		{ "/var/lib", "/var", "/", "xfs", false },
-		{ "/variable", "/", "/", "ext4", false },
-		{ "/var/lib/nodeswarm", "/var/lib/nodeswarm", "/", "ext4", true },
-		{ "/var/lib/nodeswarm/services", "/var/lib/nodeswarm", "/", "ext4", true },
-		{ "/var/lib/nodeswarm2", "/var", "/", "xfs", false },
-		{ "/srv/with blank", "/srv/with blank", "/sub", "ext4", true },
-		{ "/srv/twice", "/srv/twice", "/two", "ext4", false },
-	};
-	struct proc_mount m;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (proc_mount_of(&m, mounts, rows[i].path) != 0)
-			fail_msg("%s: none", rows[i].path);
-		if (strcmp(m.point, rows[i].point) != 0 || strcmp(m.root, rows[i].root) != 0 ||
-		        strcmp(m.type, rows[i].type) != 0 || m.is_read_only != rows[i].is_read_only)
-			fail_msg("%s: %s %s %s %d", rows[i].path, m.point, m.root, m.type,
-			        m.is_read_only);
-	}
-	assert_int_equal(proc_mount_of(&m, "", "/"), 1);
-	assert_int_equal(proc_mount_of(&m, "1 2 3 / /a rw - ext4 x rw\n", "/b"), 1);
-}
-
 static void others(void **state)
 {
 	static const char dep[] = "kernel/net/netfilter/ipvs/ip_vs_rr.ko: kernel/ip_vs.ko\n"
@@ -152,7 +111,6 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets),
-		cmocka_unit_test(mount_of),
 		cmocka_unit_test(others),
 	};
 

@@ -147,34 +147,6 @@ static void unit_names(void **state)
 	assert_int_equal(mount_unit_name(out, 9, "/-"), -1);
 }
 
-static const char mountinfo[] =
-        "22 27 0:20 / /sys rw,nosuid - sysfs sysfs rw\n"
-        "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n"
-        "90 27 254:1 / /pool rw shared:7 master:2 - ext4 /dev/vdb rw\n"
-        "91 90 7:12 / /pool rw,noatime - xfs /dev/loop12 rw,discard,logbufs=8\n"
-        "92 27 7:3 / /pool2 rw - xfs /dev/loop3 rw\n"
-        "broken\n"
-        "93 27 x / /broken rw - xfs /dev/loop3 rw\n"
-        "94 27 7:4 / /short rw -";
-
-static void mounts(void **state)
-{
-	struct mounted m;
-
-	(void)state;
-	assert_int_equal(mounted_find(&m, mountinfo, "/pool"), 0);
-	assert_int_equal(m.major, 7);
-	assert_int_equal(m.minor, 12);
-	assert_string_equal(m.type, "xfs");
-	assert_string_equal(m.options, "rw,discard,logbufs=8");
-	assert_int_equal(mounted_find(&m, mountinfo, "/"), 0);
-	assert_int_equal(m.major, 254);
-	assert_int_equal(mounted_find(&m, mountinfo, "/poo"), 1);
-	assert_int_equal(mounted_find(&m, mountinfo, "/broken"), 1);
-	assert_int_equal(mounted_find(&m, mountinfo, "/short"), 1);
-	assert_int_equal(mounted_find(&m, "", "/"), 1);
-}
-
 static void fstab(void **state)
 {
 	static const char text[] = "# /dev/a /commented ext4\n"
@@ -421,7 +393,6 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(unit_names),
-		T(mounts),
 		T(fstab),
 		T(superblocks),
 		T(make),

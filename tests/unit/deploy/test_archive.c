@@ -253,7 +253,19 @@ static void what_is_under_way_is_joined(void **state)
 		fail_msg("%s", e.msg);
 	assert_true(w.is_joined);
 	assert_int_equal(sup.orders, 0);
-	assert_non_null(strstr(said, "was ordered before and is under way (cloning)"));
+	assert_non_null(strstr(said, "archive is under way already (cloning)"));
+}
+
+static void what_began_by_itself_is_joined(void **state)
+{
+	(void)state;
+	snprintf(sup.kind, sizeof(sup.kind), "archive");
+	sup.left = 3;
+	if (carry_out() < 0)
+		fail_msg("%s", e.msg);
+	assert_true(w.is_joined);
+	assert_int_equal(sup.orders, 0);
+	assert_string_equal(json_str(w.work, "stage", ""), "done");
 }
 
 static void what_was_done_before_is_not_joined(void **state)
@@ -462,6 +474,7 @@ int main(void)
 		TEST(each_order_has_an_id_of_its_own),
 		TEST(a_lost_order_is_given_again_and_done_once),
 		TEST(what_is_under_way_is_joined),
+		TEST(what_began_by_itself_is_joined),
 		TEST(what_was_done_before_is_not_joined),
 		TEST(without_waiting_it_is_ordered),
 		TEST(other_work_is_in_the_way),

@@ -1,0 +1,311 @@
+#include "unit/test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "data/copy.h"
+#include "unit/data/trip.h"
+
+TRIP(int, renameat2, (int a, const char *f, int b, const char *t, unsigned flags),
+        (a, f, b, t, flags))
+
+static struct err e;
+static char base[64], from[96], to[96];
+static int base_fd = -1;
+
+static void put(const char *path, const void *data, size_t n)
+{
+	AUTO(close_fd) int fd = openat(base_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, n), (ssize_t)n);
+}
+
+/* As nodeos leaves one: nine bytes tell its format and whether it was closed. */
+static void make_source(char is_dirty)
+{
+	char head[4096] = "EOSIODB2", fork_db[32] = { (char)0xdb, 0x0f, 0x51, 0x30 };
+
+	head[8] = is_dirty;
+	assert_int_equal(mkdirat(base_fd, "from", 0750), 0);
+	assert_int_equal(mkdirat(base_fd, "from/state", 0750), 0);
+	assert_int_equal(mkdirat(base_fd, "from/blocks", 0750), 0);
+	assert_int_equal(mkdirat(base_fd, "from/blocks/reversible", 0750), 0);
+	put("from/state/shared_memory.bin", head, sizeof(head));
+	put("from/blocks/blocks.log", "log", 3);
+	put("from/blocks/blocks.index", "index", 5);
+	put("from/blocks/reversible/fork_db.dat", fork_db, sizeof(fork_db));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	err_clear(&e);
+	trip_set(0, 0);
+	snprintf(base, sizeof(base), "%s/copy-XXXXXX",
+	        access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(base))
+		return -1;
+	base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(from, sizeof(from), "%s/from", base);
+	snprintf(to, sizeof(to), "%s/to", base);
+	return base_fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)state;
+	trip_set(0, 0);
+	close(base_fd);
+	return fs_remove_tree_at(AT_FDCWD, base, &ignored);
+}
+
+static int copy(bool any)
+{
+	struct copy_options o = { .any = any, .clone = { .threads = 1 } };
+	struct clone_report r;
+
+	err_clear(&e);
+	return data_copy(from, to, &o, &r, &e);
+}
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return fstatat(base_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Names in the base directory. */
+static unsigned entries(void)
+{
+	DIR *d = opendir(base);
+	const struct dirent *ent;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while ((ent = readdir(d)))
+		n += strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0;
+	closedir(d);
+	return n;
+}
+
+static bool is_whole(void)
+{
+	return is_there("to/state/shared_memory.bin") && is_there("to/blocks/blocks.log") &&
+	        is_there("to/blocks/blocks.index") && is_there("to/blocks/reversible/fork_db.dat");
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+static void a_clean_one_is_copied(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	make_source(0);
+	if (copy(false) < 0)
+		fail_msg("%s", e.msg);
+	assert_true(is_whole());
+	assert_int_equal(stat(to, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(entries(), 2);
+}
+
+static void what_nodeos_would_not_take_is_refused(void **state)
+{
+	(void)state;
+	make_source(1);
+	assert_int_equal(copy(true), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "was not left clean: dirty"));
+	assert_int_equal(entries(), 1);
+}
+
+static void a_directory_that_is_no_data_dir(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdirat(base_fd, "from", 0755), 0);
+	put("from/file", "x", 1);
+	assert_int_equal(copy(false), -1);
+	assert_non_null(strstr(e.msg, "is no data-dir"));
+	assert_int_equal(copy(true), 0);
+	assert_true(is_there("to/file"));
+}
+
+static void a_locked_one_is_refused(void **state)
+{
+	int fd;
+
+	(void)state;
+	make_source(0);
+	fd = openat(base_fd, "from/state/shared_memory.bin", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "is in use"));
+	close(fd);
+	/* The lock of the slot that it is of. */
+	put("lock", "", 0);
+	fd = openat(base_fd, "lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(copy(false), -1);
+	assert_non_null(strstr(e.msg, "its slot is locked"));
+	close(fd);
+	assert_int_equal(copy(false), 0);
+}
+
+static void targets_that_cannot_be(void **state)
+{
+	static const struct {
+		const char *to;
+		enum err_kind kind;
+		const char *msg;
+	} rows[] = {
+		{ "from", ERR_CONFLICT, "exists" },
+		{ "from/inside", ERR_CONFLICT, "would lie in" },
+		{ "none/to", ERR_NOT_FOUND, "is not there" },
+		{ "there", ERR_CONFLICT, "exists" },
+		{ "link", ERR_CONFLICT, "exists" },
+		{ "..", ERR_USAGE, "is no name" },
+		{ "x/.", ERR_USAGE, "is no name" },
+	};
+
+	(void)state;
+	make_source(0);
+	assert_int_equal(mkdirat(base_fd, "there", 0755), 0);
+	assert_int_equal(symlinkat("nowhere", base_fd, "link"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(to, sizeof(to), "%s/%s", base, rows[i].to);
+		assert_int_equal(copy(false), -1);
+		if (e.kind != rows[i].kind || !strstr(e.msg, rows[i].msg))
+			fail_msg("%s: %d %s", rows[i].to, (int)e.kind, e.msg);
+	}
+	assert_int_equal(entries(), 3);
+	/* A name that only begins like the source's. */
+	snprintf(to, sizeof(to), "%s/from2///", base);
+	assert_int_equal(copy(false), 0);
+	assert_true(is_there("from2/blocks/blocks.log"));
+	snprintf(to, sizeof(to), "%s/from2/inside", base);
+	assert_int_equal(copy(false), 0);
+}
+
+static void two_at_once_are_one(void **state)
+{
+	int fd;
+
+	(void)state;
+	make_source(0);
+	assert_int_equal(mkdirat(base_fd, ".to.nodeswarm-clone", 0700), 0);
+	assert_int_equal(mkdirat(base_fd, ".to.nodeswarm-clone/data", 0700), 0);
+	put(".to.nodeswarm-clone/data/half", "x", 1);
+	fd = openat(base_fd, ".to.nodeswarm-clone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "being made by another"));
+	assert_true(is_there(".to.nodeswarm-clone/data/half"));
+	/* Its maker has died. */
+	close(fd);
+	assert_int_equal(copy(false), 0);
+	assert_true(is_whole() && !is_there("to/half"));
+	assert_int_equal(entries(), 2);
+}
+
+static void a_link_in_its_place_is_not_followed(void **state)
+{
+	(void)state;
+	make_source(0);
+	assert_int_equal(mkdirat(base_fd, "else", 0755), 0);
+	assert_int_equal(mkdirat(base_fd, "else/data", 0755), 0);
+	assert_int_equal(symlinkat("else", base_fd, ".to.nodeswarm-clone"), 0);
+	assert_int_equal(copy(false), -1);
+	assert_true(is_there("else/data") && !is_there("to"));
+}
+
+/* --- killed, and failing, at each call ---------------------------------------------------- */
+
+static void killed_at_each_call(void **state)
+{
+	int status = TRIP_KILLED << 8;
+
+	for (int at = 1; WEXITSTATUS(status) == TRIP_KILLED; at++) {
+		pid_t pid;
+
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+		make_source(0);
+		pid = fork();
+		if (pid == 0) {
+			trip_set(at, 0);
+			_exit(copy(false) < 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (is_there("to") && !is_whole())
+			fail_msg("call %d: half of it has its name", at);
+		if (!is_there("to") && copy(false) < 0)
+			fail_msg("call %d: not again: %s", at, e.msg);
+		assert_true(is_whole());
+		if (WEXITSTATUS(status) == 0)
+			print_message("%d calls\n", at - 1);
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void failing_at_each_call(void **state)
+{
+	bool was_reached = true;
+	int failures = 0;
+
+	for (int at = 1; was_reached; at++) {
+		int rc;
+
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+		make_source(0);
+		trip_set(at, EIO);
+		rc = copy(false);
+		was_reached = trip_was_reached();
+		trip_set(0, 0);
+		failures += rc < 0;
+		if (is_there("to") && !is_whole())
+			fail_msg("call %d: half of it has its name", at);
+		if (rc == 0 && !is_there("to"))
+			fail_msg("call %d: nothing is there", at);
+		if (rc < 0 && !is_there("to") && copy(false) < 0)
+			fail_msg("call %d: not again: %s", at, e.msg);
+	}
+	assert_true(failures > 5);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_clean_one_is_copied),
+		TEST(what_nodeos_would_not_take_is_refused),
+		TEST(a_directory_that_is_no_data_dir),
+		TEST(a_locked_one_is_refused),
+		TEST(targets_that_cannot_be),
+		TEST(two_at_once_are_one),
+		TEST(a_link_in_its_place_is_not_followed),
+		TEST(killed_at_each_call),
+		TEST(failing_at_each_call),
+	};
+
+	return cmocka_run_group_tests_name("data/copy", tests, NULL, NULL);
+}
