@@ -169,6 +169,8 @@ wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS)
 wraps_test_usage := ioctl
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
+wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
+	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)

@@ -173,6 +173,10 @@ static int fill_by(struct clone_hand *hands, unsigned n, struct err *e)
 			return -1;
 	if (parallel_run(run->scan.files.n, n, do_file, hands, e) < 0)
 		return -1;
+	/* All of them once all are there: the files of a data-dir go together. */
+	for (size_t i = 0; i < run->scan.files.n; i++)
+		if (clone_check_source(&hands[0], i, e) < 0)
+			return -1;
 	for (size_t i = 0; i < run->scan.links.n; i++)
 		if (make_link(&hands[0], i, e) < 0)
 			return -1;
@@ -273,9 +277,14 @@ static void report(const struct clone_run *run, struct clone_report *r)
 	r->left_private = s->left_private;
 	r->left_odd = s->left_odd;
 	for (size_t i = 0; i < s->files.n; i++) {
+		enum clone_how how = run->items[i].how;
+
+		/* A file without data was made before others found that there are no ranges. */
+		if (how == CLONE_RANGE && !run->items[i].bytes && run->is_off[CLONE_RANGE])
+			how = CLONE_WRITE;
 		r->apparent_bytes += (uint64_t)s->files.v[i].st.st_size;
-		r->by[run->items[i].how].files++;
-		r->by[run->items[i].how].bytes += run->items[i].bytes;
+		r->by[how].files++;
+		r->by[how].bytes += run->items[i].bytes;
 	}
 	r->synced_ns = run->synced_ns;
 	r->is_verified = run->o->verify;

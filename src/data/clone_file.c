@@ -40,20 +40,22 @@ static void say_why(struct clone_run *run, const char *path, int errnum)
  * A copy that cannot fit would fill the pool, and then every nodeos on it stops.  Not asked before
  * files that share their blocks.
  */
-static int check_room(struct clone_run *run, struct err *e)
+static int check_room(struct clone_run *run, uint64_t file, struct err *e)
 {
 	char need[NUM_TEXT_MAX], have[NUM_TEXT_MAX];
+	uint64_t wanted = run->must_copy, room;
 	struct statvfs vfs;
-	uint64_t room;
 
-	if (atomic_exchange(&run->is_room_checked, true))
+	if (!run->is_off[CLONE_REFLINK])
+		wanted = file; /* the others share theirs */
+	else if (atomic_exchange(&run->is_room_checked, true))
 		return 0;
 	if (fstatvfs(run->to, &vfs) < 0)
 		return err_sys(e, errno, "ask for the free space of the target");
 	room = (uint64_t)vfs.f_bfree * vfs.f_frsize;
-	if (room >= run->must_copy)
+	if (room >= wanted)
 		return 0;
-	err_sys(e, ENOSPC, "a copy needs %s, and %s are free", num_size_text(need, run->must_copy),
+	err_sys(e, ENOSPC, "a copy needs %s, and %s are free", num_size_text(need, wanted),
 	        num_size_text(have, room));
 	return err_hint(e, "a pool on XFS with reflinks, or Btrfs, needs next to nothing for it");
 }
@@ -138,7 +140,7 @@ static ssize_t range_piece(struct copy *c, off_t at, size_t n, struct err *e)
 	do
 		did_n = copy_file_range(c->from, &in, c->to, &out, n, 0);
 	while (did_n < 0 && errno == EINTR);
-	if (did_n < 0 && is_never(errno))
+	if (did_n < 0 && (is_never(errno) || errno == EINVAL))
 		run->is_off[CLONE_RANGE] = true;
 	if (did_n < 0 && !is_never(errno) && errno != EINVAL && errno != EPERM)
 		return write_failed(run, errno, "copy", c->path, e);
@@ -223,8 +225,6 @@ static int reflink(struct copy *c, const struct stat *st, struct err *e)
 	struct clone_run *run = c->h->run;
 	int rc;
 
-	if (run->is_off[CLONE_REFLINK])
-		return 1;
 	rc = ioctl(c->to, FICLONE, c->from);
 	if (rc < 0 && errno == EINVAL && match_nocow(c->from, c->to))
 		rc = ioctl(c->to, FICLONE, c->from);
@@ -242,6 +242,11 @@ static int reflink(struct copy *c, const struct stat *st, struct err *e)
 	return 1;
 }
 
+static bool may_link(const struct clone_run *run, const struct scan_entry *f)
+{
+	return !run->is_off[CLONE_LINK] && clone_is_constant(f->name) && !(f->st.st_mode & 07000);
+}
+
 /*
  * The name was looked up once more, so that what was linked is compared with what was opened.
  * Nothing is ever set on it: it is the source's file too.  0, 1 if it cannot be done, -1.
@@ -252,8 +257,6 @@ static int hard_link(
 	struct clone_run *run = c->h->run;
 	struct stat st;
 
-	if (run->is_off[CLONE_LINK] || !clone_is_constant(f->name) || f->st.st_mode & 07000)
-		return 1;
 	if (linkat(from_dir, f->name, to_dir, f->name, 0) < 0) {
 		/* EPERM: fs.protected_hardlinks, or a file system without; EMLINK: this file. */
 		if (is_never(errno) || errno == EPERM)
@@ -273,8 +276,8 @@ static int hard_link(
 
 /* --- one file ------------------------------------------------------------------------- */
 
-/* st: as it is now.  Times in the source are compared exactly, so a change within a tick of the
- * kernel's clock can be missed; whoever clones holds the slot's lock. */
+/* A change within a tick of the kernel's clock can be missed; whoever clones holds the slot's lock.
+ * Not the ctime: a link of another clone changes it. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
@@ -299,53 +302,74 @@ static int open_source(int dirfd, const struct scan_entry *f, struct err *e)
 	return TAKE_FD(fd);
 }
 
-static int make_content(struct copy *c, const struct scan_entry *f, struct err *e)
+static int create(struct clone_run *run, int dirfd, const struct scan_entry *f, struct err *e)
+{
+	int fd = openat(dirfd, f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	        f->st.st_mode & 0777);
+
+	return fd < 0 ? write_failed(run, errno, "create", f->path, e) : fd;
+}
+
+/* *to: the new file, or left at -1 if it is a link to the source's. */
+static int make_content(struct copy *c, const struct scan_entry *f, int from_dir, int to_dir,
+        int *to, struct err *e)
 {
 	struct clone_run *run = c->h->run;
-	int rc = reflink(c, &f->st, e);
+	int rc;
 
-	if (rc <= 0)
-		return rc;
-	if (check_room(run, e) < 0)
+	if (!run->is_off[CLONE_REFLINK]) {
+		c->to = *to = create(run, to_dir, f, e);
+		rc = *to < 0 ? -1 : reflink(c, &f->st, e);
+		if (rc <= 0)
+			return rc;
+	}
+	if (may_link(run, f)) {
+		if (*to >= 0 && unlinkat(to_dir, f->name, 0) < 0)
+			return err_sys(e, errno, "remove '%s'", f->path);
+		if (*to >= 0)
+			(void)close(TAKE_FD(*to));
+		rc = hard_link(c, f, from_dir, to_dir, e);
+		if (rc <= 0)
+			return rc;
+	}
+	if (check_room(run, c->item->size, e) < 0)
+		return -1;
+	if (*to < 0)
+		c->to = *to = create(run, to_dir, f, e);
+	if (*to < 0)
 		return -1;
 	c->item->how = run->is_off[CLONE_RANGE] ? CLONE_WRITE : CLONE_RANGE;
 	return copy_content(c, f->st.st_size, e);
+}
+
+int clone_check_source(struct clone_hand *h, size_t i, struct err *e)
+{
+	const struct scan_entry *f = &h->run->scan.files.v[i];
+	int dir = scan_dir(&h->from, &h->run->scan, f->dir, true, e);
+	struct stat st;
+
+	if (dir < 0)
+		return -1;
+	if (fstatat(dir, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? scan_changed(f->path, e)
+		                       : err_sys(e, errno, "stat '%s'", f->path);
+	return is_same(&f->st, &st) ? 0 : scan_changed(f->path, e);
 }
 
 int clone_file(struct clone_hand *h, size_t i, struct err *e)
 {
 	struct clone_run *run = h->run;
 	const struct scan_entry *f = &run->scan.files.v[i];
-	struct copy c = { .h = h, .item = &run->items[i], .path = f->path };
 	int from_dir = scan_dir(&h->from, &run->scan, f->dir, true, e);
 	int to_dir = from_dir < 0 ? -1 : scan_dir(&h->to, &run->scan, f->dir, false, e);
 	AUTO(close_fd) int from = to_dir < 0 ? -1 : open_source(from_dir, f, e);
+	struct copy c = { .h = h, .item = &run->items[i], .path = f->path, .from = from, .to = -1 };
 	AUTO(close_fd) int to = -1;
-	struct stat st;
-	int rc = 1;
 
-	if (from < 0)
+	if (from < 0 || make_content(&c, f, from_dir, to_dir, &to, e) < 0)
 		return -1;
-	c.from = from;
-	if (run->is_off[CLONE_REFLINK]) {
-		rc = hard_link(&c, f, from_dir, to_dir, e);
-		if (rc < 0)
-			return -1;
-	}
-	if (rc) {
-		to = openat(to_dir, f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		        f->st.st_mode & 0777);
-		if (to < 0)
-			return write_failed(run, errno, "create", f->path, e);
-		c.to = to;
-		if (make_content(&c, f, e) < 0 ||
-		        clone_attributes(from, to, &f->st, f->path, e) < 0)
-			return -1;
-	}
-	if (fstat(from, &st) < 0)
-		return err_sys(e, errno, "stat '%s'", f->path);
-	if (!is_same(&f->st, &st))
-		return scan_changed(f->path, e);
+	if (to >= 0 && clone_attributes(from, to, &f->st, f->path, e) < 0)
+		return -1;
 	if (to >= 0 && close(TAKE_FD(to)) < 0)
 		return write_failed(run, errno, "close", f->path, e);
 	return 0;

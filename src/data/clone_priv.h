@@ -41,6 +41,9 @@ struct clone_hand {
 /* Make file number i of the scan in the target, with all but its fsync. */
 int clone_file(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
 
+/* ERR_CONFLICT if the source of it is not as it was read. */
+int clone_check_source(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
+
 /* Give the directories their attributes and bring all of it to the disk. */
 int clone_sync(struct clone_hand *hands, unsigned n, int64_t *took_ns, struct err *e) NODISCARD;
 

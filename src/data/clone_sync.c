@@ -109,8 +109,17 @@ static int finish_dir(struct clone_hand *h, size_t i, struct err *e)
 	const struct scan_entry *d = &s->dirs.v[i];
 	int from = scan_dir(&h->from, s, i, true, e);
 	int to = from < 0 ? -1 : scan_dir(&h->to, s, i, false, e);
+	struct stat st;
 
-	return to < 0 ? -1 : clone_attributes(from, to, &d->st, d->path, e);
+	if (to < 0)
+		return -1;
+	if (fstat(from, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", d->path);
+	/* Names came or went since they were read. */
+	if (st.st_mtim.tv_sec != d->st.st_mtim.tv_sec ||
+	        st.st_mtim.tv_nsec != d->st.st_mtim.tv_nsec)
+		return scan_changed(*d->path ? d->path : "the directory", e);
+	return clone_attributes(from, to, &d->st, d->path, e);
 }
 
 static int sync_dirs(struct clone_hand *h, struct err *e)

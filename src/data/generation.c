@@ -14,9 +14,10 @@
  *                              looks whether the directory still has its name, and else begins
  *                              again.
  * a generation, LOCK_EX|NB     it is being removed: under generations/lock, where it gets a .tmp-
- *                              name.  generations_list() takes it for an instant, also under the
- *                              lock, to see who is in use: never waiting for it, and a holder who
- *                              meets it tries again.
+ *                              name.  Or its maker still has it, until all of its making is done
+ *                              or taken back.  generations_list() takes it for an instant, also
+ *                              under the lock, to see who is in use.  A holder who meets it tries
+ *                              again.
  * .tmp-<random>, LOCK_EX|NB    in work, or being deleted.  Made, given a name and collected when
  *                              its maker is dead under generations/lock.
  *
@@ -42,8 +43,8 @@
 #include "data/generation_priv.h"
 #include "data/pool.h"
 
-/* How long to try for a directory that others flock for an instant. */
-#define HOLD_TRY_NS   (10 * NS_PER_SEC)
+/* How long to try for a directory that others flock for a few syncs. */
+#define HOLD_TRY_NS   (60 * NS_PER_SEC)
 #define HOLD_PAUSE_NS (2 * NS_PER_MS)
 
 int generation_open_list(const struct pool *p, bool make, struct err *e)

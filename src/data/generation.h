@@ -146,7 +146,8 @@ struct generation_work {
 #define GENERATION_WORK_INIT ((struct generation_work){ .fd = -1, .list_fd = -1 })
 
 /* Make the .tmp- directory; the caller then makes "data" in it (clone_tree(..., w.fd, "data")), and
- * syncs it if he does it himself. */
+ * syncs it if he does it himself.  It may have to delete what others have left, which takes its
+ * time: call it before nodeos is stopped. */
 int generation_begin(struct generation_work *w, const struct pool *p, struct err *e) NODISCARD;
 
 /*

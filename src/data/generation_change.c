@@ -304,27 +304,19 @@ static int fill(struct generation_work *w, struct manifest *m, bool promote, str
 }
 
 /*
- * Take back the rename.  If somebody holds it already, which is possible from that moment on, it
- * stays: what is in use is never removed.  If this cannot be synced, deleting it is left to who
- * collects it.
+ * Take back the rename.  Nobody can hold it yet, because LOCK_EX is still ours.  If this cannot be
+ * synced, deleting it is left to who collects it.
  */
 static void unname(struct generation_work *w, const char *name)
 {
-	if (flock(w->fd, LOCK_EX | LOCK_NB) < 0 ||
-	        renameat(w->list_fd, name, w->list_fd, w->tmp) < 0 || fsync(w->list_fd) < 0)
+	if (renameat(w->list_fd, name, w->list_fd, w->tmp) < 0 || fsync(w->list_fd) < 0)
 		w->tmp[0] = '\0';
 }
 
 static int publish(struct generation_work *w, const struct manifest *m, bool promote, struct err *e)
 {
-	/* LOCK_EX is for removal; nobody collects in between, because the list is locked. */
-	if (flock(w->fd, LOCK_SH | LOCK_NB) < 0)
-		return err_sys(e, errno, "lock the new generation");
-	if (renameat(w->list_fd, w->tmp, w->list_fd, m->name) < 0) {
-		err_sys(e, errno, "rename '%s' to '%s'", w->tmp, m->name);
-		(void)flock(w->fd, LOCK_EX | LOCK_NB);
-		return -1;
-	}
+	if (renameat(w->list_fd, w->tmp, w->list_fd, m->name) < 0)
+		return err_sys(e, errno, "rename '%s' to '%s'", w->tmp, m->name);
 	/* `current` must never lead to a name that a power loss takes away. */
 	if (fsync(w->list_fd) < 0) {
 		err_sys(e, errno, "sync '%s'", GENERATION_DIR);

@@ -2,6 +2,9 @@
  * quarantine/.lock is held, LOCK_EX, while an entry is made (some system calls) or takes its name
  * off; an entry without data/ that is seen under it is of somebody who was killed.  Taken after
  * the slot's lock, never together with generations/lock.
+ *
+ * What the dead have left is deleted by whoever removes or bounds, and not by who puts something
+ * there: a chain node waits for that.
  */
 
 #include <dirent.h>
@@ -62,10 +65,9 @@ static int shelf_open(struct shelf *s, const struct pool *p, bool make, struct e
 
 static int shelf_lock(struct shelf *s, const struct pool *p, bool make, struct err *e)
 {
-	if (shelf_open(s, p, make, e) < 0 || tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, e) < 0)
-		return -1;
-	tmpdir_collect(&s->dead, s->fd);
-	return 0;
+	return shelf_open(s, p, make, e) < 0 || tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, e) < 0
+	        ? -1
+	        : 0;
 }
 
 /* --- putting something there --- */
@@ -327,6 +329,7 @@ int quarantine_remove(const struct pool *p, const char *name, struct err *e)
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a quarantine entry", name);
 	if (shelf_lock(&s, p, false, e) < 0)
 		return err_wrap(e, "remove '%s' from quarantine", name);
+	tmpdir_collect(&s.dead, s.fd);
 	fd = openat(s.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ERR_NOT_FOUND, "no '%s' in quarantine", name);
@@ -402,6 +405,7 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 
 		if (shelf_lock(&s, p, true, e) < 0 || remove_unfilled(s.fd, e) < 0)
 			return -1;
+		tmpdir_collect(&s.dead, s.fd);
 	}
 	if (quarantine_list(&q, p, e) < 0)
 		return -1;

@@ -74,9 +74,12 @@ static int read_sub(struct reader *r, int dirfd, const char *name, const struct 
 
 	if (fd < 0)
 		return err_sys(e, errno, "open directory '%s'", r->s->dirs.v[dir].path);
-	if (fstat(fd, &now) < 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev) {
+	rc = fstat(fd, &now) < 0 ? err_sys(e, errno, "stat '%s'", r->s->dirs.v[dir].path) : 0;
+	if (rc == 0 && (now.st_ino != st->st_ino || now.st_dev != st->st_dev))
+		rc = scan_changed(r->s->dirs.v[dir].path, e);
+	if (rc < 0) {
 		(void)close(fd);
-		return scan_changed(r->s->dirs.v[dir].path, e);
+		return rc;
 	}
 	r->depth++;
 	rc = read_dir(r, fd, dir, e);

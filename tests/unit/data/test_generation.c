@@ -374,6 +374,44 @@ static void prune_removes_what_the_plan_says(void **state)
 	generation_hold_release(&h);
 }
 
+static void remove_first(void)
+{
+	struct err why = ERR_INIT;
+
+	assert_int_equal(generation_remove(&pool, "g000001-0000000001", &why), 0);
+}
+
+static void promote_second(void)
+{
+	struct err why = ERR_INIT;
+
+	assert_int_equal(generation_promote(&pool, "g000002-0000000002", &why), 0);
+	remove_first();
+}
+
+/* It was opened, and is gone before it is locked. */
+static void what_is_gone_is_not_held(void **state)
+{
+	struct generation_hold h;
+
+	(void)state;
+	ok(archive(NULL, "src", 1, false, &e));
+	trip_in_gap = remove_first;
+	fails(generation_hold(&h, &pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
+}
+
+static void current_is_followed_to_the_next(void **state)
+{
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	ok(archive(NULL, "src", 2, false, &e));
+	trip_in_gap = promote_second;
+	ok(generation_hold(&h, &pool, "current", &e));
+	assert_string_equal(h.m.name, "g000002-0000000002");
+}
+
 /* --- at once --------------------------------------------------------------------- */
 
 #define ROUNDS 12
@@ -678,6 +716,8 @@ int main(void)
 		TEST(verify_finds_what_changed),
 		TEST(leftovers_of_the_dead_go),
 		TEST(prune_removes_what_the_plan_says),
+		TEST(what_is_gone_is_not_held),
+		TEST(current_is_followed_to_the_next),
 		TEST(everything_at_once),
 		TEST(synced_before_it_has_its_name),
 		TEST(off_the_list_before_it_is_deleted),

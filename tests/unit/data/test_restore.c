@@ -335,6 +335,34 @@ static void settle_ends_what_was_begun(void **state)
 	}
 }
 
+/* A .data-ready that is not needed is not taken for a whole one when half of it is deleted, even if
+ * data/ goes then. */
+static void half_of_it_is_never_used(void **state)
+{
+	int status = TRIP_KILLED << 8;
+
+	(void)state;
+	for (int at = 1; WEXITSTATUS(status) == TRIP_KILLED; at++) {
+		pid_t pid;
+
+		put_data(slot.fd, ".data-ready", 1);
+		put(slot.fd, ".data-ready/finalizers/safety.dat", "mine");
+		put_old();
+		pid = fork();
+		if (pid == 0) {
+			trip_set(at, 0);
+			_exit(slot_settle(&slot, &e) < 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		ok(fs_remove_tree_at(slot.fd, "data", &e));
+		ok(slot_settle(&slot, &e));
+		if (strcmp(which_data(), "none") != 0 && strcmp(which_data(), "new") != 0)
+			fail_msg("call %d: %s", at, which_data());
+		ok(fs_remove_tree_at(slot.fd, "data", &e));
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- quarantine -------------------------------------------------------------------- */
 
 static void the_same_second_has_other_names(void **state)
@@ -715,6 +743,11 @@ static void failing_at_each_call(void **state)
 				        strcmp(names_in(slot.fd, "."), "data ") != 0)
 					fail_msg("%s, call %d: %s: left %s", what_names[what], at,
 					        why.msg, names_in(slot.fd, "."));
+				if (rc < 0 && what != WHAT_BOUND &&
+				        strcmp(which_data(), "old") == 0 &&
+				        strstr(names_in(pool.fd, "quarantine"), "s_readers"))
+					fail_msg("%s, call %d: %s: left %s", what_names[what], at,
+					        why.msg, names_in(pool.fd, "quarantine"));
 				expect_settled(what, at, rc >= 0);
 				expect_next(what, at);
 			}
@@ -736,6 +769,7 @@ int main(void)
 		TEST(a_snapshot_is_one_file),
 		TEST(cancelled_leaves_nothing),
 		TEST(settle_ends_what_was_begun),
+		TEST(half_of_it_is_never_used),
 		TEST(the_same_second_has_other_names),
 		TEST(odd_entries_are_listed),
 		TEST(bounds_keep_the_newest),

@@ -65,10 +65,25 @@ TRIP(int, fchmod, (int fd, mode_t m), (fd, m))
 TRIP(int, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 TRIP(int, fchownat, (int fd, const char *n, uid_t u, gid_t g, int flags), (fd, n, u, g, flags))
 TRIP(int, ftruncate64, (int fd, off_t n), (fd, n))
-TRIP(int, flock, (int fd, int how), (fd, how))
 TRIP(int, futimens, (int fd, const struct timespec t[2]), (fd, t))
 TRIP(ssize_t, copy_file_range, (int a, off_t *ao, int b, off_t *bo, size_t n, unsigned flags),
         (a, ao, b, bo, n, flags))
+
+/* Called once, in front of the next flock(): what another process does in that gap. */
+static void (*trip_in_gap)(void);
+
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
+
+int __wrap_flock(int fd, int how)
+{
+	void (*gap)(void) = trip_in_gap;
+
+	trip_in_gap = NULL;
+	if (gap)
+		gap();
+	return trip() ? -1 : __real_flock(fd, how);
+}
 
 /*
  * What a power loss leaves depends on the order of syncs, renames and removals.  With trip_log_on
