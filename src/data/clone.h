@@ -16,11 +16,14 @@
  * entered.  What must never be in two slots is left out always (clone_is_private()).
  *
  * The source must not change meanwhile: the caller holds the slot's lock, or it is a generation.
- * A file that changed its size or time while it was copied is ERR_CONFLICT.
+ * A file or a directory that changed its size or time, or is another one, is ERR_CONFLICT; this is
+ * looked at once more when all are copied.
  *
  * The target must not exist.  It is made under the name given, so a caller who wants "all or
- * nothing" gives a temporary name and renames; every file and directory is synced before
+ * nothing" gives a temporary name and renames; every file and directory is on the disk when
  * clone_tree() returns 0.  On failure what was made so far is removed again.
+ *
+ * Until then the target is 0700 and the caller's, so that nobody else gets into it.
  */
 
 #include <stdbool.h>
@@ -41,7 +44,8 @@ enum clone_how {
 /* "reflink", "link", "range", "write". */
 const char *clone_how_name(enum clone_how how);
 
-/* Read by other threads while work goes on. */
+/* Read by other threads while work goes on.  Totals are added to, so that one of these can serve a
+ * clone and the digests that follow it. */
 struct clone_progress {
 	_Atomic uint64_t files_done, files_total;
 	_Atomic uint64_t bytes_done, bytes_total; /* of data: holes do not count */
@@ -63,13 +67,17 @@ struct clone_report {
 		uint64_t files, bytes; /* bytes of data, holes not counted */
 	} by[CLONE_HOW_COUNT];
 	char why[160];              /* why files were not reflinked; "" if all were */
-	int64_t took_ns, synced_ns; /* all of it; the part that was fsync */
+	int64_t took_ns, synced_ns; /* all of it; the part that was the way to the disk */
 	bool is_verified;
 };
 
 /*
- * Clone the directory `from` of from_dirfd as `to` in to_dirfd.  ERR_CONFLICT: the target exists,
- * or the source changed; ERR_UNHEALTHY: the digests differ; ERR_INTERRUPTED.
+ * Clone the directory `from` of from_dirfd as `to` in to_dirfd.  Either may be a path, whose last
+ * component must be no symbolic link; the others are the caller's to trust.  ERR_NOT_FOUND: no such
+ * source; ERR_CONFLICT: the target exists, or the source changed; ERR_USAGE: more than
+ * TREE_FILES_MAX entries, 64 directories deep, or a path that is not UTF-8; ERR_SYSTEM with ENOSPC:
+ * says how much is needed; ERR_UNHEALTHY: the digests differ; ERR_INTERRUPTED.  o may be NULL.
+ * *ret is set on success only.
  */
 int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,
         const struct clone_options *o, struct clone_report *ret, struct err *e) NODISCARD;

@@ -39,12 +39,13 @@ struct tree {
 
 #define TREE_INIT ((struct tree){ 0 })
 
-/* The regular files below the directory, without digests.  ERR_USAGE: too many, or a path that is
- * not UTF-8. */
+/* The regular files below the directory, without digests; other file systems are not entered.
+ * ERR_USAGE: too many, too deep, or a path that is not UTF-8. */
 int tree_read(struct tree *ret, int dirfd, struct err *e) NODISCARD;
 
 /* Fill in the digests, several files at a time (threads 0: as many as help).  ERR_CONFLICT: a file
- * has not the size that it had; ERR_INTERRUPTED. */
+ * has not the size that it had; ERR_INTERRUPTED.  No path leads out of dirfd, also if the list is
+ * from elsewhere.  Totals of p are added to. */
 int tree_digest(struct tree *t, int dirfd, unsigned threads, struct clone_progress *p,
         const volatile int *cancel, struct err *e) NODISCARD;
 
