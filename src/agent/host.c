@@ -240,6 +240,36 @@ static json_t *is_own_mount(const struct mount *m, const char *path)
 	return str_ends(path, m->root) ? json_false() : json_null();
 }
 
+/*
+ * Of a pool that is an image mounted by loop: its file, which a container does not see.  What
+ * the kernel calls it may be a path of another mount namespace; so its size has to fit.
+ */
+static json_t *image_facts(const struct mount *m)
+{
+	AUTO(close_fd) int fd = -1;
+	struct pool_space below;
+	struct err ignored = ERR_INIT;
+	char path[128], file[MOUNT_PATH_SIZE], sectors[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", m->major, m->minor);
+	if (host_read(file, sizeof(file), path) <= 0)
+		return json_null();
+	file[strcspn(file, "\n")] = '\0';
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", m->major, m->minor);
+	if (host_read(sectors, sizeof(sectors), path) <= 0)
+		return json_null();
+	fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	        (uint64_t)st.st_size / 512 != strtoull(sectors, NULL, 10) ||
+	        pool_space_at(&below, fd, &ignored) < 0)
+		return json_null();
+	str_printable(file);
+	return json_pack("{s:s, s:I, s:I, s:I}", "path", file, "size_bytes", (json_int_t)st.st_size,
+	        "allocated_bytes", (json_int_t)st.st_blocks * 512, "disk_free_bytes",
+	        (json_int_t)below.free_bytes);
+}
+
 static int add_mount(json_t *o, const char *path)
 {
 	AUTO(free) char *text = malloc(MOUNTINFO_MAX), *real = realpath(path, NULL);
@@ -253,6 +283,7 @@ static int add_mount(json_t *o, const char *path)
 		return 0;
 	rc |= set(o, "is_own_mount", is_own_mount(m, real));
 	rc |= set(o, "is_read_only", json_boolean(m->is_read_only));
+	rc |= set(o, "image", image_facts(m));
 	return rc | set(o, "file_system", text_or_null(m->type));
 }
 
@@ -317,11 +348,15 @@ static int add_pool(json_t *o, const char *path)
 	struct err e = ERR_INIT;
 	bool is_pool = pool_open(&p, path, &e) == 0;
 	int rc = set(j, "path", json_string(path));
+	char why[160];
 
 	rc |= set(j, "exists", json_boolean(fd >= 0));
 	rc |= set(j, "is_pool", json_boolean(is_pool));
 	rc |= set(j, "id", is_pool ? json_string(p.id) : json_null());
 	rc |= set(j, "method", is_pool ? json_string(pool_method_name(p.method)) : json_null());
+	rc |= set(j, "method_now",
+	        is_pool ? json_string(pool_method_name(pool_probe_method(p.fd, why, sizeof(why))))
+	                : json_null());
 	rc |= set(j, "error", is_pool ? json_null() : json_string(e.msg));
 	if (fd >= 0) {
 		rc |= add_space(j, fd);

@@ -19,7 +19,10 @@
  *	         "is_own_mount"            a file system of its own is mounted there; null: unknown
  *	         "is_mount_expected", "is_unmounted"   by host.json or POOL_UNMOUNTED_MARK
  *	         "is_read_only", "file_system", "total_bytes", "free_bytes", "used_percent",
- *	         "total_inodes", "free_inodes"}
+ *	         "total_inodes", "free_inodes",
+ *	         "method_now"              by trying; "method" is what pool.json says
+ *	         "image": {"path", "size_bytes", "allocated_bytes", "disk_free_bytes"}}   of a loop
+ *	                  device's file, if it can be seen from here
  *	"system_disk": {"total_bytes", "free_bytes", "used_percent"}   where "/" is
  *	"sysctls": {"vm.max_map_count": 65530, ...}        numbers; null where there is none
  *	"open_files_soft", "open_files_hard"               RLIMIT_NOFILE of this process

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -213,6 +214,25 @@ static void on_did(void *arg, const char *what)
 	output_note(arg, "%s%s", dry_run ? "would " : "", what);
 }
 
+/* An image on a file system that could do without is slower and, on Btrfs, not really reserved. */
+static void advise(struct context *ctx, const char *file)
+{
+	AUTO(free) char *dir = strdup(file);
+	AUTO(close_fd) int fd = -1;
+	char why[160];
+
+	if (!dir || !strrchr(dir, '/'))
+		return;
+	strrchr(dir, '/')[1] = '\0';
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && pool_probe_method(fd, why, sizeof(why)) == POOL_REFLINK)
+		output_warn(ctx,
+		        "the file system of '%s' can share blocks itself: a pool in a directory of "
+		        "it, "
+		        "without --size, is faster",
+		        dir);
+}
+
 /* The image on the path; 1: that is all, because nothing is to be changed. */
 static int init_image(struct context *ctx, const char *path, struct err *e)
 {
@@ -226,6 +246,7 @@ static int init_image(struct context *ctx, const char *path, struct err *e)
 		.arg = ctx,
 	};
 
+	advise(ctx, image ? image : path);
 	if (sparse)
 		output_warn(ctx,
 		        "nothing is reserved for the image: when the disk below is full, "

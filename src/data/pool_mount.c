@@ -207,6 +207,33 @@ static int check_fstab(const struct work *k, struct err *e)
 	return err_hint(e, "a pool of prepare-host.sh --mount stays as it is, without --size");
 }
 
+static int check_unit(const struct work *k, struct err *e)
+{
+	AUTO(buf) struct buf b = BUF_INIT(TEXT_MAX);
+	AUTO(free) char *path = str_fmt(UNITS "/%s", k->unit);
+
+	if (!path)
+		return err_nomem(e);
+	if (read_text(&b, path, e) < 0)
+		return -1;
+	if (!b.len || strstr(b.data, "nodeswarm pool init"))
+		return 0;
+	return err_set(e, ERR_CONFLICT, "the unit '%s' is there and not ours", path);
+}
+
+static int check_programs(struct err *e)
+{
+	static const char *const needed[] = { "mkfs.xfs", "xfs_growfs", "mount", NULL };
+
+	for (size_t i = 0; needed[i]; i++)
+		if (!run_has_program(needed[i])) {
+			err_set(e, ERR_NOT_FOUND, "no program '%s' here", needed[i]);
+			return err_hint(e, "install the package %s",
+			        strstr(needed[i], "xfs") ? "xfsprogs" : "mount");
+		}
+	return 0;
+}
+
 /* All that can be refused is so before anything is changed. */
 static int look(struct work *k, struct err *e)
 {
@@ -231,8 +258,8 @@ static int look(struct work *k, struct err *e)
 	rc = xfs_image_open(&k->im, k->image, e);
 	if (rc < 0)
 		return -1;
-	if (look_mounted(k, e) < 0 || check_fstab(k, e) < 0 ||
-	        (!k->is_mounted && check_empty(k, e) < 0))
+	if (look_mounted(k, e) < 0 || check_fstab(k, e) < 0 || check_unit(k, e) < 0 ||
+	        check_programs(e) < 0 || (!k->is_mounted && check_empty(k, e) < 0))
 		return -1;
 	if (rc == 0 && k->size < k->im.size_bytes) {
 		err_set(e, ERR_USAGE, "'%s' has %s, and an XFS cannot shrink to %s", k->image,
@@ -357,8 +384,6 @@ static int write_unit(struct work *k, int units, struct err *e)
 		return -1;
 	if (rc == 0 && strcmp(b.data, text) == 0)
 		return 0;
-	if (rc == 0 && !strstr(b.data, "nodeswarm pool init"))
-		return err_set(e, ERR_CONFLICT, "'" UNITS "/%s' is there and not ours", k->unit);
 	did(k, "write the unit " UNITS "/%s", k->unit);
 	if (k->w->dry_run)
 		return 0;
@@ -397,10 +422,12 @@ static int step_unit(struct work *k, struct err *e)
 
 static int step_mount(struct work *k, struct err *e)
 {
+	char options[] = "loop,noatime,discard";
 	char *argv[] = { (char[]){ "mount" }, (char[]){ "-t" }, (char[]){ "xfs" }, (char[]){ "-o" },
-		k->w->sparse ? (char[]){ "loop,noatime,discard" } : (char[]){ "loop,noatime" },
-		k->image, k->dir, NULL };
+		options, k->image, k->dir, NULL };
 
+	if (!k->w->sparse)
+		*strrchr(options, ',') = '\0';
 	if (k->is_mounted)
 		return 0;
 	did(k, "mount '%s' on '%s'%s", k->image, k->dir,
@@ -446,6 +473,8 @@ int pool_image_init(const struct pool_image *w, struct err *e)
 	bool was_mounted;
 	int rc;
 
+	if (geteuid() != 0 && !w->dry_run)
+		return err_set(e, ERR_DENIED, "an image can be made and mounted by root only");
 	k.size = w->size_bytes & ~(XFS_IMAGE_ALIGN - 1);
 	rc = look(&k, e);
 	was_mounted = k.is_mounted;

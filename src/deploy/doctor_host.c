@@ -12,6 +12,7 @@
 /* The supervisor stops nodeos at 88 % (nodeos's own 90 % less two), and starts it again at 85 %. */
 #define POOL_PERCENT_PROBLEM 88.0
 #define POOL_PERCENT_WARNING 80.0
+#define IMAGE_LEFT_PROBLEM   (4LL << 30) /* bytes */
 #define DISK_PERCENT_PROBLEM 95.0
 #define DISK_PERCENT_WARNING 85.0
 
@@ -103,6 +104,60 @@ static void pool_space(struct doctor *d)
 		doctor_say(d, free_inodes < inodes / 100 ? DOCTOR_PROBLEM : DOCTOR_WARNING,
 		        "remove many small files, or make the file system anew",
 		        "%lld of %lld inodes are free", (long long)free_inodes, (long long)inodes);
+}
+
+/* What a clone of a data-dir costs; the trial counts, not what pool.json says. */
+static void pool_clones(struct doctor *d)
+{
+	const json_t *p = json_object_get(d->hf, "pool");
+	const char *now = json_str(p, "method_now", ""), *type = json_str(p, "file_system", "?");
+	bool is_copy = strcmp(now, "copy") == 0;
+
+	if (!*now)
+		return;
+	if (is_copy && strcmp(json_str(p, "method", ""), "reflink") == 0)
+		doctor_say(d, DOCTOR_WARNING,
+		        "move the pool back to such a file system, or make one: nodeswarm pool "
+		        "init NEW-DIR --size SIZE",
+		        "the pool was made on a file system that can share blocks, and this one "
+		        "(%s) cannot: clones are whole copies",
+		        type);
+	else if (is_copy && (strcmp(type, "xfs") == 0 || strcmp(type, "btrfs") == 0))
+		doctor_say(d, DOCTOR_WARNING,
+		        "make the file system anew (mkfs.xfs -m reflink=1), or nodeswarm pool init "
+		        "NEW-DIR --size SIZE",
+		        "this %s was made without reflink: clones are whole copies", type);
+	else if (is_copy)
+		doctor_say(d, DOCTOR_NOTE,
+		        "an image in which clones take no space: nodeswarm pool init NEW-DIR "
+		        "--size SIZE",
+		        "clones are whole copies on %s", type);
+	else
+		doctor_say(d, DOCTOR_OK, NULL, "clones share blocks");
+}
+
+/* An image with holes grows; when the disk below is full then, nodeos gets I/O errors. */
+static void pool_image(struct doctor *d)
+{
+	const json_t *im = json_at(d->hf, "pool.image");
+	int64_t size = json_int(im, "size_bytes", 0);
+	int64_t holes = size - json_int(im, "allocated_bytes", 0);
+	int64_t left = json_int(im, "disk_free_bytes", 0);
+	char hole_text[NUM_TEXT_MAX], left_text[NUM_TEXT_MAX];
+
+	if (!json_is_object(im) || size <= 0)
+		return;
+	if (holes <= 0 || holes <= left) {
+		doctor_say(d, DOCTOR_OK, NULL, "the image '%s' %s", json_str(im, "path", "?"),
+		        holes > 0 ? "can grow to its size" : "has its space reserved");
+		return;
+	}
+	doctor_say(d, left < IMAGE_LEFT_PROBLEM ? DOCTOR_PROBLEM : DOCTOR_WARNING,
+	        "make room on its disk, then reserve it: nodeswarm pool init --size with its size",
+	        "the image '%s' may grow by %s and its disk has %s free: then chain nodes in it "
+	        "get I/O errors",
+	        json_str(im, "path", "?"), num_size_text(hole_text, (uint64_t)holes),
+	        num_size_text(left_text, left > 0 ? (uint64_t)left : 0));
 }
 
 static void system_disk(struct doctor *d)
@@ -244,6 +299,8 @@ const struct doctor_rule doctor_host_rules[] = {
 	{ "pool", pool, true },
 	{ "pool-ids", pool_ids, false },
 	{ "pool-space", pool_space, true },
+	{ "pool-clones", pool_clones, true },
+	{ "pool-image", pool_image, true },
 	{ "system-disk", system_disk, true },
 	{ "clock", clocks, true },
 	{ "limits", limits, true },

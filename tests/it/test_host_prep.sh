@@ -185,6 +185,8 @@ if command -v mkfs.xfs xfs_growfs >/dev/null; then
 	check 'host.json says mount, too' test "$(jq .is_mount "$POOL/host.json")" = true
 	check 'again: an image' same prepare --size 300M
 	check 'without the option: still an image' same prepare
+	check 'doctor: clones' expect '^ok clones share blocks' doctor_line pool-clones
+	check 'doctor: the image' expect '^ok .*has its space reserved' doctor_line pool-image
 	check 'a source for it is refused' expect_fail 1 'is an image of' prepare --mount "$IT_DIR/swap.img"
 	exec 8<"$POOL/pool.json"
 	check 'undo of an image in use is refused' expect_fail 1 'is in use' prepare --undo

@@ -70,6 +70,17 @@ printf '/dev/sdz1 %s/ ext4 defaults 0 2\n' "$DIR" >/etc/fstab
 check 'a line in fstab' expect_fail 1 '/etc/fstab mounts something' init --size 400M
 : >/etc/fstab
 
+echo '[Mount]' >"$UNITS/$UNIT"
+check "somebody else's unit" expect_fail 1 'is there and not ours' init --size 400M
+rm "$UNITS/$UNIT"
+check 'only root' expect_fail 1 'by root only' setpriv --reuid 7077 --clear-groups nodeswarm pool init "$DIR" --size 400M
+no_mkfs()
+{
+	# shellcheck disable=SC2016
+	unshare --mount sh -c 'mount --bind /dev/null "$(command -v mkfs.xfs)" && "$@"' sh nodeswarm pool init "$DIR" --size 400M
+}
+check 'no mkfs.xfs' expect_fail 1 'install the package xfsprogs' no_mkfs
+check 'nothing was made by all that' test ! -e "$IMAGE" -a ! -e "$DIR"
 check 'init' expect 'is a pool now' init --size 400M
 check 'it is mounted' test "$(findmnt -no FSTYPE "$DIR")" = xfs
 check 'without atime, and without discard' expect '^rw,noatime,' findmnt -no OPTIONS "$DIR"

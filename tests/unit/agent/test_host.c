@@ -74,6 +74,7 @@ static void directory_and_pool(void **state)
 	assert_false(json_bool(j, "pool.is_unmounted", true));
 	assert_string_equal(json_str(j, "swarm_address", ""), "10.0.0.2");
 	assert_true(json_int(j, "pool.total_bytes", 0) > 0);
+	assert_string_equal(json_str(j, "pool.method_now", ""), pool_method_name(p.method));
 	json_decref(j);
 
 	put(POOL_UNMOUNTED_MARK, "");

@@ -165,6 +165,16 @@ static const struct row {
 	        "n1 and n2 have the same pool" },
 	{ "hosts/0/facts/pool/used_percent", "81.5", "pool-space", "n1", DOCTOR_WARNING, "81.5 %" },
 	{ "hosts/0/facts/pool/used_percent", "88.0", "pool-space", "n1", DOCTOR_PROBLEM, "88 %" },
+	{ "hosts/0/facts/pool/method_now", "\"copy\"", "pool-clones", "n1", DOCTOR_WARNING,
+	        "cannot: clones are whole copies" },
+	{ "hosts/0/facts/pool/image",
+	        "{\"path\":\"/p.img\",\"size_bytes\":107374182400,\"allocated_bytes\":10737418240,"
+	        "\"disk_free_bytes\":64424509440}",
+	        "pool-image", "n1", DOCTOR_WARNING, "grow by 90.0 GiB and its disk has 60.0 GiB" },
+	{ "hosts/0/facts/pool/image",
+	        "{\"path\":\"/p.img\",\"size_bytes\":107374182400,\"allocated_bytes\":10737418240,"
+	        "\"disk_free_bytes\":1000}",
+	        "pool-image", "n1", DOCTOR_PROBLEM, "I/O errors" },
 	{ "hosts/0/facts/pool/free_inodes", "40000", "pool-space", "n1", DOCTOR_WARNING, "inodes" },
 	{ "hosts/0/facts/pool/free_inodes", "4", "pool-space", "n1", DOCTOR_PROBLEM, "inodes" },
 	{ "hosts/0/facts/system_disk/used_percent", "90", "system-disk", "n1", DOCTOR_WARNING,
@@ -194,6 +204,21 @@ static const struct row {
 	/* What is no matter. */
 	{ "engine/info/CgroupVersion", "\"1\"", "cgroups", "", DOCTOR_OK, "version 1" },
 	{ "hosts/0/facts/has_ipvs", "null", "ipvs", "n2", DOCTOR_OK, "" },
+	{ "hosts/1/facts/pool/method_now", "\"copy\"", "pool-clones", "n2", DOCTOR_NOTE,
+	        "whole copies on ext4" },
+	{ "hosts/1/facts/pool",
+	        "{\"exists\":true,\"is_pool\":true,\"method\":\"copy\",\"method_now\":\"copy\","
+	        "\"file_system\":"
+	        "\"xfs\"}",
+	        "pool-clones", "n2", DOCTOR_WARNING, "without reflink" },
+	{ "hosts/0/facts/pool/image",
+	        "{\"path\":\"/p.img\",\"size_bytes\":1000,\"allocated_bytes\":1024,"
+	        "\"disk_free_bytes\":0}",
+	        "pool-image", "n1", DOCTOR_OK, "reserved" },
+	{ "hosts/0/facts/pool/image",
+	        "{\"path\":\"/p.img\",\"size_bytes\":1000,\"allocated_bytes\":0,"
+	        "\"disk_free_bytes\":5000}",
+	        "pool-image", "n1", DOCTOR_OK, "can grow" },
 	{ "hosts/0/facts/pool/is_own_mount", "null", "pool", "n1", DOCTOR_OK, "" },
 	{ "hosts/0/facts/pool/total_inodes", "0", "pool-space", "n1", DOCTOR_OK, "" },
 	{ "hosts/0/facts/pool/used_percent", "79.9", "pool-space", "n1", DOCTOR_OK, "" },
