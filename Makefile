@@ -167,6 +167,7 @@ wraps_test_restore := $(TRIP_WRAPS)
 wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS)
+wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_usage := ioctl
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \

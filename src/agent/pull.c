@@ -17,6 +17,8 @@
 #include "data/usage.h"
 
 #define MANIFEST_NS (120 * NS_PER_SEC)
+/* Bytes of a reply that says why not; a piece may be smaller. */
+#define REFUSAL_MAX 4096U
 
 int pull_check(const json_t *args, struct err *e)
 {
@@ -77,12 +79,16 @@ int pull_get(struct pull *p, struct http_client *client, const char *path, size_
 		.path = path,
 		.bearer = p->cfg->token,
 		.timeout_ns = timeout_ns,
-		.max_reply = max,
+		.max_reply = max > REFUSAL_MAX ? max : REFUSAL_MAX,
 	};
 
 	if (http_call(client, &q, reply, e) < 0)
 		return -1;
-	return reply->status == 200 ? 0 : refused(p, reply, e);
+	if (reply->status != 200)
+		return refused(p, reply, e);
+	if (reply->body.len > max)
+		return err_set(e, ERR_PROTOCOL, "%s sent more than was asked for", p->address);
+	return 0;
 }
 
 static int get_manifest(struct pull *p, const char *name, struct err *e)

@@ -9,6 +9,7 @@
  *	            manifest.json, data/
  *	generations/current -> g000042-...     what slots start from; replaced atomically
  *	generations/.tmp-<random>/             in work, flocked by who makes it
+ *	generations/.pull-<name>/              what comes from another host: data/incoming.h
  *
  * Two kinds: DATA is a whole data-dir; SNAPSHOT has one file, data/snapshots/<name>.bin, that
  * nodeos is started with (--snapshot).
