@@ -41,7 +41,7 @@
 #define CHUNK (1024 * 1024)
 #define MIB   UINT64_C(1048576)
 #define TIB   (MIB * MIB)
-#define PIECE (64 * (off_t)MIB)
+#define PIECE (16 * (off_t)MIB)
 
 static unsigned char chunk[2 * CHUNK];
 static uint64_t random_state = 1;
