@@ -203,6 +203,7 @@ archive()
 	order_ok 2 archive a1 || return
 	[ "$(nodeos_pid 2)" != "$nodeos" ] || return
 	g=$(current) && whole && no_leftovers || return
+	wait_for 20 ready 2 || return
 	expect "^$g\$" state 2 .work.generation || return
 	expect '^data t_s.2 here archive$' jq -r '"\(.kind) \(.source) \(.host) \(.origin)"' "$GENERATIONS/$g/manifest.json" || return
 	expect "^$(state 2 .chain_id)\$" jq -r .chain_id "$GENERATIONS/$g/manifest.json" || return
