@@ -259,6 +259,9 @@ static int defragment(struct supervisor *s, int data_fd, const volatile int *can
 {
 	static const char *const names[] = { "state", "blocks" };
 
+	/* Without sharing a copy is in as few pieces as its holes allow. */
+	if (s->pool.method != POOL_REFLINK)
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		AUTO(close_fd) int fd = -1;
 		uint64_t worst, bytes;

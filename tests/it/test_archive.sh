@@ -203,6 +203,7 @@ archive()
 	order_ok 2 archive a1 || return
 	[ "$(nodeos_pid 2)" != "$nodeos" ] || return
 	g=$(current) && whole && no_leftovers || return
+	wait_for 20 ready 2 || return
 	expect "^$g\$" state 2 .work.generation || return
 	expect '^data t_s.2 here archive$' jq -r '"\(.kind) \(.source) \(.host) \(.origin)"' "$GENERATIONS/$g/manifest.json" || return
 	expect "^$(state 2 .chain_id)\$" jq -r .chain_id "$GENERATIONS/$g/manifest.json" || return
@@ -570,6 +571,54 @@ too_often()
 	return $rc
 }
 check 'not for ever; a restore begins anew' too_often
+
+# --- a state in pieces ----------------------------------------------------------------------------
+
+# Only a file system that shares blocks cuts a file into pieces; so does this, at once.
+fragmented()
+{
+	local POOL=$IT_DIR/xfs rc=0 state
+	local GENERATIONS=$POOL/generations
+	: >"$IT_DIR/log.5"
+	supervise 5 && wait_for 20 ready 5 || rc=1
+	ask 5 '{"format":1,"request":"quiesce"}' >/dev/null || rc=1
+	state=$POOL/services/t_s/5/data/state/shared_memory.bin
+	order_ok 5 archive 60 | jq -e '.clone.reflink.files > 0' || rc=1
+	! grep 'written anew' "$IT_DIR/log.5" || rc=1
+	# Zeroes over holes, beyond what nodesim has written: every other block.
+	python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY)
+for i in range(16384, 16384 + 2 * 9000, 2):
+    os.pwrite(fd, bytes(4096), i * 4096)
+os.fsync(fd)' "$state" || rc=1
+	order_ok 5 archive 61 | jq -e '.clone.reflink.files > 0' || rc=1
+	grep 'written anew' "$IT_DIR/log.5" || rc=1
+	nodeswarm --pool "$POOL" data verify "$(current)" || rc=1
+	whole && no_leftovers || rc=1
+	cmp "$state" "$GENERATIONS/current/data/state/shared_memory.bin" || rc=1
+	ask 5 '{"format":1,"request":"resume"}' >/dev/null && wait_for 20 ready 5 || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+with_xfs()
+{
+	local device rc=0
+	truncate -s 600M "$IT_DIR/xfs.img" && mkfs.xfs -q "$IT_DIR/xfs.img" && mkdir "$IT_DIR/xfs" || return
+	device=$(losetup --find --show "$IT_DIR/xfs.img") || return
+	# Detached when it is not mounted any more, also when this file is killed.
+	mount "$device" "$IT_DIR/xfs" || rc=1
+	losetup --detach "$device"
+	[ $rc = 0 ] || return
+	config 5
+	nodeswarm pool init "$IT_DIR/xfs" && fragmented || rc=1
+	umount "$IT_DIR/xfs"
+	return $rc
+}
+if command -v mkfs.xfs >/dev/null && losetup --find >/dev/null 2>&1; then
+	check 'a fragmented state is written anew for the generation' with_xfs
+else
+	skip 'a fragmented state is written anew for the generation' 'no mkfs.xfs or no loop device'
+fi
 
 # --- a full disk ----------------------------------------------------------------------------------
 
