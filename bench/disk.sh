@@ -43,6 +43,9 @@ bytes()
 disk_up()
 {
 	local type=$1 dir=$2 size=$((DATA * $3 + 1073741824)) image=$2.img
+	# What a case that failed has left.
+	! mountpoint -q "$dir" || umount "$dir" || return
+	rm -f "$image"
 	if ((size + 2147483648 > $(df --output=avail -B1 "$IT_DIR" | tail -n 1))); then
 		echo "no room for an image of $((size >> 20)) MiB"
 		return 1
