@@ -87,6 +87,15 @@ static int read_sub(struct reader *r, int dirfd, const char *name, const struct 
 	return rc;
 }
 
+/* A copy would lack it, and would be taken for a whole one: blocks without a state are clean. */
+static int other_fs(const char *path, struct err *e)
+{
+	err_set(e, ERR_CONFLICT, "'%s' is another file system (a mount or a subvolume)", path);
+	return err_hint(e,
+	        "a data-dir is one directory of one file system: unmount it and move "
+	        "what is in it to that place");
+}
+
 static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir, struct err *e)
 {
 	struct scan *s = r->s;
@@ -110,11 +119,15 @@ static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir,
 		free(path);
 		return -1;
 	}
-	if (st.st_dev != s->dirs.v[0].st.st_dev ||
-	        !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) {
+	if (!(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) {
 		s->left_odd++;
 		free(path);
 		return 0;
+	}
+	if (st.st_dev != s->dirs.v[0].st.st_dev) {
+		other_fs(path, e);
+		free(path);
+		return -1;
 	}
 	at = add(s,
 	        S_ISREG(st.st_mode)           ? &s->files

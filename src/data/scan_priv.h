@@ -40,9 +40,10 @@ struct scan {
 #define SCAN_INIT ((struct scan){ 0 })
 
 /*
- * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets,
- * pipes and what is on another file system are left out and counted in left_odd.  ERR_USAGE: more
- * than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path that is not UTF-8.
+ * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets and
+ * pipes are left out and counted in left_odd.  ERR_CONFLICT: a file or directory is on another file
+ * system.  ERR_USAGE: more than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path that is
+ * not UTF-8.
  */
 int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e) NODISCARD;
 void scan_release(struct scan *s);

@@ -37,6 +37,7 @@ static int cancel;
 static int ficlone_errno, range_errno, link_errno, thread_errno, xattr_errno;
 static bool fake_reflink, spoil;
 static uint64_t room;
+static const char *mounted; /* a name that is on another file system */
 
 /* Called with each file that is opened in the source, once. */
 static void (*meanwhile)(void);
@@ -198,7 +199,11 @@ REAL(int, fstat64, int fd, struct stat64 *st)
 }
 REAL(int, fstatat64, int dirfd, const char *path, struct stat64 *st, int flags)
 {
-	return trip() ? -1 : __real_fstatat64(dirfd, path, st, flags);
+	int rc = trip() ? -1 : __real_fstatat64(dirfd, path, st, flags);
+
+	if (rc == 0 && mounted && strcmp(path, mounted) == 0)
+		st->st_dev++;
+	return rc;
 }
 REAL(int, symlinkat, const char *text, int dirfd, const char *path)
 {
@@ -245,6 +250,7 @@ static void reset(void)
 	cancels = fake_reflink = spoil = false;
 	cancel = ficlone_errno = range_errno = link_errno = thread_errno = xattr_errno = 0;
 	room = 0;
+	mounted = NULL;
 	meanwhile = NULL;
 }
 
@@ -730,6 +736,22 @@ static void targets_and_sources_are_checked(void **state)
 	expect_no_clone(NULL, ERR_USAGE, "not UTF-8");
 }
 
+/* A generation without its state would be taken for a whole one. */
+static void a_mount_below_is_refused(void **state)
+{
+	static const char *const names[] = { "state", "blocks.log", "empty" };
+	struct clone_report r;
+
+	(void)state;
+	make_source();
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		mounted = names[i];
+		expect_no_clone(NULL, ERR_CONFLICT, "is another file system");
+	}
+	mounted = "finalizers";
+	expect_clone(&r, NULL);
+}
+
 static void grow(void)
 {
 	in_dir("echo more >>src/blocks/blocks.log");
@@ -951,6 +973,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(attributes_that_cannot_be_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_files_and_deep_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(targets_and_sources_are_checked, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mount_below_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(source_that_changes_is_a_conflict, setup, teardown),
 		cmocka_unit_test_setup_teardown(verification, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
