@@ -334,7 +334,8 @@ static void make_source(void)
 	put("src/finalizers/safety.dat", 10, 0, 10);
 	put("src/snapshots/.pending-snapshot-0a.bin", 10, 0, 10);
 	put("src/snapshots/snapshot-0a.bin", 5000, 0, 5000);
-	in_dir("ln -s blocks.log src/blocks/link; ln -s /nowhere src/dangling; mkfifo src/fifo; "
+	in_dir("ln -s snapshot-0a.bin src/snapshots/link; ln -s nowhere src/dangling; mkfifo "
+	       "src/fifo; "
 	       "chmod 640 src/snapshots/snapshot-0a.bin; chmod 750 src/state; "
 	       "touch -d '2020-02-03 04:05:06.123456789' src/blocks/blocks.log src/state src");
 }
@@ -736,6 +737,48 @@ static void targets_and_sources_are_checked(void **state)
 	expect_no_clone(NULL, ERR_USAGE, "not UTF-8");
 }
 
+static void links_of_a_data_dir(void **state)
+{
+	static const struct {
+		const char *text, *path;
+		bool is_plain; /* a tree without state/ and blocks/ */
+		const char *why;
+	} rows[] = {
+		{ "blocks.log", "src/blocks/other", false, "'blocks/other' is a symbolic link" },
+		{ "10", "src/blocks/retained/x", false, "'blocks/retained/x' is a symbolic link" },
+		{ "x", "src/state/x", false, "'state/x' is a symbolic link to 'x'" },
+		{ "/srv", "src/snapshots/x", false, "link to '/srv'" },
+		{ "../x", "src/y", false, "link to '../x'" },
+		{ "a/../x", "src/y", false, "link to 'a/../x'" },
+		{ "a/..", "src/y", false, "link to 'a/..'" },
+		{ "..", "src/y", false, "link to '..'" },
+		{ "..a/x..", "src/y", false, NULL },
+		{ "a//b/...", "src/y", false, NULL },
+		{ "/srv", "src/y", true, NULL },
+		{ "../../x", "src/y", true, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(free) char *cmd = str_fmt("ln -s %s %s", rows[i].text, rows[i].path);
+		struct clone_report r;
+
+		if (rows[i].is_plain)
+			in_dir("mkdir src");
+		else
+			make_source();
+		in_dir(cmd);
+		if (rows[i].why)
+			expect_no_clone(NULL, ERR_CONFLICT, rows[i].why);
+		else
+			expect_clone(&r, NULL);
+		in_dir("rm -rf src dst");
+	}
+	/* The directories themselves. */
+	in_dir("mkdir src; ln -s elsewhere src/blocks");
+	expect_no_clone(NULL, ERR_CONFLICT, "'blocks' is a symbolic link");
+}
+
 /* A generation without its state would be taken for a whole one. */
 static void a_mount_below_is_refused(void **state)
 {
@@ -973,6 +1016,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(attributes_that_cannot_be_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_files_and_deep_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(targets_and_sources_are_checked, setup, teardown),
+		cmocka_unit_test_setup_teardown(links_of_a_data_dir, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mount_below_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(source_that_changes_is_a_conflict, setup, teardown),
 		cmocka_unit_test_setup_teardown(verification, setup, teardown),
