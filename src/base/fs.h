@@ -53,7 +53,8 @@ int fs_walk_at(int dirfd, const char *path, fs_visit_fn *before, fs_visit_fn *af
 
 /*
  * Give path and everything below it to uid:gid.  Links are not followed, other file systems
- * not entered.  What is owned right already is not touched.
+ * not entered.  What is owned right already is not touched, and neither is a file of root and that
+ * gid with more names than one that nobody may write to.
  */
 int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct err *e) NODISCARD;
 

@@ -193,7 +193,7 @@ static int plan(struct clone_run *run, struct err *e)
 		run->order[i] = i;
 		run->items[i].size = bytes;
 		run->data_bytes += bytes;
-		if (run->o->no_link || !clone_is_constant(files->v[i].name))
+		if (run->o->no_link || !clone_may_link(run, &files->v[i]))
 			run->must_copy += bytes;
 	}
 	qsort_r(run->order, files->n, sizeof(run->order[0]), by_size, run->items);

@@ -56,10 +56,20 @@ struct clone_progress {
 struct clone_options {
 	bool no_reflink, no_link;        /* make an independent copy: also undoes fragmentation */
 	unsigned threads;                /* files at a time; 0: as many as help, at most 8 */
+	bool protect_links;              /* see below */
 	bool verify;                     /* compare digests of source and target afterwards */
 	const volatile int *cancel;      /* not 0: end with ERR_INTERRUPTED; or NULL */
 	struct clone_progress *progress; /* or NULL */
 };
+
+/*
+ * A link has one owner and one mode wherever it has a name, and must not be one that a slot's
+ * nodeos can write to: the others, and the generation, have the same bytes.  nodeos opens retained
+ * files to read only (log_catalog.hpp, block_log.cpp: "rb"), and renames and removes their names.
+ * With protect_links a file that is linked out becomes root:SLOT_UID 0440 first, in the source too:
+ * the one exception to "nothing is set there".  It is done to a file of SLOT_UID or root with one
+ * name; any other is copied.
+ */
 
 struct clone_report {
 	uint64_t files, dirs, links;     /* made; links are symbolic ones */

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "data/slot.h"
 
 /* Large enough that the calls cost nothing, small enough to hear of a cancel soon. */
 #define RANGE_PIECE  (64UL << 20)
@@ -242,21 +243,55 @@ static int reflink(struct copy *c, const struct stat *st, struct err *e)
 	return 1;
 }
 
-static bool may_link(const struct clone_run *run, const struct scan_entry *f)
+#define PROTECTED_MODE 0440
+
+static bool is_protected(const struct stat *st)
 {
-	return !run->is_off[CLONE_LINK] && clone_is_constant(f->name) && !(f->st.st_mode & 07000);
+	return st->st_uid == 0 && st->st_gid == SLOT_UID && (st->st_mode & 07777) == PROTECTED_MODE;
+}
+
+static bool may_protect(const struct stat *st)
+{
+	return st->st_nlink == 1 && (st->st_uid == 0 || st->st_uid == SLOT_UID);
+}
+
+bool clone_may_link(const struct clone_run *run, const struct scan_entry *f)
+{
+	return clone_is_constant(f->name) && !(f->st.st_mode & 07000) &&
+	        (!run->o->protect_links || is_protected(&f->st) || may_protect(&f->st));
+}
+
+/* See clone.h.  0, 1 if it is not to be linked, -1. */
+static int protect(const struct copy *c, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(c->from, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", c->path);
+	if (is_protected(&st))
+		return 0;
+	if (!may_protect(&st))
+		return 1;
+	/* The owner first: he could take the mode back. */
+	if (fchown(c->from, 0, SLOT_UID) == 0 && fchmod(c->from, PROTECTED_MODE) == 0)
+		return 0;
+	return errno == EPERM ? 1 : err_sys(e, errno, "protect '%s'", c->path);
 }
 
 /*
  * The name was looked up once more, so that what was linked is compared with what was opened.
- * Nothing is ever set on it: it is the source's file too.  0, 1 if it cannot be done, -1.
+ * Nothing but protect() ever sets anything on it: it is the source's file too.  0, 1 if it cannot
+ * be done, -1.
  */
 static int hard_link(
         struct copy *c, const struct scan_entry *f, int from_dir, int to_dir, struct err *e)
 {
 	struct clone_run *run = c->h->run;
+	int rc = run->o->protect_links ? protect(c, e) : 0;
 	struct stat st;
 
+	if (rc != 0)
+		return rc;
 	if (linkat(from_dir, f->name, to_dir, f->name, 0) < 0) {
 		/* EPERM: fs.protected_hardlinks, or a file system without; EMLINK: this file. */
 		if (is_never(errno) || errno == EPERM)
@@ -323,7 +358,7 @@ static int make_content(struct copy *c, const struct scan_entry *f, int from_dir
 		if (rc <= 0)
 			return rc;
 	}
-	if (may_link(run, f)) {
+	if (!run->is_off[CLONE_LINK] && clone_may_link(run, f)) {
 		if (*to >= 0 && unlinkat(to_dir, f->name, 0) < 0)
 			return err_sys(e, errno, "remove '%s'", f->path);
 		if (*to >= 0)

@@ -41,6 +41,9 @@ struct clone_hand {
 /* Make file number i of the scan in the target, with all but its fsync. */
 int clone_file(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
 
+/* Whether it may become a hard link, as far as names and owners tell. */
+bool clone_may_link(const struct clone_run *run, const struct scan_entry *f);
+
 /* ERR_CONFLICT if the source of it is not as it was read. */
 int clone_check_source(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
 

@@ -578,6 +578,50 @@ static void linked_files_are_left_alone(void **state)
 	assert_int_equal(b.st_nlink, 2);
 }
 
+static void expect_owner(const char *path, uid_t uid, gid_t gid, mode_t mode, nlink_t links)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dfd, path, &st, 0), 0);
+	if (st.st_uid != uid || st.st_gid != gid || (st.st_mode & 07777) != mode ||
+	        st.st_nlink != links)
+		fail_msg("'%s': %u:%u %o, %u names", path, st.st_uid, st.st_gid, st.st_mode & 07777,
+		        (unsigned)st.st_nlink);
+}
+
+/* Of a slot: what a generation shares with it nobody but root can write to. */
+static void linked_files_are_protected(void **state)
+{
+	const struct clone_options o = { .protect_links = true };
+	struct clone_report r;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("not root, skipped\n");
+		return;
+	}
+	ficlone_errno = EOPNOTSUPP;
+	make_source();
+	in_dir("chown -R 7077:7077 src; cd src/blocks/retained; for i in 2 3 4; do "
+	       "cp -p blocks-1-10.log blocks-$i-$i.log; done; chown 1000 blocks-2-2.log; "
+	       "ln blocks-3-3.log ../../other; chown 0:0 blocks-4-4.log");
+	expect_clone(&r, &o);
+	assert_int_equal(r.by[CLONE_LINK].files, 3);
+	expect_owner("src/blocks/retained/blocks-1-10.log", 0, 7077, 0440, 2);
+	expect_owner("src/blocks/retained/blocks-1-10.index", 0, 7077, 0440, 2);
+	expect_owner("dst/blocks/retained/blocks-4-4.log", 0, 7077, 0440, 2);
+	/* Another's, and one with another name that nobody knows, are copied and left alone. */
+	expect_owner("src/blocks/retained/blocks-2-2.log", 1000, 7077, 0644, 1);
+	expect_owner("dst/blocks/retained/blocks-2-2.log", 1000, 7077, 0644, 1);
+	expect_owner("src/blocks/retained/blocks-3-3.log", 7077, 7077, 0644, 2);
+	expect_owner("dst/blocks/retained/blocks-3-3.log", 7077, 7077, 0644, 1);
+	expect_owner("src/blocks/blocks.log", 7077, 7077, 0644, 1);
+	/* The next clone links what is protected already. */
+	in_dir("mv src old; mv dst src");
+	expect_clone(&r, &o);
+	expect_owner("dst/blocks/retained/blocks-1-10.log", 0, 7077, 0440, 3);
+}
+
 static void shapes_of_files(void **state)
 {
 	static const struct {
@@ -1011,6 +1055,7 @@ int main(void)
 		cmocka_unit_test(constant_names),
 		cmocka_unit_test_setup_teardown(each_way_makes_the_same_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(linked_files_are_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(linked_files_are_protected, setup, teardown),
 		cmocka_unit_test_setup_teardown(shapes_of_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(modes_and_attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes_that_cannot_be_set, setup, teardown),
