@@ -178,8 +178,20 @@ static int by_size(const void *a, const void *b, void *arg)
 	return sx != sy ? (sx < sy) - (sx > sy) : (x > y) - (x < y);
 }
 
+/* Blocks may be shared between two devices (subvolumes), names never. */
+static int is_one_fs(const struct clone_run *run, bool *ret, struct err *e)
+{
+	struct stat to;
+
+	if (fstat(run->to, &to) < 0)
+		return err_sys(e, errno, "stat the target");
+	*ret = to.st_dev == run->scan.dirs.v[0].st.st_dev;
+	return 0;
+}
+
 static int plan(struct clone_run *run, struct err *e)
 {
+	bool has_links = false;
 	const struct scan_list *files = &run->scan.files;
 	struct clone_progress *p = run->o->progress;
 
@@ -187,13 +199,15 @@ static int plan(struct clone_run *run, struct err *e)
 	run->order = calloc(files->n + 1, sizeof(run->order[0]));
 	if (!run->items || !run->order)
 		return err_nomem(e);
+	if (!run->o->no_link && is_one_fs(run, &has_links, e) < 0)
+		return -1;
 	for (size_t i = 0; i < files->n; i++) {
 		uint64_t bytes = scan_data_bytes(&files->v[i].st);
 
 		run->order[i] = i;
 		run->items[i].size = bytes;
 		run->data_bytes += bytes;
-		if (run->o->no_link || !clone_may_link(run, &files->v[i]))
+		if (!has_links || !clone_may_link(run, &files->v[i]))
 			run->must_copy += bytes;
 	}
 	qsort_r(run->order, files->n, sizeof(run->order[0]), by_size, run->items);
@@ -202,7 +216,7 @@ static int plan(struct clone_run *run, struct err *e)
 		run->is_off[CLONE_REFLINK] = run->is_off[CLONE_RANGE] = true;
 		(void)snprintf(run->why, sizeof(run->why), "an independent copy was asked for");
 	}
-	run->is_off[CLONE_LINK] = run->o->no_link;
+	run->is_off[CLONE_LINK] = !has_links;
 	if (p) {
 		atomic_fetch_add(&p->files_total, files->n);
 		atomic_fetch_add(&p->bytes_total, run->data_bytes);

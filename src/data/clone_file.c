@@ -37,19 +37,29 @@ static void say_why(struct clone_run *run, const char *path, int errnum)
 	(void)pthread_mutex_unlock(&run->lock);
 }
 
+static uint64_t left_of(uint64_t all, uint64_t part)
+{
+	return part < all ? all - part : 0;
+}
+
 /*
  * A copy that cannot fit would fill the pool, and then every nodeos on it stops.  Not asked before
- * files that share their blocks.
+ * files that share their blocks; once more when it turns out that there are no links, because then
+ * split logs, which may be most of it, take room too.
  */
 static int check_room(struct clone_run *run, uint64_t file, struct err *e)
 {
 	char need[NUM_TEXT_MAX], have[NUM_TEXT_MAX];
-	uint64_t wanted = run->must_copy, room;
+	bool has_links = !run->is_off[CLONE_LINK];
+	uint64_t done = run->done, linked = run->linked, wanted, room;
 	struct statvfs vfs;
 
+	/* What is written already is gone from what is free. */
+	wanted = has_links ? left_of(run->must_copy, left_of(done, linked))
+	                   : left_of(run->data_bytes, done);
 	if (!run->is_off[CLONE_REFLINK])
 		wanted = file; /* the others share theirs */
-	else if (atomic_exchange(&run->is_room_checked, true))
+	else if (atomic_exchange(&run->is_room_checked[has_links], true))
 		return 0;
 	if (fstatvfs(run->to, &vfs) < 0)
 		return err_sys(e, errno, "ask for the free space of the target");
@@ -89,6 +99,7 @@ static void did(struct copy *c, uint64_t n)
 	struct clone_progress *p = c->h->run->o->progress;
 
 	c->item->bytes += n;
+	atomic_fetch_add(&c->h->run->done, n);
 	if (p)
 		atomic_fetch_add(&p->bytes_done, n);
 }
@@ -305,6 +316,7 @@ static int hard_link(
 	if (st.st_ino != f->st.st_ino || st.st_dev != f->st.st_dev)
 		return scan_changed(c->path, e);
 	c->item->how = CLONE_LINK;
+	atomic_fetch_add(&run->linked, scan_data_bytes(&f->st));
 	did(c, scan_data_bytes(&f->st));
 	return 0;
 }

@@ -25,7 +25,8 @@ struct clone_run {
 	uint64_t data_bytes;      /* of all files */
 	uint64_t must_copy;       /* of those that cannot be links either */
 	_Atomic bool is_off[CLONE_HOW_COUNT];
-	_Atomic bool is_room_checked;
+	_Atomic bool is_room_checked[2]; /* without links, with links */
+	_Atomic uint64_t done, linked;   /* bytes that are shared or copied; of them by links */
 	pthread_mutex_t lock;
 	int64_t synced_ns;
 	char why[160]; /* under the lock while threads run */

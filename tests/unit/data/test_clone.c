@@ -948,6 +948,29 @@ static void no_room(void **state)
 	expect_clone(&r, NULL);
 }
 
+/* Split logs may be most of a data-dir, and take room where they cannot be linked. */
+static void no_room_for_what_cannot_be_linked(void **state)
+{
+	static const int errnums[] = { EXDEV, EPERM };
+	struct clone_report r;
+
+	(void)state;
+	make_source();
+	put("src/blocks/retained/blocks-11-20.log", 30000000, 0, 30000000);
+	ficlone_errno = EOPNOTSUPP;
+	room = 10000000;
+	expect_clone(&r, NULL);
+	in_dir("rm -r dst");
+	for (size_t i = 0; i < ARRAY_LEN(errnums); i++) {
+		link_errno = errnums[i];
+		expect_no_clone(NULL, ERR_SYSTEM, "a copy needs 2");
+	}
+	/* What is copied already is not needed once more. */
+	put("src/snapshots/large", 40000000, 0, 40000000);
+	room = 45000000;
+	expect_clone(&r, NULL);
+}
+
 /* --- every call fails once ---------------------------------------------------------------- */
 
 static void each_call(unsigned threads, bool independent, bool by_cancel)
@@ -1066,6 +1089,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(source_that_changes_is_a_conflict, setup, teardown),
 		cmocka_unit_test_setup_teardown(verification, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room_for_what_cannot_be_linked, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_failing_call_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        each_failing_call_of_a_copy_leaves_nothing, setup, teardown),
