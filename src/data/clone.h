@@ -87,9 +87,9 @@ struct clone_report {
  * Clone the directory `from` of from_dirfd as `to` in to_dirfd.  Either may be a path, whose last
  * component must be no symbolic link; the others are the caller's to trust.  ERR_NOT_FOUND: no such
  * source; ERR_CONFLICT: the target exists, or the source changed; ERR_USAGE: more than
- * TREE_FILES_MAX entries, 64 directories deep, or a path that is not UTF-8; ERR_SYSTEM with ENOSPC:
- * says how much is needed; ERR_UNHEALTHY: the digests differ; ERR_INTERRUPTED.  o may be NULL.
- * *ret is set on success only.
+ * TREE_FILES_MAX entries, 24 directories deep, or a path of more than 1024 bytes or that is not
+ * UTF-8; ERR_SYSTEM with ENOSPC: says how much is needed; ERR_UNHEALTHY: the digests differ;
+ * ERR_INTERRUPTED.  o may be NULL. *ret is set on success only.
  */
 int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,
         const struct clone_options *o, struct clone_report *ret, struct err *e) NODISCARD;

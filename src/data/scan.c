@@ -36,6 +36,9 @@ static long add(struct scan *s, struct scan_list *list, char *path, size_t dir,
 
 	if (s->dirs.n + s->files.n + s->links.n >= TREE_FILES_MAX)
 		return err_set(e, ERR_USAGE, "more than %d files and directories", TREE_FILES_MAX);
+	if (strlen(path) > SCAN_PATH_MAX)
+		return err_set(e, ERR_USAGE, "the path '%.80s...' has more than %d bytes", path,
+		        SCAN_PATH_MAX);
 	if (!str_is_utf8(path))
 		return err_set(e, ERR_USAGE, "the path '%s' is not UTF-8", path);
 	if (list->n == list->cap) {
