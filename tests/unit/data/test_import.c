@@ -268,6 +268,7 @@ static void in_use(void **state)
 
 	(void)state;
 	put_data_dir("s/1/data");
+	put(top, "s/1/run.json", "{}");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct import_options o = options();
 		struct manifest m;
@@ -285,8 +286,17 @@ static void in_use(void **state)
 	{
 		AUTO(manifest) struct manifest m = MANIFEST_INIT;
 		struct import_options o = options();
+		pid_t pid;
+		int fd;
 
 		ok(data_import(&m, &pool, at("s/1/data"), &o, &e));
+		/* A slot that was never run. */
+		put_data_dir("pool/services/s/1/data");
+		pid = use("pool/services/s/1/lock", SLOT, &fd);
+		fails(data_import(&m, &pool, at("pool/services/s/1/data"), &o, &e), ERR_CONFLICT);
+		close(fd);
+		(void)waitpid(pid, NULL, 0);
+		assert_non_null(strstr(e.msg, "its slot is locked"));
 	}
 }
 
