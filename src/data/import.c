@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -118,6 +120,32 @@ static int bring_file(struct generation_work *w, int from_fd, const char *path, 
 	return sync_dir(dir, e) < 0 || sync_dir(data, e) < 0 ? -1 : 0;
 }
 
+/*
+ * Whether blocks can be shared with the pool.  Two subvolumes of a Btrfs have two device numbers;
+ * two Btrfs have them too, and then clone_tree() finds that it has to copy.
+ */
+static bool is_shareable(const struct pool *p, int from_fd)
+{
+	struct stat a, b;
+	struct statfs fa, fb;
+
+	if (p->method != POOL_REFLINK || fstat(p->fd, &a) < 0 || fstat(from_fd, &b) < 0)
+		return false;
+	return a.st_dev == b.st_dev ||
+	        (fstatfs(p->fd, &fa) == 0 && fstatfs(from_fd, &fb) == 0 &&
+	                fa.f_type == BTRFS_SUPER_MAGIC && fb.f_type == BTRFS_SUPER_MAGIC);
+}
+
+static int check_room(
+        const struct pool *p, int from_fd, const struct clone_options *o, struct err *e)
+{
+	AUTO(tree) struct tree t = TREE_INIT;
+
+	if ((o->no_reflink || !is_shareable(p, from_fd)) && tree_read(&t, from_fd, e) < 0)
+		return -1;
+	return pool_check_room(p, t.data_bytes, POOL_STOP_PERCENT, e);
+}
+
 static int bring_dir(struct generation_work *w, int from_fd, struct manifest *m,
         const struct clone_options *o, struct err *e)
 {
@@ -170,7 +198,7 @@ static int make(struct manifest *m, const struct pool *p, int from_fd, bool is_d
 {
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 
-	if (generation_begin(&w, p, e) < 0)
+	if ((is_dir && check_room(p, from_fd, &o->clone, e) < 0) || generation_begin(&w, p, e) < 0)
 		return -1;
 	if ((is_dir ? bring_dir(&w, from_fd, m, &o->clone, e)
 	            : bring_file(&w, from_fd, path, m, &o->clone, e)) < 0)

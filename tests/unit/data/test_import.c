@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -21,6 +22,24 @@ static struct err e;
 static struct buf snapshot, packed;
 static int top = -1; /* fixture_dir */
 static char path_[256];
+
+/* Bytes that are free of a file system of a million; 0: as it is. */
+static uint64_t room;
+
+int __real_fstatvfs64(int fd, struct statvfs64 *v);
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v);
+
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v)
+{
+	int rc = __real_fstatvfs64(fd, v);
+
+	if (rc == 0 && room) {
+		v->f_frsize = v->f_bsize = 1;
+		v->f_blocks = 1000000;
+		v->f_bfree = v->f_bavail = room;
+	}
+	return rc;
+}
 
 static void put_bytes(const char *path, const void *p, size_t n)
 {
@@ -64,6 +83,7 @@ static void put_data_dir(const char *dir)
 static int setup(void **state)
 {
 	trip_set(0, 0);
+	room = 0;
 	if (fixture_setup(state) < 0)
 		return -1;
 	top = open(fixture_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -467,6 +487,26 @@ static void zeroes_become_holes(void **state)
 	assert_true(st.st_blocks * 512 < 1 << 20);
 }
 
+/* A disk that is filled here would stop the nodes of all slots. */
+static void a_reserve_is_kept(void **state)
+{
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+	struct import_options o = options();
+
+	(void)state;
+	put_data_dir("d");
+	put_bytes("x.bin", snapshot.data, snapshot.len);
+	/* The state has 8192 bytes. */
+	room = 120000 + 8000;
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.msg, "must be left"));
+	o.clone.no_reflink = true;
+	fails(data_import(&m, &pool, at("x.bin"), &o, &e), ERR_CONFLICT);
+	nothing_was_made("no room");
+	room = 120000 + 200000;
+	ok(data_import(&m, &pool, at("d"), &o, &e));
+}
+
 static void paths(void **state)
 {
 	struct import_options o = options();
@@ -646,6 +686,7 @@ int main(void)
 		TEST(files),
 		TEST(bad_files),
 		TEST(zeroes_become_holes),
+		TEST(a_reserve_is_kept),
 		TEST(paths),
 		TEST(cancelled),
 		TEST(every_call_fails),
