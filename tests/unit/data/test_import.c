@@ -525,9 +525,23 @@ static void paths(void **state)
 	assert_int_equal(symlinkat(at("secret.bin"), pool.fd, "services/s/1/data/l.bin"), 0);
 	assert_int_equal(symlinkat(fixture_dir, pool.fd, "services/s/1/data/snapshots"), 0);
 	snprintf(inside, sizeof(inside), "%s/services/s/1/data/l.bin", pool.path);
-	fails(data_import(&m, &pool, inside, &o, &e), ERR_SYSTEM);
+	fails(data_import(&m, &pool, inside, &o, &e), ERR_USAGE);
 	snprintf(inside, sizeof(inside), "%s//services/s/1/data/snapshots/secret.bin", pool.path);
-	fails(data_import(&m, &pool, inside, &o, &e), ERR_SYSTEM);
+	fails(data_import(&m, &pool, inside, &o, &e), ERR_USAGE);
+	/* By whatever name the pool is reached. */
+	assert_int_equal(symlinkat("pool/services/s", top, "mine"), 0);
+	fails(data_import(&m, &pool, at("mine/1/data/l.bin"), &o, &e), ERR_USAGE);
+	fails(data_import(&m, &pool, at("./pool/../mine/1/data/snapshots/secret.bin"), &o, &e),
+	        ERR_USAGE);
+	fails(data_import(&m, &pool, at("mine/1/../1/data/x"), &o, &e), ERR_USAGE);
+	/* And his links are not followed where there is no pool either. */
+	if (geteuid() == 0) {
+		assert_int_equal(symlinkat("secret.bin", top, "his.bin"), 0);
+		assert_int_equal(fchownat(top, "his.bin", SLOT_UID, 0, AT_SYMLINK_NOFOLLOW), 0);
+		fails(data_import(&m, &pool, at("his.bin"), &o, &e), ERR_USAGE);
+	}
+	assert_int_equal(symlinkat("loop.bin", top, "loop.bin"), 0);
+	fails(data_import(&m, &pool, at("loop.bin"), &o, &e), ERR_SYSTEM);
 	nothing_was_made("paths");
 	/* His own paths are the operator's. */
 	assert_int_equal(symlinkat("secret.bin", top, "link.bin"), 0);
@@ -539,9 +553,10 @@ static void paths(void **state)
 	put_bytes("pool/services/s/1/data/in.bin", snapshot.data, snapshot.len);
 	snprintf(inside, sizeof(inside), "%s/services/s/1/data/in.bin", pool.path);
 	{
-		AUTO(manifest) struct manifest mine = MANIFEST_INIT;
+		AUTO(manifest) struct manifest mine = MANIFEST_INIT, again = MANIFEST_INIT;
 
 		ok(data_import(&mine, &pool, inside, &o, &e));
+		ok(data_import(&again, &pool, at("mine/1/data/in.bin"), &o, &e));
 	}
 }
 
