@@ -75,10 +75,12 @@ static int open_source(struct source *s, const char *path, bool any, struct err 
 	int in_pool;
 
 	s->fd = import_open(path, O_RDONLY | O_DIRECTORY, e);
+	if (s->fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
+		return err_set(e, ERR_NOT_FOUND, "'%s' is not there", path);
+	}
 	if (s->fd < 0)
-		return e->kind == ERR_NOT_FOUND
-		        ? err_set(e, ERR_NOT_FOUND, "'%s' is not there", path)
-		        : -1;
+		return -1;
 	in_pool = import_hold_pool(&s->hold, s->fd, path, e);
 	if (in_pool < 0 || import_busy(&s->lock, s->fd, path, e) < 0 ||
 	        check_source(s->fd, path, any, e) < 0)

@@ -308,6 +308,8 @@ static void targets_that_cannot_be(void **state)
 	};
 
 	(void)state;
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
 	make_source(0);
 	assert_int_equal(mkdirat(base_fd, "there", 0755), 0);
 	assert_int_equal(symlinkat("nowhere", base_fd, "link"), 0);
