@@ -96,7 +96,7 @@ static int read_sub(struct reader *r, int dirfd, const char *name, const struct 
 /* A copy would lack it, and would be taken for a whole one: blocks without a state are clean. */
 static int other_fs(const char *path, struct err *e)
 {
-	err_set(e, ERR_CONFLICT, "'%s' is another file system (a mount or a subvolume)", path);
+	err_set(e, ERR_CONFLICT, "'%s' is another file system: a mount or a subvolume", path);
 	return err_hint(e,
 	        "a data-dir is one directory of one file system: unmount it and move "
 	        "what is in it to that place");
