@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/strvec.h"
 #include "data/record.h"
+#include "nodeos/blocklog.h"
 #include "nodeos/config.h"
 #include "nodeos/genesis.h"
 #include "nodeos/options.h"
@@ -70,10 +71,21 @@ static int check_verdict(struct supervisor *s, struct err *e)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
 	err_hint(e,
-	        "move '%s/data' away to sync afresh, or put a sound copy there, then "
-	        "'nodeswarm resume'",
+	        "'nodeswarm data restore' puts a generation there; or move '%s/data' away to begin "
+	        "afresh, and then 'nodeswarm resume'",
 	        s->slot.path);
 	return final(s);
+}
+
+static int mend_blocks(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = fs_open_dir_at(s->slot.fd, "data", false, 0, e);
+	int rc = fd < 0 ? -1 : nodeos_blocklog_mend_at(fd, s->render.retained_dir, e);
+
+	if (rc > 0)
+		log_warn("an empty blocks.log was removed, which nodeos would not go on with",
+		        "split_logs=\"%s\"", s->render.retained_dir);
+	return rc < 0 ? -1 : 0;
 }
 
 /* Sets s->chain_id; writes the copy that nodeos is given.  1: there is no genesis file. */
@@ -242,7 +254,8 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	}
 	if (open_data_dir(s, e) < 0)
 		return -1;
-	return check_verdict(s, e);
+	rc = check_verdict(s, e);
+	return rc == 0 ? mend_blocks(s, e) : rc;
 }
 
 int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
