@@ -256,11 +256,22 @@ void slot_work_release(struct supervisor *s)
 	json_decref(TAKE(w->clone));
 }
 
+enum pool_method slot_work_method(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+	char why[160];
+
+	if (!w->is_probed)
+		w->method = pool_probe_method(s->pool.fd, why, sizeof(why));
+	w->is_probed = true;
+	return w->method;
+}
+
 /* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
  * filled here stops the other slots. */
-int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e)
+int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e)
 {
-	uint64_t needed = s->pool.method == POOL_REFLINK ? 0 : bytes, reserve;
+	uint64_t needed = slot_work_method(s) == POOL_REFLINK ? 0 : bytes, reserve;
 	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
 	struct pool_space space;
 

@@ -25,6 +25,7 @@
 #include "base/json.h"
 #include "data/clone.h"
 #include "data/generation.h"
+#include "data/pool.h"
 #include "data/restore.h"
 
 #define SLOT_WORK_CALLS_MAX 8
@@ -63,8 +64,7 @@ struct slot_work {
 	struct restore_job *restore;
 	struct control_call *calls[SLOT_WORK_CALLS_MAX];
 	struct clone_progress progress;
-	bool is_probed; /* the pool's method was tried for this work; what follows is the thread's
-	                 */
+	bool is_probed; /* the pool's method was tried; both are the thread's */
 	enum pool_method method;
 	char generation[GENERATION_NAME_SIZE];
 	char quarantined[256];      /* where a restore has put the old data-dir; "" */
@@ -117,9 +117,13 @@ typedef void slot_work_done_fn(struct supervisor *s, int rc, const struct err *w
 int slot_work_run(struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done,
         struct err *e) NODISCARD;
 
+/* How the pool copies, tried once a work: what pool.json says was so when the pool was made.  In a
+ * thread. */
+enum pool_method slot_work_method(struct supervisor *s);
+
 /* Whether a copy of so many bytes leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  For
  * a pool that shares blocks a copy takes nothing.  In a thread. */
-int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
+int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
 
 /* The data-dir is given back: start nodeos, unless it is not to run. */
 void slot_work_give_back(struct supervisor *s);

@@ -655,6 +655,8 @@ full_disk()
 	local POOL=$IT_DIR/small rc=0
 	local GENERATIONS=$POOL/generations
 	mkdir "$POOL" && mount -t tmpfs -o size=200m,mode=755 none "$POOL" && nodeswarm pool init "$POOL" || return
+	# It may have been moved here from a file system that could.
+	sed -i 's/"copy"/"reflink"/' "$POOL/pool.json" && grep -q reflink "$POOL/pool.json" || rc=1
 	supervise 4 || return
 	wait_for 20 ready 4 || rc=1
 	head -c 100m /dev/zero >"$POOL/services/t_s/4/data/ballast"
