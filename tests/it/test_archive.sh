@@ -403,6 +403,15 @@ never()
 }
 check 'not with restore=never' never
 
+prepared()
+{
+	rm -rf "$POOL/services/t_s/3/data"
+	nodeswarm --pool "$POOL" --stack t data prepare s --slots 3 || return
+	supervise 3 --restore never && P3=$PID
+	wait_for 20 ready 3 && expect "^$(current) null\$" state 3 '"\(.generation) \(.work)"' && stop "$P3" 0
+}
+check 'a slot that was prepared says of which generation it is' prepared
+
 # kill -9 while it is restored
 killed_restore()
 {
