@@ -220,6 +220,14 @@ static int open_data_dir(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+/* Whatever the data-dir was, nodeos begins anew in it. */
+static void forget_generation(struct supervisor *s)
+{
+	*s->record.generation = '\0';
+	if (unlinkat(s->slot.fd, SLOT_GENERATION, 0) < 0 && errno != ENOENT)
+		log_warn("'" SLOT_GENERATION "' not removed", "why=\"%s\"", strerror(errno));
+}
+
 int supervisor_prepare(struct supervisor *s, struct err *e)
 {
 	AUTO(close_fd) int config_fd = -1;
@@ -245,7 +253,7 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? -1 : final(s);
 	if (strcmp(s->record.verdict, "empty") == 0 && !*s->snapshot)
-		*s->record.generation = '\0';
+		forget_generation(s);
 	if (strcmp(s->record.verdict, "empty") == 0 && !has_genesis && !*s->snapshot) {
 		err_set(e, ERR_NOT_FOUND, "the data-dir is empty and there is no genesis '%s'",
 		        s->cfg->genesis_path);
