@@ -339,10 +339,15 @@ static int make_from_snapshot(const struct slot *s, const struct generation_hold
 static int make_new(const struct slot *s, const struct generation_hold *from, uid_t uid, gid_t gid,
         const struct clone_options *o, struct clone_report *ret, struct err *e)
 {
+	struct clone_options mine = o ? *o : (struct clone_options){ 0 };
+
+	/* A link is readable for that group alone. */
+	mine.protect_links = gid == SLOT_UID;
+	mine.no_link |= !mine.protect_links;
 	if (from->m.kind == GENERATION_SNAPSHOT) {
-		if (make_from_snapshot(s, from, o, ret, e) < 0)
+		if (make_from_snapshot(s, from, &mine, ret, e) < 0)
 			return -1;
-	} else if (clone_tree(from->fd, DATA_DIR, s->fd, DATA_NEW, o, ret, e) < 0) {
+	} else if (clone_tree(from->fd, DATA_DIR, s->fd, DATA_NEW, &mine, ret, e) < 0) {
 		return -1;
 	}
 	if (take_over_private(s, e) < 0)

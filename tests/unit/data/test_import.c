@@ -215,6 +215,13 @@ static void not_clean(void **state)
 	fails(data_import(&m, &pool, at("empty"), &o, &e), ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "empty"));
 	nothing_was_made("not clean");
+	/* It would be replayed in each slot that got it. */
+	put_data_dir("d");
+	assert_int_equal(unlinkat(top, "d/state/shared_memory.bin", 0), 0);
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "blocks and no state"));
+	assert_non_null(strstr(e.hint, "start its nodeos once"));
+	nothing_was_made("no state");
 	/* Clean by its first bytes, but its log is cut. */
 	put_data_dir("d");
 	assert_int_equal(truncate(at("d/blocks/blocks.log"), 2600), 0);
@@ -278,6 +285,7 @@ static void in_use(void **state)
 
 	(void)state;
 	put_data_dir("s/1/data");
+	put(top, "s/1/run.json", "{}");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct import_options o = options();
 		struct manifest m;
@@ -295,8 +303,17 @@ static void in_use(void **state)
 	{
 		AUTO(manifest) struct manifest m = MANIFEST_INIT;
 		struct import_options o = options();
+		pid_t pid;
+		int fd;
 
 		ok(data_import(&m, &pool, at("s/1/data"), &o, &e));
+		/* A slot that was never run. */
+		put_data_dir("pool/services/s/1/data");
+		pid = use("pool/services/s/1/lock", SLOT, &fd);
+		fails(data_import(&m, &pool, at("pool/services/s/1/data"), &o, &e), ERR_CONFLICT);
+		close(fd);
+		(void)waitpid(pid, NULL, 0);
+		assert_non_null(strstr(e.msg, "its slot is locked"));
 	}
 }
 
