@@ -188,6 +188,9 @@ struct retention {
 	int64_t age_ns;
 	uint64_t bytes; /* of data, added up newest first; sharing is not taken into account */
 	uint64_t min;
+	/* Not NULL: only generations that were archived (origin "archive") of this source are
+	 * removed, and only they count.  Borrowed; not set by retention_parse(). */
+	const char *source;
 };
 
 /* "count=3,age=7d,bytes=500G,min=2", in any order; "" is no limit at all.  ERR_USAGE. */
