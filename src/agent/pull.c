@@ -234,7 +234,7 @@ static json_t *fetch(struct pull *p, struct err *e)
 	AUTO(manifest) struct manifest ours = MANIFEST_INIT;
 	json_t *j;
 
-	if (incoming_begin(&p->in, p->c->pool, &p->m, p->address, e) < 0)
+	if (incoming_begin_until(&p->in, p->c->pool, &p->m, p->address, p->c->cancel, e) < 0)
 		return NULL;
 	if (check_space(p, e) < 0)
 		return NULL;

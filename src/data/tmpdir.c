@@ -149,6 +149,17 @@ void tmpdir_collect(struct tmpdir_dead *ret, int dirfd)
 			(void)close(ret->v[--ret->n].fd);
 }
 
+int tmpdir_dead_add(struct tmpdir_dead *d, int dirfd, const char *name, int fd, struct err *e)
+{
+	if (d->n == ARRAY_LEN(d->v))
+		return err_set(e, ERR_CONFLICT, "too much is to be deleted already");
+	if (tmpdir_bury(dirfd, name, d->v[d->n].name, e) < 0)
+		return -1;
+	d->dirfd = dirfd;
+	d->v[d->n++].fd = fd;
+	return 0;
+}
+
 size_t tmpdir_sweep_files(int dirfd, const char *prefix)
 {
 	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

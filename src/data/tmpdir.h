@@ -65,6 +65,11 @@ struct tmpdir_dead {
 /* Under the lock: flock what the dead have left.  What cannot be opened is left alone. */
 void tmpdir_collect(struct tmpdir_dead *ret, int dirfd);
 
+/* Under the lock: tmpdir_bury(), and have it deleted with them.  fd is theirs on success; on
+ * failure it is the caller's still.  ERR_CONFLICT: too many already. */
+int tmpdir_dead_add(
+        struct tmpdir_dead *d, int dirfd, const char *name, int fd, struct err *e) NODISCARD;
+
 /* Under the lock: unlink the files whose names begin so: what fs_write_at() has left in a process
  * that was killed.  Returns how many other names there are, not counting ".tmp-" ones. */
 size_t tmpdir_sweep_files(int dirfd, const char *prefix);
