@@ -163,7 +163,7 @@ static int look_here(const struct pull *p, json_t **ret, struct err *e)
 	}
 	if (!same)
 		return 0;
-	if (!same->is_current && generation_promote(p->c->pool, same->m.name, e) < 0)
+	if (!same->is_current && generation_promote(p->c->pool, same->m.name, false, e) < 0)
 		return -1;
 	/* A kill between commit and the removal of its notes. */
 	incoming_discard(p->c->pool, p->m.name);
@@ -234,7 +234,7 @@ static json_t *fetch(struct pull *p, struct err *e)
 	AUTO(manifest) struct manifest ours = MANIFEST_INIT;
 	json_t *j;
 
-	if (incoming_begin(&p->in, p->c->pool, &p->m, p->address, e) < 0)
+	if (incoming_begin_until(&p->in, p->c->pool, &p->m, p->address, p->c->cancel, e) < 0)
 		return NULL;
 	if (check_space(p, e) < 0)
 		return NULL;
