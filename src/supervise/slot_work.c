@@ -1,5 +1,6 @@
 #include "supervise/slot_work.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char 
 {
 	struct slot_work *w = &s->work;
 
+	assert(!is_under_way(w) && !w->thread);
 	json_decref(w->clone);
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
