@@ -219,15 +219,19 @@ static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
 
 static void on_held(struct supervisor *s, int rc, const struct err *why)
 {
+	struct err e = ERR_INIT;
+
 	if (rc < 0) {
-		slot_work_end(s, why);
+		slot_work_not_taken(s, why);
 		return;
 	}
 	set_generation(s);
 	if (supervisor_nodeos_alive(s))
 		supervisor_stop_nodeos(s);
-	else
+	else if (slot_work_may_take(s, &e))
 		restore_clone(s);
+	else
+		slot_work_not_taken(s, &e);
 }
 
 int restore_begin(struct supervisor *s, const char *id, const char *generation, struct err *e)

@@ -15,7 +15,7 @@ hold_list()
 
 release_list()
 {
-	exec {LIST}<&-
+	flock --unlock "$LIST" && exec {LIST}<&-
 }
 
 quiesce()
@@ -33,7 +33,7 @@ archive_held()
 {
 	order "$1" archive "$2" >"$IT_DIR/order.$2" &
 	ORDER=$!
-	catch_stage "$1" digesting && hold_list
+	catch_stage "$1" cloning && hold_list && catch_stage "$1" digesting
 }
 
 config 1 "${PRODUCER[@]}"
@@ -72,6 +72,76 @@ resumed_digesting()
 	return $rc
 }
 check 'resume while digests are taken starts with what there is' resumed_digesting
+
+# --- resume during the first step -----------------------------------------------------------------
+
+# A generation that is locked against reading, as one that is being removed.
+hold_generation()
+{
+	exec {GENERATION}<"$GENERATIONS/$(current)" && flock "$GENERATION"
+}
+
+release_generation()
+{
+	flock --unlock "$GENERATION" && exec {GENERATION}<&-
+}
+
+# resumed_first KIND STATE HOLD RELEASE [FAIL]: nodeos stays down until the work has given it back
+resumed_first()
+{
+	local rc=0 m
+	m=$GENERATIONS/$(current)/manifest.json
+	wait_for 20 ready 2 || return
+	quiesce 2 >/dev/null
+	"$3"
+	order 2 "$1" "c$RANDOM" >"$IT_DIR/order" &
+	ORDER=$!
+	catch_stage 2 stopping || rc=1
+	resume 2 >/dev/null
+	sleep 1
+	expect "^$2 0\$" state 2 '"\(.state) \(.nodeos_pid)"' || rc=1
+	[ -z "${5-}" ] || mv "$m" "$IT_DIR/manifest.away"
+	"$4"
+	wait $ORDER
+	cat "$IT_DIR/order"
+	if [ -z "${5-}" ]; then
+		jq -e '.work.stage == "done"' "$IT_DIR/order" || rc=1
+	else
+		jq -e .error "$IT_DIR/order" || rc=1
+		mv "$IT_DIR/manifest.away" "$m"
+	fi
+	wait_for 20 ready 2 || rc=1
+	return $rc
+}
+check 'resume during the first step of an archive waits' resumed_first archive archiving hold_list release_list
+check 'and of a restore' resumed_first restore restoring hold_generation release_generation
+check 'and starts nodeos when that fails' resumed_first restore restoring hold_generation release_generation fail
+
+# --- the lame duck --------------------------------------------------------------------------------
+
+lame_duck()
+{
+	local rc=0
+	stop "$P2" 0 || return
+	LAME=6s supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	hold_list
+	order 2 archive d1 >"$IT_DIR/order" &
+	ORDER=$!
+	catch_stage 2 stopping || rc=1
+	quiesce 2 >/dev/null &
+	wait_for 5 state_is 2 lame-duck || rc=1
+	release_list
+	sleep 1
+	expect '^lame-duck$' state 2 .state || rc=1
+	wait $! $ORDER
+	jq -e '.work.stage == "done"' "$IT_DIR/order" || rc=1
+	resume 2 >/dev/null
+	wait_for 20 ready 2 || rc=1
+	LAME=0s
+	return $rc
+}
+check 'a work that comes to it does not cut the lame duck short' lame_duck
 
 check 'the reader ends clean' stop "$P2" 0
 check 'the producer ends clean' stop "$P1" 0
