@@ -80,6 +80,12 @@ static void fail(struct supervisor *s, const struct err *why)
 	slot_work_end(s, why);
 }
 
+static void fail_before_it(struct supervisor *s, const struct err *why)
+{
+	archivist_note(s, NULL, why);
+	slot_work_not_taken(s, why);
+}
+
 /* --- prepare -------------------------------------------------------------------------------- */
 
 /* What promoting would refuse in the end is refused before anything is stopped. */
@@ -114,25 +120,24 @@ static int prepare(void *arg, const volatile int *cancel, struct err *e)
 
 static void on_prepared(struct supervisor *s, int rc, const struct err *why)
 {
-	enum slot_state state = s->record.state;
 	struct err e = ERR_INIT;
 
 	if (rc < 0) {
-		fail(s, why);
+		fail_before_it(s, why);
 		return;
 	}
 	if (supervisor_nodeos_alive(s)) {
 		supervisor_stop_nodeos(s);
 		return;
 	}
-	if ((state == SLOT_QUIESCED || state == SLOT_HELD || state == SLOT_BACKOFF) &&
-	        strcmp(s->record.verdict, "clean") == 0) {
+	if (slot_work_may_take(s, &e) && strcmp(s->record.verdict, "clean") == 0) {
 		archive_clone(s);
 		return;
 	}
-	err_set(&e, ERR_CONFLICT, "the slot is %s and its data-dir %s", slot_state_name(state),
-	        s->record.verdict);
-	fail(s, &e);
+	if (e.kind == ERR_NONE)
+		err_set(&e, ERR_CONFLICT, "the data-dir is %s: %s", s->record.verdict,
+		        s->record.verdict_why);
+	fail_before_it(s, &e);
 }
 
 /* --- clone ---------------------------------------------------------------------------------- */

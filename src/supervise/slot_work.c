@@ -1,5 +1,6 @@
 #include "supervise/slot_work.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,13 @@ bool slot_work_is_active(const struct supervisor *s)
 
 bool slot_work_has_data(const struct supervisor *s)
 {
-	return s->look || (is_under_way(&s->work) && s->work.stage == SLOT_WORK_CLONING);
+	const struct slot_work *w = &s->work;
+
+	if (s->look || (is_under_way(w) && w->stage == SLOT_WORK_CLONING))
+		return true;
+	/* It is about to be copied or replaced, as soon as the first step is done. */
+	return is_under_way(w) && w->stage == SLOT_WORK_STOPPING && w->thread &&
+	        !supervisor_nodeos_alive(s);
 }
 
 /* --- callers ------------------------------------------------------------------------------- */
@@ -162,6 +169,7 @@ void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char 
 	struct slot_work *w = &s->work;
 
 	(void)slot_unshare_cancel(s);
+	assert(!is_under_way(w) && !w->thread);
 	json_decref(w->clone);
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
@@ -350,6 +358,28 @@ bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
 	else
 		restore_clone(s);
 	return true;
+}
+
+bool slot_work_may_take(const struct supervisor *s, struct err *e)
+{
+	enum slot_state state = s->record.state;
+
+	/* ARCHIVING and RESTORING: it was resumed during the first step. */
+	if (!s->look &&
+	        (state == SLOT_QUIESCED || state == SLOT_HELD || state == SLOT_BACKOFF ||
+	                state == SLOT_ARCHIVING || state == SLOT_RESTORING))
+		return true;
+	err_set(e, ERR_CONFLICT, "the slot is %s now", slot_state_name(state));
+	return false;
+}
+
+void slot_work_not_taken(struct supervisor *s, const struct err *why)
+{
+	s->work.stage = SLOT_WORK_STARTING;
+	/* A wait that nodeos has before its next start goes on. */
+	if (!s->timer.set)
+		slot_work_give_back(s);
+	slot_work_end(s, why);
 }
 
 void slot_work_give_back(struct supervisor *s)

@@ -125,6 +125,14 @@ enum pool_method slot_work_method(struct supervisor *s);
  * a pool that shares blocks a copy takes nothing.  In a thread. */
 int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
 
+/* Whether the slot's state, without a nodeos alive, lets the next step have the data-dir; false: *e
+ * says why not. */
+bool slot_work_may_take(const struct supervisor *s, struct err *e);
+
+/* The first step has failed, or the data-dir is not to be had after it: end the work, and let what
+ * waited for it go on. */
+void slot_work_not_taken(struct supervisor *s, const struct err *why);
+
 /* The data-dir is given back: start nodeos, unless it is not to run. */
 void slot_work_give_back(struct supervisor *s);
 

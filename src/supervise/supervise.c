@@ -210,7 +210,8 @@ static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
 /* Ask the running nodeos to stop; what for is in the *_asked flags. */
 void supervisor_stop_nodeos(struct supervisor *s)
 {
-	if (s->record.state == SLOT_STOPPING)
+	/* Whoever else wants it stopped waits for the end of the lame duck too. */
+	if (s->record.state == SLOT_STOPPING || s->record.state == SLOT_LAME)
 		return;
 	/*
 	 * Fronts have only heard of a node that was ready in this run.  One that is not just now
