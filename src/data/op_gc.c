@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/cancel.h"
 #include "base/fs.h"
 #include "base/lockfile.h"
 #include "base/str.h"
@@ -49,7 +50,7 @@ static inline void auto_closedir(DIR **d)
 
 static int check_cancel(const struct gc *g, struct err *e)
 {
-	return g->c->cancel && *g->c->cancel ? err_set(e, ERR_INTERRUPTED, "gc: interrupted") : 0;
+	return cancel_is_set(g->c->cancel) ? err_set(e, ERR_INTERRUPTED, "gc: interrupted") : 0;
 }
 
 /* What was found, and what became of it. */
