@@ -163,7 +163,7 @@ static int look_here(const struct pull *p, json_t **ret, struct err *e)
 	}
 	if (!same)
 		return 0;
-	if (!same->is_current && generation_promote(p->c->pool, same->m.name, e) < 0)
+	if (!same->is_current && generation_promote(p->c->pool, same->m.name, false, e) < 0)
 		return -1;
 	/* A kill between commit and the removal of its notes. */
 	incoming_discard(p->c->pool, p->m.name);

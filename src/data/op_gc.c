@@ -134,7 +134,7 @@ static int bury_slot(const struct gc *g, const struct slot *s, struct err *e)
 	if (!dir)
 		return err_nomem(e);
 	from = fs_open_dir_at(g->c->pool->fd, dir, false, 0, e);
-	if (from < 0 || tmpdir_lock(&lock, from, SERVICE_LOCK, e) < 0)
+	if (from < 0 || tmpdir_lock(&lock, from, SERVICE_LOCK, g->c->cancel, e) < 0)
 		return -1;
 	tmpdir_collect(&dead, from);
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)s->number);

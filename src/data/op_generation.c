@@ -76,7 +76,7 @@ json_t *op_promote(const struct op_context *c, const json_t *args, struct err *e
 {
 	const char *name = json_str(args, "name", "");
 
-	if (generation_promote(c->pool, name, e) < 0)
+	if (generation_promote(c->pool, name, json_bool(args, "force_chain", false), e) < 0)
 		return NULL;
 	return op_result(json_pack("{s:s}", "name", name), e);
 }

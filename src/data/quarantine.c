@@ -65,7 +65,7 @@ static int shelf_open(struct shelf *s, const struct pool *p, bool make, struct e
 
 static int shelf_lock(struct shelf *s, const struct pool *p, bool make, struct err *e)
 {
-	return shelf_open(s, p, make, e) < 0 || tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, e) < 0
+	return shelf_open(s, p, make, e) < 0 || tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, NULL, e) < 0
 	        ? -1
 	        : 0;
 }
