@@ -90,6 +90,7 @@ static void answer(struct agent *a, const struct http_server_request *q,
 	c = call_new(a, on_done, NULL);
 	if (!c)
 		return;
+	c->is_local = is_local;
 	c->arg = http_server_later(q, on_gone, c);
 	answer_route(c, &route, q->body, q->body_len);
 }

@@ -29,6 +29,7 @@ struct survey;
  */
 struct call {
 	struct agent *agent;
+	bool is_local; /* from this host's root, who needs no token */
 	/* Takes the reply's body over. */
 	void (*done)(void *arg, struct http_server_reply *r);
 	void *arg;
@@ -67,7 +68,7 @@ void agent_refresh_token(struct agent *a);
 
 /* --- answer.c --- */
 
-/* Answer or begin to; c is from call_new(). */
+/* Answer or begin to; c is from call_new(), with is_local set as it is. */
 void answer_route(struct call *c, const struct route *r, const char *body, size_t n);
 
 struct call *call_new(

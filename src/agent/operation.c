@@ -11,6 +11,7 @@
 
 #include "agent/agent_priv.h"
 #include "agent/pull.h"
+#include "agent/remote.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -26,7 +27,7 @@ struct operation {
 	struct work *work;
 	struct call *call; /* NULL: nobody waits any more */
 	char verb[ROUTE_VERB_MAX + 1];
-	bool is_pull, is_long, changes;
+	bool is_local, is_pull, is_long, changes;
 	int64_t started_ns, since_ns; /* wall clock, monotonic */
 	/* The thread's, until it has ended. */
 	json_t *args;
@@ -149,14 +150,20 @@ static int prepare_pull(struct operation *o, struct err *e)
 		return err_hint(e, "see the agent's log");
 	}
 	memcpy(o->token, a->token.text, sizeof(o->token));
-	o->pull = (struct pull_config){ .token = o->token, .port = a->cfg->port };
+	o->pull = (struct pull_config){
+		.token = o->token, .port = a->cfg->port, .is_chain_needed = !o->is_local
+	};
 	return 0;
 }
 
 static int start(struct operation *o, const char *body, size_t n, struct err *e)
 {
-	if (parse_args(o, body, n, e) < 0 || check_crowd(o->agent, o->is_long, e) < 0 ||
-	        (o->is_pull && prepare_pull(o, e) < 0))
+	const struct agent *a = o->agent;
+
+	if (parse_args(o, body, n, e) < 0 ||
+	        (!o->is_local && remote_check(o->verb, o->args, a->address, a->pool.path, e) < 0))
+		return -1;
+	if (check_crowd(o->agent, o->is_long, e) < 0 || (o->is_pull && prepare_pull(o, e) < 0))
 		return -1;
 	o->work = work_start(&o->agent->loop, run, on_done, o, e);
 	return o->work ? 0 : -1;
@@ -172,6 +179,7 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		return;
 	}
 	o->agent = c->agent;
+	o->is_local = c->is_local;
 	o->is_pull = strcmp(verb, PULL_VERB) == 0;
 	o->is_long = o->is_pull || data_op_is_long(verb);
 	o->changes = o->is_pull || data_op_changes(verb);

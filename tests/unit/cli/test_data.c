@@ -31,6 +31,8 @@ static struct {
 } script[8];
 static char asked[4096];
 
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static char *answer(void *arg, const char *node, const char *path, const char *body)
 {
 	size_t n = strlen(asked);
@@ -332,6 +334,14 @@ static void pull_goes_through_an_agent(void **state)
 		fail_msg("%s", e.msg);
 	expect_in(asked, "n2 pull {\"name\":\"current\",\"address\":\"10.0.0.1\"}");
 	expect_in(out, "g1 of host host-n1 is g5 on host host-n2, and it is current");
+	assert_int_equal(run(&cmd_data_pull, "current --from n1 --on n2 --promote"), 0);
+	expect_in(
+	        asked, "n2 pull {\"name\":\"current\",\"address\":\"10.0.0.1\",\"promote\":true}");
+	assert_int_equal(
+	        run(&cmd_data_pull, "current --from n1 --on n2 --no-promote --chain-id " ID), 0);
+	expect_in(asked, "\"promote\":false,\"chain_id\":\"" ID "\"}");
+	expect_failure(run(&cmd_data_pull, "current --from n1 --on n2 --promote --no-promote"),
+	        ERR_USAGE, "either");
 	expect_failure(run(&cmd_data_pull, "current --from n2 --on n2"), ERR_USAGE, "to itself");
 	expect_failure(run(&cmd_data_pull, "current --from x"), ERR_NOT_FOUND, "no host 'x'");
 }
