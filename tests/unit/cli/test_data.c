@@ -381,15 +381,36 @@ static void gc_lists_what_the_engine_has_no_use_for(void **state)
 	assert_null(strstr(out, "s_readers.1 "));
 }
 
-static void gc_tells_a_host_what_stays(void **state)
+static void gc_tells_a_host_what_may_go(void **state)
 {
 	(void)state;
 	reply("gc", LISTED);
 	assert_int_equal(run(&cmd_data_gc, "--remove --older 1h --on n2"), 0);
 	expect_in(asked,
-	        "n2 gc {\"age_seconds\":3600,\"remove\":true,\"in_use\":[\"s_readers.1\","
-	        "\"s_readers.2\",\"s_stopped.1\"]}");
+	        "n2 gc {\"age_seconds\":3600,\"remove\":true,\"slots\":[\"s_readers.7\","
+	        "\"other_x.1\"],\"quarantine\":[\"s_readers.1-x\"],\"leftovers\":true}");
 	expect_in(out, "removed 0 of 4, 0 B");
+}
+
+/* The first task of the fake engine begins to run in slot 7 when n2 has listed. */
+static void gc_asks_the_engine_again(void **state)
+{
+	(void)state;
+	reply("gc", LISTED);
+	starts_after_list = true;
+	assert_int_equal(run(&cmd_data_gc, "--remove --older 1h --on n2"), 0);
+	expect_in(asked, "\"slots\":[\"other_x.1\"],");
+	assert_null(strstr(asked, "s_readers.7"));
+}
+
+static void gc_tells_what_was_not_judged(void **state)
+{
+	(void)state;
+	reply("gc",
+	        OK("\"slots\":[],\"quarantine\":[],\"leftovers\":[],\"skipped\":[{\"name\":"
+	           "\"s_readers.9\",\"error\":{\"message\":\"no right\"}}]"));
+	assert_int_equal(run(&cmd_data_gc, "--on n2"), 0);
+	expect_in(out, "cannot be judged: s_readers.9 on host host-n2: no right");
 }
 
 static void gc_without_an_engine_is_none(void **state)
@@ -418,7 +439,9 @@ int main(void)
 		TEST(prepare_names_its_service_in_full),
 		TEST(pull_goes_through_an_agent),
 		TEST(gc_lists_what_the_engine_has_no_use_for),
-		TEST(gc_tells_a_host_what_stays),
+		TEST(gc_tells_a_host_what_may_go),
+		TEST(gc_asks_the_engine_again),
+		TEST(gc_tells_what_was_not_judged),
 		TEST(gc_without_an_engine_is_none),
 	};
 
