@@ -220,8 +220,8 @@ void retention_plan(
         bool *remove, const struct generations *g, const struct retention *r, int64_t now_ns);
 
 /* Remove what the plan says; fn (may be NULL) is told of each that went or, with why, that could
- * not, which is no error of the whole.  It is told so too of each that cannot be read (g->err), which
- * no rule ever removes. */
+ * not, which is no error of the whole.  It is told so too of each that cannot be read (g->err),
+ * which no rule ever removes. */
 typedef void generation_gone_fn(void *arg, const struct generation *g, const struct err *why);
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
         generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;

@@ -43,8 +43,8 @@ static void auto_list(struct list *l)
 	auto_close_fd(&l->fd);
 }
 
-static int list_lock(struct list *l, const struct pool *p, bool make, const volatile int *cancel,
-        struct err *e)
+static int list_lock(
+        struct list *l, const struct pool *p, bool make, const volatile int *cancel, struct err *e)
 {
 	l->dead.cancel = cancel;
 	l->fd = generation_open_list(p, make, e);
@@ -53,6 +53,19 @@ static int list_lock(struct list *l, const struct pool *p, bool make, const vola
 	tmpdir_collect(&l->dead, l->fd);
 	(void)tmpdir_sweep_files(l->fd, "." NUMBER_FILE ".tmp-");
 	return 0;
+}
+
+/* The list that has the generation `name`. */
+static int list_lock_of(struct list *l, const struct pool *p, const char *name,
+        const volatile int *cancel, struct err *e)
+{
+	if (list_lock(l, p, false, cancel, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	err_set(e, ERR_NOT_FOUND, "no generation '%s': '%s' has none", name, p->path);
+	return err_hint(e, "make one with 'nodeswarm data archive SERVICE.SLOT'");
 }
 
 /* --- numbers --- */
@@ -160,7 +173,7 @@ int generation_promote(const struct pool *p, const char *name, bool force_chain,
 
 	if (!generation_name_is(name, NULL))
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a generation", name);
-	if (list_lock(&l, p, false, NULL, e) < 0)
+	if (list_lock_of(&l, p, name, NULL, e) < 0)
 		return -1;
 	dir = generation_open_dir(l.fd, name, e);
 	if (dir < 0)
@@ -188,8 +201,8 @@ int generation_begin(struct generation_work *w, const struct pool *p, struct err
 	return generation_begin_until(w, p, NULL, e);
 }
 
-int generation_begin_until(struct generation_work *w, const struct pool *p,
-        const volatile int *cancel, struct err *e)
+int generation_begin_until(
+        struct generation_work *w, const struct pool *p, const volatile int *cancel, struct err *e)
 {
 	AUTO(list) struct list l = LIST_INIT;
 
@@ -426,7 +439,9 @@ int generation_remove_until(
 		return err_set(e, ERR_CONFLICT, "the current generation is never removed");
 	if (!generation_name_is(name, &number))
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a generation", name);
-	if (list_lock(&l, p, false, cancel, e) < 0 || take_off(&dir, tmp, l.fd, name, number, e) < 0)
+	if (list_lock_of(&l, p, name, cancel, e) < 0)
+		return err_wrap(e, "remove generation '%s'", name);
+	if (take_off(&dir, tmp, l.fd, name, number, e) < 0)
 		return err_wrap(e, "remove generation '%s'", name);
 	auto_close_fd(&l.lock);
 	l.lock = -1;
@@ -462,8 +477,10 @@ int generations_prune_until(const struct pool *p, const struct retention *r, boo
 		return err_nomem(e);
 	retention_plan(remove, &g, r, clock_real_ns());
 	for (size_t i = 0; i < g.n; i++) {
-		struct err why = ERR_INIT;
+		struct err why = g.v[i].err;
 
+		if (why.kind != ERR_NONE && fn)
+			fn(arg, &g.v[i], &why);
 		if (!remove[i])
 			continue;
 		if (cancel_is_set(cancel))

@@ -71,6 +71,7 @@ struct quarantine_entry {
 	char why[320];
 	int64_t at_ns;
 	uint64_t data_bytes; /* allocated */
+	struct err err;      /* not all of it can be read: data_bytes are too few */
 };
 
 struct quarantine {
@@ -86,7 +87,12 @@ static inline void auto_quarantine(struct quarantine *q)
 	quarantine_release(q);
 }
 
+/* ERR_NOT_FOUND; ERR_CONFLICT: somebody has it. */
 int quarantine_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
+/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0: what is left of
+ * it then is off the list, and deleted by whoever removes or bounds next. */
+int quarantine_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
+        struct err *e) NODISCARD;
 
 /* Bounds: so many entries a slot, and all together so many bytes; 0: no limit. */
 struct quarantine_limit {

@@ -38,8 +38,8 @@ int tmpdir_wait(int fd, const char *file, const volatile int *cancel, struct err
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, errno, "lock '%s'", file);
 		if (cancel_is_set(cancel))
-			return err_set(e, ERR_INTERRUPTED, "interrupted while waiting for '%s'",
-			        file);
+			return err_set(
+			        e, ERR_INTERRUPTED, "interrupted while waiting for '%s'", file);
 		if (clock_mono_ns() > until) {
 			err_set(e, ERR_CONFLICT, "'%s' has been locked for %d seconds", file,
 			        (int)(WAIT_NS / NS_PER_SEC));
@@ -50,8 +50,7 @@ int tmpdir_wait(int fd, const char *file, const volatile int *cancel, struct err
 	return 0;
 }
 
-int tmpdir_lock(
-        int *ret_fd, int dirfd, const char *file, const volatile int *cancel, struct err *e)
+int tmpdir_lock(int *ret_fd, int dirfd, const char *file, const volatile int *cancel, struct err *e)
 {
 	AUTO(close_fd)
 	int fd = openat(dirfd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -173,7 +172,8 @@ size_t tmpdir_sweep_files(int dirfd, const char *prefix)
 	return others;
 }
 
-static int visit_remove(int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
+static int visit_remove(
+        int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
 {
 	if (cancel_is_set(arg))
 		return err_set(e, ERR_INTERRUPTED, "interrupted while deleting '%s'", name);
