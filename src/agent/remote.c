@@ -5,6 +5,7 @@
 #include "agent/address.h"
 #include "agent/pull.h"
 #include "base/str.h"
+#include "data/op.h"
 
 #define HERE_HINT "give the command on that host itself, without --on"
 
@@ -43,11 +44,5 @@ int remote_check(
 		return check_pull(args, own, e);
 	if (strcmp(verb, "import") == 0)
 		return check_import(args, pool, e);
-	if (strcmp(verb, "gc") == 0 && json_bool(args, "remove", false) &&
-	        json_int(args, "age_seconds", REMOTE_AGE_MIN_S) < REMOTE_AGE_MIN_S) {
-		err_set(e, ERR_DENIED,
-		        "what was used in the last hour is not removed for another host");
-		return err_hint(e, "say --older 1h or more, or " HERE_HINT);
-	}
-	return 0;
+	return data_op_check_remote(verb, args, e);
 }

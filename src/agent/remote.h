@@ -12,9 +12,6 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* Of a gc that removes, in seconds: what was used since then is not to be found by mistake. */
-#define REMOTE_AGE_MIN_S 3600
-
 /* Of an operation with arguments that were checked.  own: the address that we listen on; pool: its
  * path.  ERR_DENIED.  Pure. */
 int remote_check(const char *verb, const json_t *args, const char *own, const char *pool,

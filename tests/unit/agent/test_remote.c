@@ -59,7 +59,7 @@ static void what_the_token_alone_does_not_do(void **state)
 		{ "gc", "{\"age_seconds\":0}", NULL },
 		{ "gc", "{\"age_seconds\":3600,\"remove\":true}", NULL },
 		{ "gc", "{\"remove\":true}", NULL },
-		{ "gc", "{\"age_seconds\":3599,\"remove\":true}", "in the last hour" },
+		{ "gc", "{\"age_seconds\":3599,\"remove\":true}", "in the last 60 minutes" },
 	};
 
 	(void)state;
