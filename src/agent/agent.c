@@ -333,6 +333,9 @@ static int set_up(struct agent *a, struct err *e)
 
 static void tear_down(struct agent *a)
 {
+	/* All of it at once, before any of it is waited for: the time to stop is short. */
+	operations_cancel(a);
+	sends_cancel(a);
 	/* These drop the calls that still wait. */
 	http_server_free(a->tcp);
 	http_server_free(a->local);

@@ -27,6 +27,7 @@ struct operation {
 	struct work *work;
 	struct call *call; /* NULL: nobody waits any more */
 	char verb[ROUTE_VERB_MAX + 1];
+	uint64_t id; /* while this agent runs */
 	bool is_local, is_pull, is_long, changes;
 	int64_t started_ns, since_ns; /* wall clock, monotonic */
 	/* The thread's, until it has ended. */
@@ -193,6 +194,7 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		call_error(c, &e);
 		return;
 	}
+	o->id = ++c->agent->operation_id;
 	o->next = c->agent->operations;
 	c->agent->operations = o;
 	o->call = c;
@@ -202,15 +204,26 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		log_info("operation started", "verb=%s", verb);
 }
 
+/* What tells two of a verb from each other: what each is about. */
+static const char *name_of(const struct operation *o)
+{
+	static const char *const keys[] = { "name", "path", "service" };
+	const char *name = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !*name; i++)
+		name = json_str(o->args, keys[i], "");
+	return name;
+}
+
 static json_t *operation_json(const struct operation *o)
 {
 	const struct clone_progress *p = &o->progress;
 	char started[CLOCK_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "verb", o->verb, "started",
-	        clock_text(started, o->started_ns), "files_done", (json_int_t)p->files_done,
-	        "files_total", (json_int_t)p->files_total, "bytes_done", (json_int_t)p->bytes_done,
-	        "bytes_total", (json_int_t)p->bytes_total);
+	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "id", (json_int_t)o->id,
+	        "verb", o->verb, "name", name_of(o), "started", clock_text(started, o->started_ns),
+	        "files_done", (json_int_t)p->files_done, "files_total", (json_int_t)p->files_total,
+	        "bytes_done", (json_int_t)p->bytes_done, "bytes_total", (json_int_t)p->bytes_total);
 }
 
 void operations_list(struct call *c)
@@ -225,10 +238,15 @@ void operations_list(struct call *c)
 	call_json(c, 200, json_pack("{s:i, s:O}", "format", AGENT_FORMAT, "operations", list));
 }
 
-void operations_end(struct agent *a)
+void operations_cancel(struct agent *a)
 {
 	for (struct operation *o = a->operations; o; o = o->next)
 		work_cancel(o->work);
+}
+
+void operations_end(struct agent *a)
+{
+	operations_cancel(a);
 	while (a->operations) {
 		struct operation *o = a->operations;
 
