@@ -13,9 +13,11 @@
 #include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
@@ -39,6 +41,25 @@ static uint64_t count_extents(int fd)
 	struct fiemap m = { .fm_length = FIEMAP_MAX_OFFSET };
 
 	return ioctl(fd, FS_IOC_FIEMAP, &m) < 0 ? 0 : m.fm_mapped_extents;
+}
+
+/*
+ * XFS takes 128 KiB for a page that changes while it is shared, keeps the rest aside for as long as
+ * the file is open, and unsharing puts the page's neighbours there: no fewer pieces than before
+ * (Linux 6.18: 2524 extents became 2382, with a hint of one block 2884 became 1).  The hint holds
+ * for what nodeos writes from now on; without it things work, but less well.
+ */
+static void hint_one_block(int fd, const struct stat *st)
+{
+	struct fsxattr x;
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != XFS_SUPER_MAGIC ||
+	        ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0 || x.fsx_cowextsize)
+		return;
+	x.fsx_xflags |= FS_XFLAG_COWEXTSIZE;
+	x.fsx_cowextsize = (unsigned)st->st_blksize;
+	(void)ioctl(fd, FS_IOC_FSSETXATTR, &x);
 }
 
 /* Whether so many bytes more leave what must stay free. */
@@ -142,6 +163,7 @@ static int visit(int dirfd, const char *name, const struct stat *seen, void *arg
 		return err_sys(e, errno, "open '%s'", name);
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_dev != u->dev)
 		return 0;
+	hint_one_block(fd, &st);
 	f.bytes = (uint64_t)st.st_blocks * BLOCK;
 	f.extents_before = f.extents_after = count_extents(fd);
 	if (f.extents_before <= u->o->extents_max)

@@ -428,6 +428,8 @@ fragmented()
 	state=$POOL/services/t_s/5/data/state/shared_memory.bin
 	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
 	order_ok 5 archive 60 | jq -e '.clone.reflink.files > 0' || rc=1
+	# It also tells XFS to set nothing aside beside pages that change from now on.
+	wait_for 10 expect false state 5 .work.unsharing || rc=1
 	stop "$PID" 0 || rc=1
 	python3 -c 'import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY)
@@ -439,9 +441,6 @@ fd = os.open(sys.argv[1], os.O_WRONLY)
 for i in range(0, 2000, 2):
     os.pwrite(fd, bytes([i % 256]) * 4096, (64 << 20) + i * 4096)
 os.fsync(fd)' "$state" || rc=1
-	# XFS has set blocks aside beside those pages, which the unsharing would use, each at its place.
-	# They go with the inode, or by and by.
-	umount "$POOL" && mount_xfs || rc=1
 	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
 	before=$(extents "$state")
 	! unshared || rc=1
