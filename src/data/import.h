@@ -32,5 +32,5 @@ int data_import(struct manifest *ret, const struct pool *p, const char *path,
         const struct import_options *o, struct err *e) NODISCARD;
 
 /* Fill chain, blocks and format of a manifest from the bytes of a stopped data-dir.  ERR_CONFLICT:
- * it is not clean. */
+ * it is not clean, or has blocks and no state. */
 int manifest_describe(struct manifest *m, int data_dirfd, struct err *e) NODISCARD;

@@ -291,6 +291,9 @@ static int give(int dirfd, const char *name, const struct stat *st, void *arg, s
 
 	if (st->st_uid == o->uid && st->st_gid == o->gid)
 		return 0;
+	/* The generation's file too, and made readable for the slot when it was linked. */
+	if (S_ISREG(st->st_mode) && st->st_nlink > 1 && clone_is_constant(name))
+		return 0;
 	if (fchownat(dirfd, name, o->uid, o->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "chown '%s'", name);
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
@@ -336,10 +339,15 @@ static int make_from_snapshot(const struct slot *s, const struct generation_hold
 static int make_new(const struct slot *s, const struct generation_hold *from, struct owner owner,
         const struct clone_options *o, struct clone_report *ret, struct err *e)
 {
+	struct clone_options mine = o ? *o : (struct clone_options){ 0 };
+
+	/* A link is readable for that group alone. */
+	mine.protect_links = owner.gid == SLOT_UID;
+	mine.no_link |= !mine.protect_links;
 	if (from->m.kind == GENERATION_SNAPSHOT) {
-		if (make_from_snapshot(s, from, o, ret, e) < 0)
+		if (make_from_snapshot(s, from, &mine, ret, e) < 0)
 			return -1;
-	} else if (clone_tree(from->fd, DATA_DIR, s->fd, DATA_NEW, o, ret, e) < 0) {
+	} else if (clone_tree(from->fd, DATA_DIR, s->fd, DATA_NEW, &mine, ret, e) < 0) {
 		return -1;
 	}
 	if (take_over_private(s, e) < 0)

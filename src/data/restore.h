@@ -47,9 +47,11 @@ struct restore_report {
 };
 
 /*
- * Replace the slot's data/ by a clone of the generation, owned by uid:gid.  What is private to the
- * slot's own node (finalizers/) is taken over from the old data-dir.  An old data-dir without a
- * file in it is removed and not kept.  why says for people why it was replaced.
+ * Replace the slot's data/ by a clone of the generation, owned by uid:gid; files that are hard
+ * links of the generation's stay root:SLOT_UID 0440 (clone_options.protect_links), and are copies
+ * when gid is another.  What is private to the slot's own node (finalizers/) is taken over from the
+ * old data-dir.  An old data-dir without a file in it is removed and not kept.  why says for people
+ * why it was replaced.
  *
  * Of a SNAPSHOT the new data-dir has only snapshots/<name>.bin, and SLOT_FROM_SNAPSHOT in the
  * slot's directory names it: nodeos is started with --snapshot until it has answered once.

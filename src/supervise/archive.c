@@ -147,7 +147,9 @@ static int clone_it(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
 	struct archive_job *j = s->work.archive;
-	const struct clone_options o = { .cancel = cancel, .progress = &s->work.progress };
+	const struct clone_options o = { .protect_links = s->cfg->gid == SLOT_UID,
+		.cancel = cancel,
+		.progress = &s->work.progress };
 
 	if (clone_tree(s->slot.fd, "data", j->dir.fd, "data", &o, &j->clone, e) == 0)
 		return 0;

@@ -32,10 +32,20 @@ static void put(const char *path, const void *data, size_t n)
 	assert_int_equal(write(fd, data, n), (ssize_t)n);
 }
 
+static void put_recorded(const char *path, const char *name)
+{
+	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+	char from_path[64];
+
+	snprintf(from_path, sizeof(from_path), "tests/data/nodeos/%s", name);
+	assert_int_equal(fs_read_at(AT_FDCWD, from_path, &b, &e), 0);
+	put(path, b.data, b.len);
+}
+
 /* As nodeos leaves one: nine bytes tell its format and whether it was closed. */
 static void make_source(char is_dirty)
 {
-	char head[4096] = "EOSIODB2", fork_db[32] = { (char)0xdb, 0x0f, 0x51, 0x30 };
+	char head[4096] = "EOSIODB2";
 
 	head[8] = is_dirty;
 	assert_int_equal(mkdirat(base_fd, "from", 0750), 0);
@@ -43,9 +53,9 @@ static void make_source(char is_dirty)
 	assert_int_equal(mkdirat(base_fd, "from/blocks", 0750), 0);
 	assert_int_equal(mkdirat(base_fd, "from/blocks/reversible", 0750), 0);
 	put("from/state/shared_memory.bin", head, sizeof(head));
-	put("from/blocks/blocks.log", "log", 3);
-	put("from/blocks/blocks.index", "index", 5);
-	put("from/blocks/reversible/fork_db.dat", fork_db, sizeof(fork_db));
+	put_recorded("from/blocks/blocks.log", "blocks.log");
+	put_recorded("from/blocks/blocks.index", "blocks.index");
+	put_recorded("from/blocks/reversible/fork_db.dat", "fork_db.dat");
 }
 
 static int setup(void **state)
@@ -133,6 +143,31 @@ static void what_nodeos_would_not_take_is_refused(void **state)
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "was not left clean: dirty"));
 	assert_int_equal(entries(), 1);
+}
+
+static void a_log_that_is_cut_is_refused(void **state)
+{
+	AUTO(close_fd) int fd = -1;
+
+	(void)state;
+	make_source(0);
+	fd = openat(base_fd, "from/blocks/blocks.log", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 2600), 0);
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_PROTOCOL);
+	assert_non_null(strstr(e.msg, "look at the blocks of"));
+	assert_int_equal(entries(), 1);
+}
+
+/* The log of another, which two nodeos would write to. */
+static void a_log_that_is_a_link_is_refused(void **state)
+{
+	(void)state;
+	make_source(0);
+	assert_int_equal(renameat(base_fd, "from/blocks/blocks.log", base_fd, "elsewhere"), 0);
+	assert_int_equal(symlinkat("../../elsewhere", base_fd, "from/blocks/blocks.log"), 0);
+	assert_int_equal(copy(false), -1);
+	assert_true(!is_there("to") && entries() == 2);
 }
 
 static void a_directory_that_is_no_data_dir(void **state)
@@ -298,6 +333,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_clean_one_is_copied),
 		TEST(what_nodeos_would_not_take_is_refused),
+		TEST(a_log_that_is_cut_is_refused),
+		TEST(a_log_that_is_a_link_is_refused),
 		TEST(a_directory_that_is_no_data_dir),
 		TEST(a_locked_one_is_refused),
 		TEST(targets_that_cannot_be),

@@ -198,6 +198,13 @@ static void not_clean(void **state)
 	fails(data_import(&m, &pool, at("empty"), &o, &e), ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "empty"));
 	nothing_was_made("not clean");
+	/* It would be replayed in each slot that got it. */
+	put_data_dir("d");
+	assert_int_equal(unlinkat(top, "d/state/shared_memory.bin", 0), 0);
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "blocks and no state"));
+	assert_non_null(strstr(e.hint, "start its nodeos once"));
+	nothing_was_made("no state");
 	/* Clean by its first bytes, but its log is cut. */
 	put_data_dir("d");
 	assert_int_equal(truncate(at("d/blocks/blocks.log"), 2600), 0);

@@ -236,6 +236,41 @@ static void it_belongs_to_nodeos(void **state)
 	assert_int_equal(st.st_uid, 0);
 }
 
+/* One file of the generation and of each slot: no slot's nodeos may write to it. */
+static void shared_files_stay_roots(void **state)
+{
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+	static const char *const path = "data/blocks/blocks-1-2.log";
+	struct restore_report r;
+	struct stat st, there;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("not root, skipped\n");
+		return;
+	}
+	ok(generation_hold(&h, &pool, "current", &e));
+	put(h.fd, path, "constant");
+	ok(slot_restore(&pool, &slot, &h, SLOT_UID, SLOT_UID, "why", &options, &r, &e));
+	assert_int_equal(fstatat(slot.fd, path, &st, 0), 0);
+	if (r.clone.by[CLONE_LINK].files) {
+		assert_int_equal(fstatat(h.fd, path, &there, 0), 0);
+		assert_int_equal(there.st_ino, st.st_ino);
+		assert_int_equal(st.st_uid, 0);
+		assert_int_equal(st.st_gid, SLOT_UID);
+		assert_int_equal(st.st_mode & 07777, 0440);
+		/* Also when the supervisor prepares the slot. */
+		ok(fs_chown_tree_at(slot.fd, "data", SLOT_UID, SLOT_UID, &e));
+		assert_int_equal(fstatat(h.fd, path, &there, 0), 0);
+		assert_int_equal(there.st_uid, 0);
+	}
+	/* Another user could not read it. */
+	ok(slot_restore(&pool, &slot, &h, 1000, 1000, "why", &options, &r, &e));
+	assert_int_equal(r.clone.by[CLONE_LINK].files, 0);
+	assert_int_equal(fstatat(slot.fd, path, &st, 0), 0);
+	assert_int_equal(st.st_uid, 1000);
+}
+
 static void a_snapshot_is_noted(void **state)
 {
 	(void)state;
@@ -765,6 +800,7 @@ int main(void)
 		TEST(a_link_leads_nowhere),
 		TEST(too_much_of_its_own_is_refused),
 		TEST(it_belongs_to_nodeos),
+		TEST(shared_files_stay_roots),
 		TEST(a_snapshot_is_noted),
 		TEST(a_snapshot_is_one_file),
 		TEST(cancelled_leaves_nothing),
