@@ -22,7 +22,8 @@
  *	         {"dry_run","removed":[M...],"kept":[{"name","error"}...]}   kept: had to go and
  *	                                          could not, or cannot be read
  *	import   {"path","promote"?,"chain_id"?,"version"?,"force_chain"?}
- *	         {"generation":...}               manifest_json() without files
+ *	         {"generation":...,"current"}     manifest_json() without files; current: whether it is
+ *	                                          that now, which one behind current never becomes
  *	gc       {"age_seconds"?,"in_use"?:["service.slot"...],"remove"?,
  *	          "slots"?:["service.slot"...],"quarantine"?:[name...],"leftovers"?}
  *	                                          7 days; in_use: not to be listed.  With remove, of
