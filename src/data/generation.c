@@ -59,7 +59,7 @@ int generation_open_list(const struct pool *p, bool make, struct err *e)
 	fd = fs_open_dir_at(p->fd, GENERATION_DIR, true, 0755, e);
 	if (fd < 0)
 		return -1;
-	/* Whatever the umask: nodeos reads snapshots here as another user. */
+	/* Whatever the umask.  The names are for everybody, what is below them is not. */
 	if (fchmod(fd, 0755) < 0 || fsync(p->fd) < 0)
 		return err_sys(e, errno, "make '%s'", GENERATION_DIR);
 	return TAKE_FD(fd);

@@ -327,7 +327,8 @@ static int fill(struct generation_work *w, struct manifest *m, bool promote, str
 	text = manifest_text(m, e);
 	if (!text || fs_write_at(w->fd, MANIFEST_FILE, text, strlen(text), 0644, e) < 0)
 		return -1;
-	if (fchmod(w->fd, 0755) < 0 || fsync(w->fd) < 0)
+	/* root's alone: nodeos of all slots have one uid, and the files are that uid's. */
+	if (fchmod(w->fd, 0700) < 0 || fsync(w->fd) < 0)
 		return err_sys(e, errno, "sync the new generation");
 	return promote ? prepare_current(w->list_fd, m->name, e) : 0;
 }

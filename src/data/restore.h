@@ -32,6 +32,8 @@
 #define QUARANTINE_DIR "quarantine"
 /* Where a slot notes that its data-dir is being made from a snapshot; see slot_restore(). */
 #define SLOT_FROM_SNAPSHOT "from-snapshot.json"
+/* Of which generation its data-dir is a clone; see slot_generation(). */
+#define SLOT_GENERATION "generation.json"
 
 struct pool;
 struct slot;
@@ -59,6 +61,10 @@ struct restore_report {
 int slot_restore(const struct pool *p, const struct slot *s, const struct generation_hold *from,
         uid_t uid, gid_t gid, const char *why, const struct clone_options *o,
         struct restore_report *ret, struct err *e) NODISCARD;
+
+/* The generation that the slot's data-dir was made from by slot_restore().  Returns 0, 1 when the
+ * slot's directory does not say. */
+int slot_generation(const struct slot *s, char ret[32], struct err *e) NODISCARD;
 
 /* Move the data-dir away and leave the slot empty.  0 and its name in quarantine/; 1 when there was
  * nothing, or no file in it. */

@@ -53,7 +53,8 @@ struct restore_look {
 	struct generation_hold hold;
 	uint32_t our_lib;
 	char chain_id[65];
-	struct err warn; /* something that was ignored */
+	char generation[GENERATION_NAME_SIZE]; /* of the data-dir that is there; "" */
+	struct err warn;                       /* something that was ignored */
 };
 
 void restore_job_free(struct restore_job *j)
@@ -219,15 +220,19 @@ static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
 
 static void on_held(struct supervisor *s, int rc, const struct err *why)
 {
+	struct err e = ERR_INIT;
+
 	if (rc < 0) {
-		slot_work_end(s, why);
+		slot_work_not_taken(s, why);
 		return;
 	}
 	set_generation(s);
 	if (supervisor_nodeos_alive(s))
 		supervisor_stop_nodeos(s);
-	else
+	else if (slot_work_may_take(s, &e))
 		restore_clone(s);
+	else
+		slot_work_not_taken(s, &e);
 }
 
 int restore_begin(struct supervisor *s, const char *id, const char *generation, struct err *e)
@@ -333,12 +338,16 @@ static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
 		.far_behind = k->far_behind,
 		.our_chain_id = "",
 		.chain_id = "" };
+	struct err why = ERR_INIT;
 	struct stat st;
 	int rc = slot_settle(&s->slot, e);
 
 	if (rc < 0)
 		return -1;
 	k->settled = rc > 0;
+	/* Who prepared the slot while nobody supervised it, has said so there. */
+	if (slot_generation(&s->slot, k->generation, &why) < 0)
+		log_warn("not known what the data-dir was made from", "why=\"%s\"", why.msg);
 	/* Made from a snapshot and not finished: that comes first. */
 	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
@@ -375,8 +384,12 @@ static void begin_by_itself(struct supervisor *s, struct restore_look *k)
 
 static void take_look(struct supervisor *s, struct restore_look *k)
 {
+	struct err e = ERR_INIT;
+
 	if (k->settled)
 		log_info("ended what a killed restore had left", "%s", "");
+	if (*k->generation)
+		snprintf(s->record.generation, sizeof(s->record.generation), "%s", k->generation);
 	if (k->warn.kind != ERR_NONE)
 		log_warn("not restored from the current generation", "why=\"%s\"", k->warn.msg);
 	if (k->plan == RESTORE_OTHER_CHAIN)
@@ -385,8 +398,19 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
 	s->is_other_chain = k->plan == RESTORE_OTHER_CHAIN;
 	if (k->plan == RESTORE_EMPTY || (k->plan == RESTORE_BEHIND && !s->skip_behind)) {
-		begin_by_itself(s, k);
-		return;
+		if (!slot_work_is_active(s)) {
+			begin_by_itself(s, k);
+			return;
+		}
+		/* Digests may take hours.  What there is will do for a slot that has blocks. */
+		if (k->plan == RESTORE_EMPTY) {
+			err_set(&e, ERR_CONFLICT,
+			        "the slot is empty and is restored when its archive is done");
+			supervisor_hold_for(s, HOLD_RETRY, &e);
+			return;
+		}
+		log_warn("not restored although far behind", "why=\"%s\"",
+		        "an archive of this slot is under way");
 	}
 	s->is_looked = true;
 	supervisor_attempt(s);

@@ -161,9 +161,10 @@ static void answer_quiesce_calls(struct supervisor *s)
 /* No nodeos is alive: this supervisor is done, as soon as no thread of it works on the pool. */
 static void finish(struct supervisor *s)
 {
-	bool clean;
+	bool clean, is_unsharing;
 
-	if (slot_work_cancel(s, "the slot was stopped meanwhile")) {
+	is_unsharing = slot_unshare_cancel(s);
+	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_unsharing) {
 		loop_timer_remove(&s->loop, &s->timer);
 		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
@@ -209,7 +210,8 @@ static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
 /* Ask the running nodeos to stop; what for is in the *_asked flags. */
 void supervisor_stop_nodeos(struct supervisor *s)
 {
-	if (s->record.state == SLOT_STOPPING)
+	/* Whoever else wants it stopped waits for the end of the lame duck too. */
+	if (s->record.state == SLOT_STOPPING || s->record.state == SLOT_LAME)
 		return;
 	/*
 	 * Fronts have only heard of a node that was ready in this run.  One that is not just now
@@ -229,6 +231,7 @@ static void begin_stop(struct supervisor *s)
 	bool again = s->stop_asked;
 
 	s->stop_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (!supervisor_nodeos_alive(s))
 		finish(s);
 	else if (s->record.state == SLOT_LAME && again)
@@ -615,6 +618,7 @@ void supervisor_resume(struct supervisor *s)
 void supervisor_quiesce(struct supervisor *s)
 {
 	s->quiesce_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (supervisor_nodeos_alive(s)) {
 		if (s->record.state == SLOT_RUNNING)
 			supervisor_stop_nodeos(s);
@@ -720,6 +724,7 @@ static void tear_down(struct supervisor *s)
 	}
 	slot_work_release(s);
 	restore_look_release(s);
+	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
 	follow_free(s->follow);

@@ -86,7 +86,12 @@ struct supervisor {
 	slot_work_done_fn *step_done; /* of work.thread */
 	struct work *look;            /* restore_look()'s thread, and what it finds */
 	struct restore_look *look_at;
-	bool is_looked;           /* the data-dir is the one to start with */
+	struct work *unshare;         /* slot_unshare_begin()'s thread; NULL when it has ended */
+	_Atomic bool is_unsharing;    /* as the thread itself says */
+	bool cannot_unshare;          /* the file system has said so */
+	uint64_t unshare_extents;     /* more than cfg's when that many would not go away */
+	double unshare_limit_percent; /* supervisor_disk_limit() when it was started */
+	bool is_looked;               /* the data-dir is the one to start with */
 	bool skip_behind;         /* a restore of a far-behind slot failed: not again by itself */
 	bool is_other_chain;      /* `current` is of another chain */
 	int64_t restore_retry_ns; /* between two tries; 0: the last one did not fail */

@@ -195,11 +195,43 @@ static void a_locked_one_is_refused(void **state)
 	close(fd);
 	/* The lock of the slot that it is of. */
 	put("lock", "", 0);
+	put("run.json", "{}", 2);
 	fd = openat(base_fd, "lock", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	assert_int_equal(copy(false), -1);
 	assert_non_null(strstr(e.msg, "its slot is locked"));
 	close(fd);
+	assert_int_equal(copy(false), 0);
+}
+
+/* What lies beside a data-dir that is no slot's is none of our business. */
+static void somebodys_lock_is_left_alone(void **state)
+{
+	static const char *const kinds[] = { "file", "directory", "link", "fifo" };
+	int fd;
+
+	(void)state;
+	make_source(0);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		fd = i == 0 ? openat(base_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+		if (i == 0)
+			assert_int_equal(flock(fd, LOCK_EX), 0);
+		if (i == 1)
+			assert_int_equal(mkdirat(base_fd, "lock", 0755), 0);
+		if (i == 2)
+			assert_int_equal(symlinkat("nowhere", base_fd, "lock"), 0);
+		if (i == 3)
+			assert_int_equal(mkfifoat(base_fd, "lock", 0644), 0);
+		if (copy(false) < 0)
+			fail_msg("%s: %s", kinds[i], e.msg);
+		err_clear(&e);
+		assert_int_equal(fs_remove_tree_at(base_fd, "to", &e), 0);
+		assert_int_equal(fs_remove_tree_at(base_fd, "lock", &e), 0);
+		if (i == 0)
+			close(fd);
+	}
+	put("run.json", "{}", 2);
+	assert_int_equal(mkdirat(base_fd, "lock", 0755), 0);
 	assert_int_equal(copy(false), 0);
 }
 
@@ -337,6 +369,7 @@ int main(void)
 		TEST(a_log_that_is_a_link_is_refused),
 		TEST(a_directory_that_is_no_data_dir),
 		TEST(a_locked_one_is_refused),
+		TEST(somebodys_lock_is_left_alone),
 		TEST(targets_that_cannot_be),
 		TEST(two_at_once_are_one),
 		TEST(a_link_in_its_place_is_not_followed),
