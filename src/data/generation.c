@@ -4,8 +4,8 @@
  * Locks, all of them flock(), in the order in which they are taken; nobody takes one to the left
  * of one that he holds:
  *
- *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp-
- *directories
+ *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp- and
+ *	.pull- directories
  *
  * generations/lock, LOCK_EX    whoever makes a name appear or disappear in generations/, or asks
  *                              who is in use.  Held for a few system calls and syncs, never while

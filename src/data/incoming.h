@@ -10,9 +10,9 @@
  *
  * The directory itself becomes the generation: at every moment what has come is there under one of
  * the two names.  What was there when a transfer broke off is there for the next one of the same
- *generation.  A directory that nobody went on with for INCOMING_KEEP_NS is removed by the next
- *transfer, and by gc.  Marks are hints: after a power loss they may promise bytes that were never
- *written.  Each file is checked as a whole against its digest before it counts.
+ * generation.  A directory that nobody went on with for INCOMING_KEEP_NS is removed by the next
+ * transfer, and by gc.  Marks are hints: after a power loss they may promise bytes that were never
+ * written.  Each file is checked as a whole against its digest before it counts.
  *
  *	incoming_begin(&in, pool, &manifest, "10.0.0.2", &e)
  *	for each file i that is not incoming_is_whole(&in, i):

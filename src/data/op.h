@@ -22,12 +22,14 @@
  *	         {"dry_run","removed":[M...],"kept":[{"name","error"}...]}   kept: had to go and
  *	                                          could not, or cannot be read
  *	import   {"path","promote"?,"chain_id"?,"version"?,"force_chain"?}
- *	         {"generation":...}               manifest_json() without files
+ *	         {"generation":...,"current"}     manifest_json() without files; whether it is
+ *	                                          current now: none that is behind ever gets that
  *	gc       {"age_seconds"?,"in_use"?:["service.slot"...],"remove"?,
  *	          "slots"?:["service.slot"...],"quarantine"?:[name...],"leftovers"?}
- *	                                          7 days; in_use: not to be listed.  With remove, of
- *	                                          what is in slots and quarantine that which is
- *still unused and as old, leftovers only if that is true, and nothing else is looked at
+ *	                                          7 days; in_use: not to be listed.  With
+ *	                                          remove, of what slots and quarantine name goes
+ *	                                          what is still unused and as old; leftovers only
+ *	                                          if that is true; nothing else is looked at
  *	         {"slots":[{"service","slot","bytes","idle_seconds","own_files","removed",
  *	          "quarantined"?,"error"?}...],    own_files: of its node alone (keys, finalizers/);
  *	                                          quarantined: the entry where they are now

@@ -151,5 +151,7 @@ json_t *op_import(const struct op_context *c, const json_t *args, struct err *e)
 	}
 	if (data_import(&m, c->pool, path, &o, e) < 0)
 		return NULL;
-	return op_result(json_pack("{s:o}", "generation", manifest_json(&m, false)), e);
+	return op_result(json_pack("{s:o, s:b}", "generation", manifest_json(&m, false), "current",
+	                         o.promote && !m.is_behind),
+	        e);
 }

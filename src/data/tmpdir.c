@@ -195,7 +195,13 @@ static int visit_remove(
 
 int tmpdir_remove_tree(int dirfd, const char *name, const volatile int *cancel, struct err *e)
 {
-	return fs_walk_at(dirfd, name, NULL, visit_remove, (void *)(uintptr_t)cancel, e);
+	int rc = fs_walk_at(dirfd, name, NULL, visit_remove, (void *)(uintptr_t)cancel, e);
+
+	if (rc == 0 || e->kind != ERR_USAGE)
+		return rc;
+	/* Deeper than any data-dir: not worth a way to end it. */
+	err_clear(e);
+	return fs_remove_tree_at(dirfd, name, e);
 }
 
 void tmpdir_dead_release(struct tmpdir_dead *d)

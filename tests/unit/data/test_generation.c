@@ -393,6 +393,71 @@ static void leftovers_of_the_dead_go(void **state)
 	generation_work_release(&w);
 }
 
+/* Also one that is deeper than any walk goes. */
+static void what_is_left_goes_next(void **state)
+{
+	static const volatile int cancel = 1;
+	char deep[512] = LIST "/g000002-0000000002/data";
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	ok(archive(NULL, "src", 2, false, &e));
+	ok(archive(NULL, "src", 3, false, &e));
+	for (int i = 0; i < 80; i++)
+		strcat(deep, "/d");
+	put_at(strcat(deep, "/x"), "");
+	fails(generation_remove_until(&pool, "g000003-0000000003", &cancel, &e), ERR_INTERRUPTED);
+	assert_false(is_path(pool.fd, LIST "/g000003-0000000003"));
+	assert_non_null(strstr(names_in(pool.fd, LIST), ".tmp-"));
+	ok(generation_remove(&pool, "g000002-0000000002", &e));
+	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0000000001 lock number ");
+}
+
+static void waits_end_when_told_to(void **state)
+{
+	static const volatile int cancel = 1;
+	struct generation_work w;
+	struct generation_hold h;
+	int lock, dir;
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	dir = openat(pool.fd, LIST "/g000001-0000000001", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(dir, LOCK_EX), 0);
+	fails(generation_hold_until(&h, &pool, "current", &cancel, &e), ERR_INTERRUPTED);
+	close(dir);
+	ok(generation_hold_until(&h, &pool, "current", &cancel, &e));
+	generation_hold_release(&h);
+	lock = openat(pool.fd, LIST "/lock", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	fails(generation_begin_until(&w, &pool, &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_remove_until(&pool, "g000001-0000000001", &cancel, &e), ERR_INTERRUPTED);
+	close(lock);
+	ok(generation_begin_until(&w, &pool, &cancel, &e));
+	generation_work_release(&w);
+}
+
+/* Somebody looks at the new directory for an instant, without the lock. */
+static void who_only_looks_is_waited_for(void **state)
+{
+	struct generation_work w;
+	int last = 0;
+
+	(void)state;
+	do {
+		e = ERR_INIT;
+		trip_set(++last, ENOSPC);
+		if (generation_begin(&w, &pool, &e) == 0)
+			generation_work_release(&w);
+	} while (trip_was_reached() && e.kind != ERR_NONE && !strstr(e.msg, "lock directory"));
+	assert_non_null(strstr(e.msg, "lock directory"));
+	trip_set(last, EWOULDBLOCK);
+	ok(generation_begin(&w, &pool, &e));
+	assert_true(trip_was_reached());
+	trip_set(0, 0);
+	generation_work_release(&w);
+}
+
 struct gone {
 	char text[512];
 };
@@ -769,6 +834,9 @@ int main(void)
 		TEST(damaged_ones_are_listed),
 		TEST(verify_finds_what_changed),
 		TEST(leftovers_of_the_dead_go),
+		TEST(what_is_left_goes_next),
+		TEST(waits_end_when_told_to),
+		TEST(who_only_looks_is_waited_for),
 		TEST(prune_removes_what_the_plan_says),
 		TEST(what_is_gone_is_not_held),
 		TEST(current_is_followed_to_the_next),
