@@ -60,6 +60,8 @@ struct clone_options {
 	bool verify;                     /* compare digests of source and target afterwards */
 	const volatile int *cancel;      /* not 0: end with ERR_INTERRUPTED; or NULL */
 	struct clone_progress *progress; /* or NULL */
+	const char *from_name,
+	        *to_name; /* what errors call the two; NULL: what they are given as */
 };
 
 /*
@@ -93,6 +95,13 @@ struct clone_report {
  */
 int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,
         const struct clone_options *o, struct clone_report *ret, struct err *e) NODISCARD;
+
+/*
+ * Whether clone_tree() would take a directory, as far as its names tell: what is ERR_CONFLICT or
+ * ERR_USAGE there because of a mount, a link, depth, length, number or spelling is so here.  The
+ * directory may be written to meanwhile, so that a nodeos need not be stopped to hear of it.
+ */
+int clone_check(int dirfd, const char *path, struct err *e) NODISCARD;
 
 /*
  * Whether a path below a data-dir belongs to one node alone: finalizers/ (a finalizer's memory of

@@ -19,6 +19,7 @@ struct clone_item {
 struct clone_run {
 	const struct clone_options *o;
 	int from, to; /* the two top directories */
+	bool is_live; /* the source is written to, and only looked at */
 	struct scan scan;
 	struct clone_item *items; /* one for each of scan.files */
 	size_t *order;            /* of scan.files: in which they are begun */

@@ -62,6 +62,7 @@ static long add(struct scan *s, struct scan_list *list, char *path, size_t dir,
 struct reader {
 	struct scan *s;
 	bool leave_private;
+	bool is_live; /* somebody writes there, and what vanishes is passed over */
 	unsigned depth;
 };
 
@@ -75,6 +76,8 @@ static int read_sub(struct reader *r, int dirfd, const char *name, const struct 
 	struct stat now;
 	int rc;
 
+	if (fd < 0 && errno == ENOENT && r->is_live)
+		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "open directory '%s'", r->s->dirs.v[dir].path);
 	rc = fstat(fd, &now) < 0 ? err_sys(e, errno, "stat '%s'", r->s->dirs.v[dir].path) : 0;
@@ -115,12 +118,14 @@ static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir,
 		return 0;
 	}
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
+		int why = errno;
+
+		if (why == ENOENT && !r->is_live)
 			scan_changed(path, e);
-		else
-			err_sys(e, errno, "stat '%s'", path);
+		if (why != ENOENT)
+			err_sys(e, why, "stat '%s'", path);
 		free(path);
-		return -1;
+		return e->kind ? -1 : 0;
 	}
 	if (!(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) {
 		s->left_odd++;
@@ -182,9 +187,9 @@ static void sort(struct scan_list *list)
 		qsort(list->v, list->n, sizeof(list->v[0]), by_path);
 }
 
-int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e)
+static int read_top(struct reader *r, int dirfd, struct err *e)
 {
-	struct reader r = { .s = s, .leave_private = leave_private };
+	struct scan *s = r->s;
 	/* Of its own, so that the caller's position in the directory is left alone. */
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char *top = strdup("");
@@ -202,11 +207,25 @@ int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e)
 		(void)close(fd);
 		return -1;
 	}
-	if (read_dir(&r, fd, 0, e) < 0)
+	if (read_dir(r, fd, 0, e) < 0)
 		return -1;
 	sort(&s->files);
 	sort(&s->links);
 	return 0;
+}
+
+int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e)
+{
+	struct reader r = { .s = s, .leave_private = leave_private };
+
+	return read_top(&r, dirfd, e);
+}
+
+int scan_read_live(struct scan *s, int dirfd, struct err *e)
+{
+	struct reader r = { .s = s, .leave_private = true, .is_live = true };
+
+	return read_top(&r, dirfd, e);
 }
 
 static void release(struct scan_list *list)

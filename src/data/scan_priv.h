@@ -49,6 +49,9 @@ struct scan {
  * than SCAN_PATH_MAX bytes or that is not UTF-8.
  */
 int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e) NODISCARD;
+
+/* The same of a directory that somebody writes to: what vanishes meanwhile is passed over. */
+int scan_read_live(struct scan *s, int dirfd, struct err *e) NODISCARD;
 void scan_release(struct scan *s);
 
 /* Bytes of data of a file, holes not counted, as its file system tells without reading the map. */

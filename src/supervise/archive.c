@@ -109,6 +109,8 @@ static int prepare(void *arg, const volatile int *cancel, struct err *e)
 	struct supervisor *s = arg;
 	struct usage u = { 0 };
 
+	if (clone_check(s->slot.fd, "data", e) < 0)
+		return err_wrap(e, "look at '%s/data'", s->slot.path);
 	if (slot_work_method(s) != POOL_REFLINK && usage_add_tree(&u, s->slot.fd, "data", e) < 0)
 		return -1;
 	if (slot_work_check_room(s, u.allocated_bytes, e) < 0 || check_current(s, e) < 0)

@@ -842,6 +842,44 @@ static void a_mount_below_is_refused(void **state)
 	expect_clone(&r, NULL);
 }
 
+static void vanish(void);
+
+static void vanish_dir(void)
+{
+	in_dir("rmdir src/empty");
+}
+
+/* What a nodeos need not be stopped for; it goes on writing. */
+static void a_source_in_use_is_checked(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_source();
+	assert_int_equal(clone_check(dfd, "src", &e), 0);
+	meanwhile = vanish;
+	meanwhile_at = "retained";
+	assert_int_equal(clone_check(dfd, "src", &e), 0);
+	assert_false(exists("src/blocks/blocks.log"));
+	meanwhile = vanish_dir;
+	meanwhile_at = "empty";
+	assert_int_equal(clone_check(dfd, "src", &e), 0);
+	assert_false(exists("src/empty"));
+	mounted = "state";
+	assert_int_equal(clone_check(dfd, "src", &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	mounted = NULL;
+	err_clear(&e);
+	in_dir("ln -s /srv src/snapshots/x");
+	assert_int_equal(clone_check(dfd, "src", &e), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	err_clear(&e);
+	in_dir("rm src/snapshots/x; mkdir -p src/$(seq -s/ 1 25)");
+	assert_int_equal(clone_check(dfd, "src", &e), -1);
+	assert_int_equal(e.kind, ERR_USAGE);
+	assert_null(meanwhile);
+}
+
 static void grow(void)
 {
 	in_dir("echo more >>src/blocks/blocks.log");
@@ -1090,6 +1128,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(targets_and_sources_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(links_of_a_data_dir, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_mount_below_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_source_in_use_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(source_that_changes_is_a_conflict, setup, teardown),
 		cmocka_unit_test_setup_teardown(verification, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
