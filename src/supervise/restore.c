@@ -95,23 +95,31 @@ static int our_chain(
 
 /* --- the clone ------------------------------------------------------------------------------ */
 
-static void on_bounded(void *arg UNUSED, const struct quarantine_entry *q)
+static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
 {
 	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
 }
 
-static void bound_quarantine(const struct supervisor *s)
+static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
 {
+	const struct supervisor *s = arg;
 	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT };
 	struct pool_space space;
-	struct err e = ERR_INIT;
+	struct err why = ERR_INIT;
 
-	if (pool_space_at(&space, s->pool.fd, &e) == 0)
+	if (pool_space_at(&space, s->pool.fd, &why) == 0)
 		limit.bytes = space.total_bytes / 100 * QUARANTINE_PER_CENT;
 	else
-		err_clear(&e);
-	if (quarantine_bound(&s->pool, &limit, on_bounded, NULL, &e) < 0)
-		log_warn("the quarantine is not bounded", "why=\"%s\"", e.msg);
+		err_clear(&why);
+	if (quarantine_bound(&s->pool, &limit, on_removed, NULL, &why) < 0)
+		log_warn("the quarantine is not bounded", "why=\"%s\"", why.msg);
+	return 0;
+}
+
+/* Whether it could be bounded or not, the slot is restored. */
+static void on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
+{
+	slot_work_end(s, NULL);
 }
 
 static int restore_it(void *arg, const volatile int *cancel, struct err *e)
@@ -124,8 +132,6 @@ static int restore_it(void *arg, const volatile int *cancel, struct err *e)
 	        slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
 	                &j->report, e) < 0)
 		return err_wrap(e, "restore from '%s'", j->hold.m.name);
-	/* Here, because it may delete a lot. */
-	bound_quarantine(s);
 	return 0;
 }
 
@@ -155,6 +161,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct restore_job *j = w->restore;
+	struct err e = ERR_INIT;
 
 	if (rc < 0) {
 		on_restore_failed(s, why);
@@ -166,6 +173,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	supervisor_take_verdict(s);
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
+	*s->integrity_hash = '\0'; /* of the data that has gone */
 	s->is_looked = true;
 	s->failures = 0;
 	s->restore_retry_ns = 0;
@@ -174,7 +182,10 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	s->hold = HOLD_NONE;
 	supervisor_note(s);
 	slot_work_give_back(s);
-	slot_work_end(s, NULL);
+	/* After nodeos was started, because it may delete a lot. */
+	if (w->stopped_by.kind != ERR_NONE ||
+	        slot_work_run(s, bound_quarantine, on_bounded, &e) < 0)
+		slot_work_end(s, NULL);
 }
 
 void restore_clone(struct supervisor *s)
