@@ -194,6 +194,8 @@ void slot_work_end(struct supervisor *s, const struct err *why)
 	char took[NUM_TEXT_MAX], down[NUM_TEXT_MAX];
 
 	w->took_ns = clock_mono_ns() - w->begun_ns;
+	/* How long it stays down after this is not its doing. */
+	slot_work_nodeos_started(s);
 	w->stage = why ? SLOT_WORK_FAILED : SLOT_WORK_DONE;
 	(void)num_duration_text(took, w->took_ns);
 	(void)num_duration_text(down, w->down_ns);
@@ -253,6 +255,29 @@ bool slot_work_cancel(struct supervisor *s, const char *why)
 	return false;
 }
 
+bool slot_work_changes_data(const struct supervisor *s)
+{
+	const struct slot_work *w = &s->work;
+
+	return s->look ||
+	        (is_under_way(w) && w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+}
+
+bool slot_work_cancel_changes(struct supervisor *s, const char *why)
+{
+	struct slot_work *w = &s->work;
+
+	if (!slot_work_changes_data(s))
+		return false;
+	work_cancel(s->look);
+	if (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING) {
+		if (w->stopped_by.kind == ERR_NONE)
+			err_set(&w->stopped_by, ERR_INTERRUPTED, "%s", why);
+		work_cancel(w->thread);
+	}
+	return true;
+}
+
 void slot_work_release(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
@@ -297,8 +322,14 @@ void slot_work_nodeos_started(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
 
-	if (w->asked_ns && w->ended_ns && !w->down_ns)
+	if (is_under_way(w) && w->asked_ns && w->ended_ns && !w->down_ns)
 		w->down_ns = clock_mono_ns() - w->asked_ns;
+}
+
+void slot_work_quiesced(struct supervisor *s)
+{
+	slot_work_nodeos_started(s);
+	s->work.asked_ns = 0;
 }
 
 /* An archive needs a clean data-dir; a restore replaces it, whatever it is. */
@@ -333,6 +364,9 @@ bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
 	w->ended_ns = clock_mono_ns();
 	if (w->asked_ns)
 		w->flush_ns = w->ended_ns - w->asked_ns;
+	/* It would have stopped in any case. */
+	if (s->quiesce_asked)
+		w->asked_ns = 0;
 	if (check_end(s, asked, &why) < 0) {
 		w->stopped_by = why;
 		if (w->thread)

@@ -180,11 +180,12 @@ static void finish(struct supervisor *s)
 
 void supervisor_thread_ended(struct supervisor *s)
 {
-	if (supervisor_nodeos_alive(s) || s->work.thread || s->look)
+	if (supervisor_nodeos_alive(s))
 		return;
 	if (s->stop_asked) {
-		finish(s);
-	} else if (s->quiesce_asked) {
+		if (!s->work.thread && !s->look)
+			finish(s);
+	} else if (s->quiesce_asked && !slot_work_changes_data(s)) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 		answer_quiesce_calls(s);
 	}
@@ -622,11 +623,12 @@ void supervisor_quiesce(struct supervisor *s)
 		return;
 	}
 	loop_timer_remove(&s->loop, &s->timer);
-	/* A data-dir that is copied is whole; one that is replaced is not, and has time for that.
-	 */
-	if (s->record.state == SLOT_RESTORING &&
-	        slot_work_cancel(s, "the slot was quiesced meanwhile"))
+	slot_work_quiesced(s);
+	/* A data-dir that is copied is whole; one that is replaced is not. */
+	if (slot_work_cancel_changes(s, "the slot was quiesced meanwhile")) {
+		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
+	}
 	supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	answer_quiesce_calls(s);
 }
