@@ -50,6 +50,7 @@ struct restore_look {
 	uint32_t far_behind;
 	bool settled;
 	enum restore_plan plan;
+	enum current_kind current;
 	struct generation_hold hold;
 	uint32_t our_lib;
 	char chain_id[65];
@@ -174,6 +175,9 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
 	*s->integrity_hash = '\0'; /* of the data that has gone */
+	s->current = CURRENT_OURS;
+	s->is_untried = true;
+	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);
 	s->is_looked = true;
 	s->failures = 0;
 	s->restore_retry_ns = 0;
@@ -319,9 +323,12 @@ static int look_at_current(
 {
 	struct err why = ERR_INIT;
 
-	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN) ||
-	        !has_current(s))
+	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN))
 		return 0;
+	k->current = CURRENT_NONE;
+	if (!has_current(s))
+		return 0;
+	k->current = CURRENT_UNUSABLE;
 	if (generation_hold(&k->hold, &s->pool, GENERATION_CURRENT, &why) < 0) {
 		err_wrap(&why, "the pool's current generation cannot be used");
 		if (f->verdict == DATA_EMPTY) {
@@ -333,6 +340,7 @@ static int look_at_current(
 		k->warn = why;
 		return 0;
 	}
+	k->current = CURRENT_OURS;
 	f->has_current = true;
 	f->is_snapshot = k->hold.m.kind == GENERATION_SNAPSHOT;
 	f->chain_id = k->hold.m.chain_id;
@@ -400,7 +408,10 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 		log_warn("the current generation is of another chain and not used",
 		        "name=%s chain=%s ours=%s", k->hold.m.name,
 		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
-	s->is_other_chain = k->plan == RESTORE_OTHER_CHAIN;
+	s->current = k->plan == RESTORE_OTHER_CHAIN ? CURRENT_OTHER_CHAIN : k->current;
+	snprintf(s->current_why, sizeof(s->current_why), "%.*s", (int)sizeof(s->current_why) - 1,
+	        k->warn.msg);
+	str_printable(s->current_why);
 	if (k->plan == RESTORE_EMPTY || (k->plan == RESTORE_BEHIND && !s->skip_behind)) {
 		if (!slot_work_is_active(s)) {
 			begin_by_itself(s, k);
@@ -452,6 +463,33 @@ int restore_look(struct supervisor *s, struct err *e)
 		return 1;
 	free(TAKE(s->look_at));
 	return -1;
+}
+
+void restore_warnings(const struct supervisor *s, json_t *list)
+{
+	/* For days, perhaps, beside a host that has all of it. */
+	bool syncs = s->cfg->may_restore && supervisor_nodeos_alive(s) && s->health.started_empty &&
+	        !s->health.was_ready && !*s->record.generation;
+	const char *now =
+	        syncs ? ": it syncs from block 1 ('nodeswarm data pull' or 'data import')" : "";
+
+	switch (s->current) {
+	case CURRENT_NOT_ASKED:
+	case CURRENT_OURS:
+		break;
+	case CURRENT_NONE:
+		if (syncs)
+			(void)json_array_append_new(list,
+			        json_sprintf("this host's pool has no current generation%s", now));
+		break;
+	case CURRENT_UNUSABLE:
+		(void)json_array_append_new(list, json_sprintf("%s%s", s->current_why, now));
+		break;
+	case CURRENT_OTHER_CHAIN:
+		(void)json_array_append_new(list,
+		        json_sprintf("the pool's current generation is of another chain%s", now));
+		break;
+	}
 }
 
 void restore_look_release(struct supervisor *s)

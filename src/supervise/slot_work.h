@@ -167,6 +167,8 @@ void restore_job_free(struct restore_job *j);
  */
 int restore_look(struct supervisor *s, struct err *e) NODISCARD;
 void restore_look_release(struct supervisor *s);
+/* Texts for the status's warnings, appended to list. */
+void restore_warnings(const struct supervisor *s, json_t *list);
 
 /* --- archivist.c --------------------------------------------------------------------------- */
 
