@@ -461,7 +461,7 @@ static int start(struct worker *w, struct crew *c, struct err *e)
 	w->crew = c;
 	w->length = INCOMING_PIECE;
 	w->reply = HTTP_REPLY_INIT;
-	w->client = pull_client(c->p, e);
+	w->client = pull_client(c->p, &c->p->stop, e);
 	if (!w->client)
 		return -1;
 	rc = pthread_create(&w->thread, NULL, run, w);

@@ -334,10 +334,15 @@ void send_start(struct call *c, const struct route *r)
 	c->cancel = on_gone;
 }
 
-void sends_end(struct agent *a)
+void sends_cancel(struct agent *a)
 {
 	for (struct send *s = a->sends; s; s = s->next)
 		work_cancel(s->work);
+}
+
+void sends_end(struct agent *a)
+{
+	sends_cancel(a);
 	while (a->sends) {
 		struct send *s = a->sends;
 

@@ -155,6 +155,7 @@ int fs_open_dir_at(int dirfd, const char *path, bool make, mode_t mode, struct e
 
 struct walk {
 	fs_visit_fn *before, *after;
+	fs_visit_fn *deep; /* instead of an error for what is too deep; or NULL */
 	void *arg;
 	bool must_exist; /* the top; what vanishes below it during the walk is no error */
 	dev_t dev;
@@ -178,6 +179,8 @@ static int walk_children(struct walk *w, int dirfd, const char *name, struct err
 
 		if (fd >= 0)
 			(void)close(fd);
+		if (fd < 0 && why == ENOENT && !(w->must_exist && w->depth == 1))
+			return 0;
 		return err_sys(e, why, "open directory '%s'", name);
 	}
 	while (rc == 0 && (errno = 0, d = readdir(dir))) {
@@ -203,6 +206,8 @@ static int walk_at(struct walk *w, int dirfd, const char *name, struct err *e)
 		w->dev = st.st_dev;
 	if (st.st_dev != w->dev)
 		return 0;
+	if (w->depth >= WALK_DEPTH_MAX && w->deep)
+		return w->deep(dirfd, name, &st, w->arg, e);
 	if (w->depth >= WALK_DEPTH_MAX)
 		return err_set(e, ERR_USAGE, "'%s' is more than %u directories deep", name,
 		        WALK_DEPTH_MAX);
@@ -238,6 +243,10 @@ static int visit_chown(int dirfd, const char *name, const struct stat *st, void 
 
 	if (st->st_uid == o->uid && st->st_gid == o->gid)
 		return 0;
+	/* Shared with another tree, on purpose: whoever gets this one may read it. */
+	if (S_ISREG(st->st_mode) && st->st_nlink > 1 && st->st_uid == 0 && st->st_gid == o->gid &&
+	        !(st->st_mode & 0222))
+		return 0;
 	if (fchownat(dirfd, name, o->uid, o->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, errno, "chown '%s'", name);
 	return 0;
@@ -251,17 +260,64 @@ int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct e
 	return walk_at(&w, dirfd, path, e);
 }
 
+/* In each round the depth that is left shrinks by nearly WALK_DEPTH_MAX. */
+#define REMOVE_ROUNDS_MAX 1000
+#define DEEP_NAMES_MAX    1000000
+
+struct removal {
+	int top;        /* the directory that is removed; -1 when it is none */
+	unsigned next;  /* number of the name to move something to */
+	unsigned moved; /* in this round */
+};
+
 static int visit_remove(
-        int dirfd, const char *name, const struct stat *st, void *arg UNUSED, struct err *e)
+        int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
 {
-	if (unlinkat(dirfd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "remove '%s'", name);
+	const struct removal *r = arg;
+
+	if (unlinkat(dirfd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
+		return 0;
+	/* The top, which has what was moved there. */
+	if (errno == ENOTEMPTY && r->moved)
+		return 0;
+	return err_sys(e, errno, "remove '%s'", name);
+}
+
+static int move_up(int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
+{
+	struct removal *r = arg;
+	char up[32];
+	int rc;
+
+	if (!S_ISDIR(st->st_mode))
+		return visit_remove(dirfd, name, st, arg, e);
+	do {
+		(void)snprintf(up, sizeof(up), ".deep-%u", r->next++);
+		rc = renameat2(dirfd, name, r->top, up, RENAME_NOREPLACE);
+	} while (rc < 0 && errno == EEXIST && r->next < DEEP_NAMES_MAX);
+	if (rc < 0 && errno != ENOENT)
+		return err_sys(e, errno, "move '%s', which is too deep, up", name);
+	r->moved++;
 	return 0;
 }
 
 int fs_remove_tree_at(int dirfd, const char *path, struct err *e)
 {
-	struct walk w = { .after = visit_remove };
+	AUTO(close_fd)
+	int top = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-	return walk_at(&w, dirfd, path, e);
+	struct removal r = { .top = top };
+
+	for (unsigned round = 0; round < REMOVE_ROUNDS_MAX; round++) {
+		struct walk w = {
+			.after = visit_remove, .deep = top < 0 ? NULL : move_up, .arg = &r
+		};
+
+		r.moved = 0;
+		if (walk_at(&w, dirfd, path, e) < 0)
+			return -1;
+		if (!r.moved)
+			return 0;
+	}
+	return err_set(e, ERR_USAGE, "'%s' is too deep to be removed", path);
 }

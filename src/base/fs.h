@@ -43,8 +43,9 @@ int fs_open_dir_at(int dirfd, const char *path, bool make, mode_t mode, struct e
 /*
  * Visit path and everything below it; before is called for a directory before what is in it, after
  * behind that, either may be NULL.  name is relative to dirfd, st from lstat().  Links are not
- * followed, other file systems not entered, and what vanishes meanwhile is passed over.  A visitor
- * that returns below 0 ends it.  Nothing there is no error.
+ * followed, other file systems not entered, and what vanishes meanwhile is passed over (after may
+ * still be called for a directory that has).  A visitor that returns below 0 ends it.  Nothing
+ * there is no error; more than 64 directories deep is ERR_USAGE.
  */
 typedef int fs_visit_fn(
         int dirfd, const char *name, const struct stat *st, void *arg, struct err *e);
@@ -53,11 +54,16 @@ int fs_walk_at(int dirfd, const char *path, fs_visit_fn *before, fs_visit_fn *af
 
 /*
  * Give path and everything below it to uid:gid.  Links are not followed, other file systems
- * not entered.  What is owned right already is not touched.
+ * not entered.  What is owned right already is not touched, and neither is a file of root and that
+ * gid with more names than one that nobody may write to.
  */
 int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct err *e) NODISCARD;
 
-/* Remove path and everything below it; links are not followed.  Nothing there is no error. */
+/*
+ * Remove path and everything below it, however deep; links are not followed.  Nothing there is no
+ * error.  What lies too deep to be entered is moved up, as .deep-<n> of path, and removed from
+ * there.
+ */
 int fs_remove_tree_at(int dirfd, const char *path, struct err *e) NODISCARD;
 
 /* Write all of data; short writes are continued.  Returns 0, or -1 and errno. */

@@ -107,7 +107,7 @@ static int print_work(
 {
 	AUTO(json) json_t *status = json_pack("{s:O?}", "work", w->work);
 	struct agent_work k;
-	int rc = agent_work_parse(&k, status, e);
+	int rc = agent_work_parse(&k, status, AGENT_WORK, e);
 
 	if (rc < 0 || output_value(ctx, "name", json_string(w->name), e) < 0 ||
 	        output_value(ctx, "host", *w->host ? json_string(w->host) : json_null(), e) < 0 ||

@@ -305,9 +305,25 @@ static void *run(void *arg)
 struct pace {
 	int64_t started_ns, looked_ns;
 	uint64_t done, total, files_done, files_total;
+	int64_t id; /* the agent's, of our operation; 0: not known yet */
 };
 
-/* What the agent says of the operation of that name. */
+/* Whether it is ours: of the same verb, about the same, and once it was seen the same one. */
+static bool is_ours(const struct job *j, const struct pace *pace, const json_t *o)
+{
+	static const char *const keys[] = { "name", "path", "service" };
+	const char *name = "";
+
+	if (strcmp(json_str(o, "verb", ""), j->verb) != 0)
+		return false;
+	if (pace->id)
+		return json_int(o, "id", 0) == pace->id;
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !*name; i++)
+		name = json_str(j->args, keys[i], "");
+	return strcmp(json_str(o, "name", name), name) == 0;
+}
+
+/* What the agent says of our operation. */
 static void look_there(const struct job *j, struct pace *pace)
 {
 	struct agent_ask ask = { .node_id = j->at->node->id, .address = j->at->node->addr };
@@ -321,12 +337,14 @@ static void look_there(const struct job *j, struct pace *pace)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *o = json_array_get(list, i);
 
-		if (strcmp(json_str(o, "verb", ""), j->verb) != 0)
+		if (!is_ours(j, pace, o))
 			continue;
+		pace->id = json_int(o, "id", 0);
 		pace->done = (uint64_t)json_int(o, "bytes_done", 0);
 		pace->total = (uint64_t)json_int(o, "bytes_total", 0);
 		pace->files_done = (uint64_t)json_int(o, "files_done", 0);
 		pace->files_total = (uint64_t)json_int(o, "files_total", 0);
+		break; /* the newest comes first */
 	}
 	agent_asks_release(&ask, 1);
 }

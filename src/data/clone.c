@@ -78,27 +78,90 @@ static int make_dir(struct clone_hand *h, size_t i, struct err *e)
 	return 0;
 }
 
+static int read_link(char text[PATH_MAX], int dirfd, const struct scan_entry *l, struct err *e)
+{
+	ssize_t n = readlinkat(dirfd, l->name, text, PATH_MAX);
+
+	if (n < 0 && (errno == EINVAL || errno == ENOENT))
+		return scan_changed(l->path, e);
+	if (n < 0)
+		return err_sys(e, errno, "read link '%s'", l->path);
+	if (n == PATH_MAX)
+		return err_set(e, ERR_USAGE, "link '%s' is too long", l->path);
+	text[n] = '\0';
+	return 0;
+}
+
 static int make_link(struct clone_hand *h, size_t i, struct err *e)
 {
 	const struct scan_entry *l = &h->run->scan.links.v[i];
 	int from = scan_dir(&h->from, &h->run->scan, l->dir, true, e);
 	int to = from < 0 ? -1 : scan_dir(&h->to, &h->run->scan, l->dir, false, e);
 	char text[PATH_MAX];
-	ssize_t n;
 
-	if (to < 0)
+	if (to < 0 || read_link(text, from, l, e) < 0)
 		return -1;
-	n = readlinkat(from, l->name, text, sizeof(text));
-	if (n < 0 && (errno == EINVAL || errno == ENOENT))
-		return scan_changed(l->path, e);
-	if (n < 0)
-		return err_sys(e, errno, "read link '%s'", l->path);
-	if ((size_t)n == sizeof(text))
-		return err_set(e, ERR_USAGE, "link '%s' is too long", l->path);
-	text[n] = '\0';
 	if (symlinkat(text, to, l->name) < 0)
 		return err_sys(e, errno, "make link '%s'", l->path);
 	return clone_link_attributes(to, l->name, &l->st, l->path, e);
+}
+
+static bool is_in(const char *path, const char *dir)
+{
+	const char *rest;
+
+	return str_starts(path, dir, &rest) && (*rest == '\0' || *rest == '/');
+}
+
+static bool is_data_dir(const struct scan *s)
+{
+	const struct scan_list *lists[] = { &s->dirs, &s->links };
+
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		for (size_t i = 0; i < lists[k]->n; i++)
+			if (strcmp(lists[k]->v[i].path, "state") == 0 ||
+			        strcmp(lists[k]->v[i].path, "blocks") == 0)
+				return true;
+	return false;
+}
+
+static bool leads_out(const char *text)
+{
+	if (*text == '/')
+		return true;
+	for (const char *c = text; *c; c += strspn(c, "/")) {
+		size_t n = strcspn(c, "/");
+
+		if (n == 2 && strncmp(c, "..", 2) == 0)
+			return true;
+		c += n;
+	}
+	return false;
+}
+
+/* Two nodeos that are led to one file by their data-dirs both write to it. */
+static int check_links(const struct clone_run *run, struct err *e)
+{
+	AUTO(scan_at) struct scan_at at = SCAN_AT(run->from);
+	bool is_data = run->scan.links.n && is_data_dir(&run->scan);
+
+	for (size_t i = 0; is_data && i < run->scan.links.n; i++) {
+		const struct scan_entry *l = &run->scan.links.v[i];
+		int dir = scan_dir(&at, &run->scan, l->dir, true, e);
+		char text[PATH_MAX];
+
+		if (dir < 0 || read_link(text, dir, l, e) < 0)
+			return -1;
+		if (!leads_out(text) && !is_in(l->path, "state") && !is_in(l->path, "blocks"))
+			continue;
+		err_set(e, ERR_CONFLICT,
+		        "'%s' is a symbolic link to '%.200s': the copy would share what "
+		        "is there",
+		        l->path, text);
+		return err_hint(
+		        e, "put what it leads to in its place: a data-dir is one directory");
+	}
+	return 0;
 }
 
 /* --- the whole ---------------------------------------------------------------------------- */
@@ -116,8 +179,20 @@ static int by_size(const void *a, const void *b, void *arg)
 	return sx != sy ? (sx < sy) - (sx > sy) : (x > y) - (x < y);
 }
 
+/* Blocks may be shared between two devices (subvolumes), names never. */
+static int is_one_fs(const struct clone_run *run, bool *ret, struct err *e)
+{
+	struct stat to;
+
+	if (fstat(run->to, &to) < 0)
+		return err_sys(e, errno, "stat the target");
+	*ret = to.st_dev == run->scan.dirs.v[0].st.st_dev;
+	return 0;
+}
+
 static int plan(struct clone_run *run, struct err *e)
 {
+	bool has_links = false;
 	const struct scan_list *files = &run->scan.files;
 	struct clone_progress *p = run->o->progress;
 
@@ -125,13 +200,15 @@ static int plan(struct clone_run *run, struct err *e)
 	run->order = calloc(files->n + 1, sizeof(run->order[0]));
 	if (!run->items || !run->order)
 		return err_nomem(e);
+	if (!run->o->no_link && is_one_fs(run, &has_links, e) < 0)
+		return -1;
 	for (size_t i = 0; i < files->n; i++) {
 		uint64_t bytes = scan_data_bytes(&files->v[i].st);
 
 		run->order[i] = i;
 		run->items[i].size = bytes;
 		run->data_bytes += bytes;
-		if (run->o->no_link || !clone_is_constant(files->v[i].name))
+		if (!has_links || !clone_may_link(run, &files->v[i]))
 			run->must_copy += bytes;
 	}
 	qsort_r(run->order, files->n, sizeof(run->order[0]), by_size, run->items);
@@ -140,7 +217,7 @@ static int plan(struct clone_run *run, struct err *e)
 		run->is_off[CLONE_REFLINK] = run->is_off[CLONE_RANGE] = true;
 		(void)snprintf(run->why, sizeof(run->why), "an independent copy was asked for");
 	}
-	run->is_off[CLONE_LINK] = run->o->no_link;
+	run->is_off[CLONE_LINK] = !has_links;
 	if (p) {
 		atomic_fetch_add(&p->files_total, files->n);
 		atomic_fetch_add(&p->bytes_total, run->data_bytes);
@@ -324,7 +401,8 @@ static int clone_into(struct clone_run *run, int from_dirfd, const char *from, i
 			e->kind = ERR_NOT_FOUND;
 		return -1;
 	}
-	if (scan_read(&run->scan, run->from, true, e) < 0 || clone_cancelled(run, e) < 0)
+	if (scan_read(&run->scan, run->from, true, e) < 0 || check_links(run, e) < 0 ||
+	        clone_cancelled(run, e) < 0)
 		return err_wrap(e, "read '%s'", from);
 	if (mkdirat(to_dirfd, to, 0700) < 0) {
 		if (errno == EEXIST)

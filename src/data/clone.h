@@ -12,8 +12,10 @@
  *	write     read and write, the same way
  *
  * Modes, times, owners and the extended attributes that we may set are kept; symbolic links are
- * copied as links, devices, sockets and pipes are left out and counted; other file systems are not
- * entered.  What must never be in two slots is left out always (clone_is_private()).
+ * copied as links, devices, sockets and pipes are left out and counted.  What must never be in two
+ * slots is left out always (clone_is_private()).  A file or a directory of another file system is
+ * ERR_CONFLICT; and so is, in a data-dir (a tree with "state" or "blocks" at its top), a link that
+ * is absolute or has "..", and any link at or below these two.
  *
  * The source must not change meanwhile: the caller holds the slot's lock, or it is a generation.
  * A file or a directory that changed its size or time, or is another one, is ERR_CONFLICT; this is
@@ -54,10 +56,20 @@ struct clone_progress {
 struct clone_options {
 	bool no_reflink, no_link;        /* make an independent copy: also undoes fragmentation */
 	unsigned threads;                /* files at a time; 0: as many as help, at most 8 */
+	bool protect_links;              /* see below */
 	bool verify;                     /* compare digests of source and target afterwards */
 	const volatile int *cancel;      /* not 0: end with ERR_INTERRUPTED; or NULL */
 	struct clone_progress *progress; /* or NULL */
 };
+
+/*
+ * A link has one owner and one mode wherever it has a name, and must not be one that a slot's
+ * nodeos can write to: the others, and the generation, have the same bytes.  nodeos opens retained
+ * files to read only (log_catalog.hpp, block_log.cpp: "rb"), and renames and removes their names.
+ * With protect_links a file that is linked out becomes root:SLOT_UID 0440 first, in the source too:
+ * the one exception to "nothing is set there".  It is done to a file of SLOT_UID or root with one
+ * name; any other is copied.
+ */
 
 struct clone_report {
 	uint64_t files, dirs, links;     /* made; links are symbolic ones */
@@ -75,9 +87,9 @@ struct clone_report {
  * Clone the directory `from` of from_dirfd as `to` in to_dirfd.  Either may be a path, whose last
  * component must be no symbolic link; the others are the caller's to trust.  ERR_NOT_FOUND: no such
  * source; ERR_CONFLICT: the target exists, or the source changed; ERR_USAGE: more than
- * TREE_FILES_MAX entries, 64 directories deep, or a path that is not UTF-8; ERR_SYSTEM with ENOSPC:
- * says how much is needed; ERR_UNHEALTHY: the digests differ; ERR_INTERRUPTED.  o may be NULL.
- * *ret is set on success only.
+ * TREE_FILES_MAX entries, 24 directories deep, or a path of more than 1024 bytes or that is not
+ * UTF-8; ERR_SYSTEM with ENOSPC: says how much is needed; ERR_UNHEALTHY: the digests differ;
+ * ERR_INTERRUPTED.  o may be NULL. *ret is set on success only.
  */
 int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,
         const struct clone_options *o, struct clone_report *ret, struct err *e) NODISCARD;

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "data/slot.h"
 
 /* Large enough that the calls cost nothing, small enough to hear of a cancel soon. */
 #define RANGE_PIECE  (64UL << 20)
@@ -36,19 +37,29 @@ static void say_why(struct clone_run *run, const char *path, int errnum)
 	(void)pthread_mutex_unlock(&run->lock);
 }
 
+static uint64_t left_of(uint64_t all, uint64_t part)
+{
+	return part < all ? all - part : 0;
+}
+
 /*
  * A copy that cannot fit would fill the pool, and then every nodeos on it stops.  Not asked before
- * files that share their blocks.
+ * files that share their blocks; once more when it turns out that there are no links, because then
+ * split logs, which may be most of it, take room too.
  */
 static int check_room(struct clone_run *run, uint64_t file, struct err *e)
 {
 	char need[NUM_TEXT_MAX], have[NUM_TEXT_MAX];
-	uint64_t wanted = run->must_copy, room;
+	bool has_links = !run->is_off[CLONE_LINK];
+	uint64_t done = run->done, linked = run->linked, wanted, room;
 	struct statvfs vfs;
 
+	/* What is written already is gone from what is free. */
+	wanted = has_links ? left_of(run->must_copy, left_of(done, linked))
+	                   : left_of(run->data_bytes, done);
 	if (!run->is_off[CLONE_REFLINK])
 		wanted = file; /* the others share theirs */
-	else if (atomic_exchange(&run->is_room_checked, true))
+	else if (atomic_exchange(&run->is_room_checked[has_links], true))
 		return 0;
 	if (fstatvfs(run->to, &vfs) < 0)
 		return err_sys(e, errno, "ask for the free space of the target");
@@ -88,6 +99,7 @@ static void did(struct copy *c, uint64_t n)
 	struct clone_progress *p = c->h->run->o->progress;
 
 	c->item->bytes += n;
+	atomic_fetch_add(&c->h->run->done, n);
 	if (p)
 		atomic_fetch_add(&p->bytes_done, n);
 }
@@ -242,21 +254,55 @@ static int reflink(struct copy *c, const struct stat *st, struct err *e)
 	return 1;
 }
 
-static bool may_link(const struct clone_run *run, const struct scan_entry *f)
+#define PROTECTED_MODE 0440
+
+static bool is_protected(const struct stat *st)
 {
-	return !run->is_off[CLONE_LINK] && clone_is_constant(f->name) && !(f->st.st_mode & 07000);
+	return st->st_uid == 0 && st->st_gid == SLOT_UID && (st->st_mode & 07777) == PROTECTED_MODE;
+}
+
+static bool may_protect(const struct stat *st)
+{
+	return st->st_nlink == 1 && (st->st_uid == 0 || st->st_uid == SLOT_UID);
+}
+
+bool clone_may_link(const struct clone_run *run, const struct scan_entry *f)
+{
+	return clone_is_constant(f->name) && !(f->st.st_mode & 07000) &&
+	        (!run->o->protect_links || is_protected(&f->st) || may_protect(&f->st));
+}
+
+/* See clone.h.  0, 1 if it is not to be linked, -1. */
+static int protect(const struct copy *c, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(c->from, &st) < 0)
+		return err_sys(e, errno, "stat '%s'", c->path);
+	if (is_protected(&st))
+		return 0;
+	if (!may_protect(&st))
+		return 1;
+	/* The owner first: he could take the mode back. */
+	if (fchown(c->from, 0, SLOT_UID) == 0 && fchmod(c->from, PROTECTED_MODE) == 0)
+		return 0;
+	return errno == EPERM ? 1 : err_sys(e, errno, "protect '%s'", c->path);
 }
 
 /*
  * The name was looked up once more, so that what was linked is compared with what was opened.
- * Nothing is ever set on it: it is the source's file too.  0, 1 if it cannot be done, -1.
+ * Nothing but protect() ever sets anything on it: it is the source's file too.  0, 1 if it cannot
+ * be done, -1.
  */
 static int hard_link(
         struct copy *c, const struct scan_entry *f, int from_dir, int to_dir, struct err *e)
 {
 	struct clone_run *run = c->h->run;
+	int rc = run->o->protect_links ? protect(c, e) : 0;
 	struct stat st;
 
+	if (rc != 0)
+		return rc;
 	if (linkat(from_dir, f->name, to_dir, f->name, 0) < 0) {
 		/* EPERM: fs.protected_hardlinks, or a file system without; EMLINK: this file. */
 		if (is_never(errno) || errno == EPERM)
@@ -270,6 +316,7 @@ static int hard_link(
 	if (st.st_ino != f->st.st_ino || st.st_dev != f->st.st_dev)
 		return scan_changed(c->path, e);
 	c->item->how = CLONE_LINK;
+	atomic_fetch_add(&run->linked, scan_data_bytes(&f->st));
 	did(c, scan_data_bytes(&f->st));
 	return 0;
 }
@@ -323,7 +370,7 @@ static int make_content(struct copy *c, const struct scan_entry *f, int from_dir
 		if (rc <= 0)
 			return rc;
 	}
-	if (may_link(run, f)) {
+	if (!run->is_off[CLONE_LINK] && clone_may_link(run, f)) {
 		if (*to >= 0 && unlinkat(to_dir, f->name, 0) < 0)
 			return err_sys(e, errno, "remove '%s'", f->path);
 		if (*to >= 0)

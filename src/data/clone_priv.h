@@ -25,7 +25,8 @@ struct clone_run {
 	uint64_t data_bytes;      /* of all files */
 	uint64_t must_copy;       /* of those that cannot be links either */
 	_Atomic bool is_off[CLONE_HOW_COUNT];
-	_Atomic bool is_room_checked;
+	_Atomic bool is_room_checked[2]; /* without links, with links */
+	_Atomic uint64_t done, linked;   /* bytes that are shared or copied; of them by links */
 	pthread_mutex_t lock;
 	int64_t synced_ns;
 	char why[160]; /* under the lock while threads run */
@@ -40,6 +41,9 @@ struct clone_hand {
 
 /* Make file number i of the scan in the target, with all but its fsync. */
 int clone_file(struct clone_hand *h, size_t i, struct err *e) NODISCARD;
+
+/* Whether it may become a hard link, as far as names and owners tell. */
+bool clone_may_link(const struct clone_run *run, const struct scan_entry *f);
 
 /* ERR_CONFLICT if the source of it is not as it was read. */
 int clone_check_source(struct clone_hand *h, size_t i, struct err *e) NODISCARD;

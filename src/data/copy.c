@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "data/import_priv.h"
+#include "nodeos/blocklog.h"
 #include "nodeos/verdict.h"
 
 #define TMP_SUFFIX ".nodeswarm-clone"
@@ -30,6 +31,7 @@ static bool has(int dirfd, const char *name)
 
 static int check_source(int fd, const char *path, bool any, struct err *e)
 {
+	struct blocklog_facts facts;
 	struct data_verdict v;
 
 	if (!has(fd, "state") && !has(fd, "blocks")) {
@@ -41,6 +43,10 @@ static int check_source(int fd, const char *path, bool any, struct err *e)
 	}
 	if (nodeos_verdict_at(&v, fd, e) < 0)
 		return err_wrap(e, "look at '%s'", path);
+	/* What it tells is not needed, but damage that shows there is not to be copied. */
+	if ((v.state == DATA_CLEAN || v.state == DATA_EMPTY) &&
+	        nodeos_blocklog_at(&facts, fd, e) < 0)
+		return err_wrap(e, "look at the blocks of '%s'", path);
 	if (v.state == DATA_CLEAN || v.state == DATA_EMPTY)
 		return 0;
 	err_set(e, ERR_CONFLICT, "'%s' was not left clean: %s, %s", path, data_state_name(v.state),

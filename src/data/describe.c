@@ -17,6 +17,11 @@ int manifest_describe(struct manifest *m, int data_dirfd, struct err *e)
 		        e, ERR_CONFLICT, "the data-dir is %s: %s", data_state_name(v.state), v.why);
 	if (nodeos_blocklog_at(&f, data_dirfd, e) < 0)
 		return -1;
+	/* Each slot that got it would replay all blocks, and take hours for what a clone is for. */
+	if (!*f.database_format) {
+		err_set(e, ERR_CONFLICT, "the data-dir has blocks and no state");
+		return err_hint(e, "start its nodeos once: it makes the state from the blocks");
+	}
 	m->kind = GENERATION_DATA;
 	memcpy(m->chain_id, f.chain_id, sizeof(m->chain_id));
 	m->head_block_num = f.head_block_num;

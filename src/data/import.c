@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -21,7 +22,9 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "data/import_priv.h"
+#include "data/owner.h"
 #include "data/pool.h"
+#include "data/slot.h"
 #include "nodeos/verdict.h"
 
 #define SNAPSHOT_NAME_MAX 200
@@ -175,6 +178,9 @@ static int make(struct manifest *m, const struct pool *p, int from_fd, bool is_d
 	if ((is_dir ? bring_dir(&w, from_fd, m, &o->clone, e)
 	            : bring_file(&w, from_fd, path, m, &o->clone, e)) < 0)
 		return -1;
+	/* So that a slot that starts from it need not do it, file by file, each time. */
+	if (geteuid() == 0 && owner_give_tree(w.fd, "data", SLOT_UID, SLOT_UID, e) < 0)
+		return err_wrap(e, "give it to uid %d", SLOT_UID);
 	if (settle_chain(m, o->chain_id, e) < 0 || digest(m, &w, &o->clone, e) < 0)
 		return -1;
 	snprintf(m->source, sizeof(m->source), "%s", path);

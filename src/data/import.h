@@ -26,11 +26,12 @@ struct import_options {
 /*
  * path: a directory or a file; "-" is not read.  A directory that is open in a nodeos (a lock on
  * its slot, or a process with a file in it open) or not clean is refused: ERR_CONFLICT with the
- * verdict.  *ret is the new manifest.
+ * verdict.  *ret is the new manifest.  Its files are SLOT_UID's if we are root; those of the source
+ * stay as they are.
  */
 int data_import(struct manifest *ret, const struct pool *p, const char *path,
         const struct import_options *o, struct err *e) NODISCARD;
 
 /* Fill chain, blocks and format of a manifest from the bytes of a stopped data-dir.  ERR_CONFLICT:
- * it is not clean. */
+ * it is not clean, or has blocks and no state. */
 int manifest_describe(struct manifest *m, int data_dirfd, struct err *e) NODISCARD;

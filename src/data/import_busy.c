@@ -136,15 +136,29 @@ static int check_processes(const struct wanted *w, const char *path, struct err 
 	return rc;
 }
 
+/*
+ * Whether a data-dir's parent is a slot of a pool: it has been run, or lies where slots lie.  What
+ * an operator has named `lock` beside another data-dir is nobody's lock.
+ */
+static bool is_slot(int parent)
+{
+	struct stat st;
+
+	return fstatat(parent, "run.json", &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	        fstatat(parent, "../../../pool.json", &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* The lock of the slot that this may be the data-dir of. */
 static int take_slot_lock(int *ret_lock, int data_dirfd, const char *path, struct err *e)
 {
 	AUTO(close_fd)
 	int parent = openat(data_dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	AUTO(buf) struct buf holder = BUF_INIT(256);
+	struct stat st;
 	int rc;
 
-	if (parent < 0 || faccessat(parent, SLOT_LOCK, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (parent < 0 || !is_slot(parent) ||
+	        fstatat(parent, SLOT_LOCK, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	rc = lockfile_try_at(ret_lock, parent, SLOT_LOCK, &holder, e);
 	return rc > 0 ? in_use(path, "its slot is locked", e) : rc;

@@ -36,6 +36,9 @@ static long add(struct scan *s, struct scan_list *list, char *path, size_t dir,
 
 	if (s->dirs.n + s->files.n + s->links.n >= TREE_FILES_MAX)
 		return err_set(e, ERR_USAGE, "more than %d files and directories", TREE_FILES_MAX);
+	if (strlen(path) > SCAN_PATH_MAX)
+		return err_set(e, ERR_USAGE, "the path '%.80s...' has more than %d bytes", path,
+		        SCAN_PATH_MAX);
 	if (!str_is_utf8(path))
 		return err_set(e, ERR_USAGE, "the path '%s' is not UTF-8", path);
 	if (list->n == list->cap) {
@@ -87,6 +90,15 @@ static int read_sub(struct reader *r, int dirfd, const char *name, const struct 
 	return rc;
 }
 
+/* A copy would lack it, and would be taken for a whole one: blocks without a state are clean. */
+static int other_fs(const char *path, struct err *e)
+{
+	err_set(e, ERR_CONFLICT, "'%s' is another file system (a mount or a subvolume)", path);
+	return err_hint(e,
+	        "a data-dir is one directory of one file system: unmount it and move "
+	        "what is in it to that place");
+}
+
 static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir, struct err *e)
 {
 	struct scan *s = r->s;
@@ -110,11 +122,15 @@ static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir,
 		free(path);
 		return -1;
 	}
-	if (st.st_dev != s->dirs.v[0].st.st_dev ||
-	        !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) {
+	if (!(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))) {
 		s->left_odd++;
 		free(path);
 		return 0;
+	}
+	if (st.st_dev != s->dirs.v[0].st.st_dev) {
+		other_fs(path, e);
+		free(path);
+		return -1;
 	}
 	at = add(s,
 	        S_ISREG(st.st_mode)           ? &s->files

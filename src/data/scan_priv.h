@@ -17,7 +17,10 @@
 #include "base/compiler.h"
 #include "base/err.h"
 
-#define SCAN_DEPTH_MAX 64
+/* What is archived must fit a manifest, and be removed again from where it lies in a pool: well
+ * below what fs_walk_at() enters. */
+#define SCAN_DEPTH_MAX 24
+#define SCAN_PATH_MAX  1024
 
 struct scan_entry {
 	char *path;       /* "blocks/blocks.log"; "" is the top */
@@ -40,9 +43,10 @@ struct scan {
 #define SCAN_INIT ((struct scan){ 0 })
 
 /*
- * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets,
- * pipes and what is on another file system are left out and counted in left_odd.  ERR_USAGE: more
- * than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path that is not UTF-8.
+ * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets and
+ * pipes are left out and counted in left_odd.  ERR_CONFLICT: a file or directory is on another file
+ * system.  ERR_USAGE: more than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path of more
+ * than SCAN_PATH_MAX bytes or that is not UTF-8.
  */
 int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e) NODISCARD;
 void scan_release(struct scan *s);

@@ -39,8 +39,9 @@ struct tree {
 
 #define TREE_INIT ((struct tree){ 0 })
 
-/* The regular files below the directory, without digests; other file systems are not entered.
- * ERR_USAGE: too many, too deep, or a path that is not UTF-8. */
+/* The regular files below the directory, without digests.  ERR_CONFLICT: one of them, or a
+ * directory, is on another file system.  ERR_USAGE: too many, too deep, or a path that is not
+ * UTF-8. */
 int tree_read(struct tree *ret, int dirfd, struct err *e) NODISCARD;
 
 /* Fill in the digests, several files at a time (threads 0: as many as help).  ERR_CONFLICT: a file

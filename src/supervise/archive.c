@@ -26,6 +26,8 @@
  *	clone     (thread) the only one that nodeos has to wait for
  *	          nodeos is started
  *	digest    (thread) of the copy, which nobody changes any more; manifest, commit, prune
+ *	          who asked is answered
+ *	unshare   (thread) the slot's own files, where sharing has cut them (slot_unshare.c)
  *
  * A slot that is quiesced or held is archived where it is, and stays so.
  *
@@ -36,18 +38,8 @@
  * costs the stop nothing that counts and their loss would cost another stop, and end with it.
  */
 
-/*
- * A state that is cloned each hour and written to in between is cut into pieces by the sharing, and
- * so is each clone of it.  When a directory of the copy has files with more pieces than this, it is
- * written anew, as large as it is but in one piece, so that slots which are cloned from it begin
- * well.
- */
-#define EXTENTS_PER_GIB_MAX 8192
-#define REWRITE_FREE_SHARE  10 /* per cent of the file system that must stay free for it */
-
 #define HASH_LINE "chain database stopped with hash: "
 #define HASH_LEN  64
-#define GIB       (1024ULL * 1024 * 1024)
 
 struct archive_job {
 	struct archive_order order;
@@ -142,13 +134,15 @@ static int prepare(void *arg, const volatile int *cancel, struct err *e)
 	const struct usage_watch watch = { .cancel = cancel };
 	struct usage u = { 0 };
 
-	if (s->pool.method != POOL_REFLINK &&
+	if (slot_work_method(s) != POOL_REFLINK &&
 	        usage_watch_tree(&u, s->slot.fd, "data", &watch, e) < 0)
 		return -1;
 	if (check_files(s, e) < 0 || check_count(s, e) < 0 ||
 	        slot_work_check_room(s, u.allocated_bytes, e) < 0 || check_current(s, e) < 0)
 		return -1;
-	return generation_begin(&s->work.archive->dir, &s->pool, e);
+	if (generation_begin(&s->work.archive->dir, &s->pool, e) < 0)
+		return -1;
+	return slot_unshare_wait(s, cancel, e);
 }
 
 static void on_prepared(struct supervisor *s, int rc, const struct err *why)
@@ -179,7 +173,9 @@ static int clone_it(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
 	struct archive_job *j = s->work.archive;
-	const struct clone_options o = { .cancel = cancel, .progress = &s->work.progress };
+	const struct clone_options o = { .protect_links = s->cfg->gid == SLOT_UID,
+		.cancel = cancel,
+		.progress = &s->work.progress };
 
 	if (clone_tree(s->slot.fd, "data", j->dir.fd, "data", &o, &j->clone, e) == 0)
 		return 0;
@@ -229,98 +225,6 @@ void archive_clone(struct supervisor *s)
 
 /* --- digest, commit ------------------------------------------------------------------------- */
 
-/* Extents of the most cut up file of a directory, for each GiB; and what the directory takes. */
-static int look_at_extents(int dirfd, uint64_t *worst, uint64_t *bytes, struct err *e)
-{
-	AUTO(tree) struct tree t = TREE_INIT;
-
-	*worst = *bytes = 0;
-	if (tree_read(&t, dirfd, e) < 0)
-		return -1;
-	for (size_t i = 0; i < t.n; i++) {
-		AUTO(close_fd)
-		int fd = openat(dirfd, t.v[i].path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		struct usage u = { 0 };
-		uint64_t gib;
-
-		if (fd < 0 || usage_add_file(&u, fd, e) < 0)
-			return fd < 0 ? err_sys(e, errno, "open '%s'", t.v[i].path) : -1;
-		gib = u.allocated_bytes / GIB;
-		if (u.extents / (gib ? gib : 1) > *worst)
-			*worst = u.extents / (gib ? gib : 1);
-		*bytes += u.allocated_bytes;
-	}
-	return 0;
-}
-
-static bool has_room_to_rewrite(const struct supervisor *s, uint64_t bytes)
-{
-	struct err ignored = ERR_INIT;
-	struct pool_space space;
-
-	return pool_space_at(&space, s->pool.fd, &ignored) == 0 &&
-	        space.free_bytes > bytes + space.total_bytes / 100 * REWRITE_FREE_SHARE;
-}
-
-/* Replace the directory `name` of the copy by one that shares nothing. */
-static int rewrite(struct supervisor *s, int data_fd, const char *name, const volatile int *cancel,
-        struct err *e)
-{
-	const struct clone_options o = {
-		.no_reflink = true,
-		.no_link = true,
-		.cancel = cancel,
-		.progress = &s->work.progress,
-	};
-	struct clone_report report;
-
-	if (clone_tree(data_fd, name, data_fd, ".rewritten", &o, &report, e) < 0)
-		return -1;
-	if (fs_remove_tree_at(data_fd, name, e) < 0)
-		return -1;
-	if (renameat(data_fd, ".rewritten", data_fd, name) < 0 || fsync(data_fd) < 0)
-		return err_sys(e, errno, "rename '%s'", name);
-	return 0;
-}
-
-/*
- * Undo fragmentation, directory by directory, because a block log is large and stays in one piece
- * when the state does not.
- */
-static int defragment(struct supervisor *s, int data_fd, const volatile int *cancel, struct err *e)
-{
-	static const char *const names[] = { "state", "blocks" };
-
-	/* Without sharing a copy is in as few pieces as its holes allow. */
-	if (s->pool.method != POOL_REFLINK)
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		AUTO(close_fd) int fd = -1;
-		uint64_t worst, bytes;
-		struct stat st;
-
-		if (fstatat(data_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		fd = fs_open_dir_at(data_fd, names[i], false, 0, e);
-		if (fd < 0 || look_at_extents(fd, &worst, &bytes, e) < 0)
-			return -1;
-		if (worst <= EXTENTS_PER_GIB_MAX)
-			continue;
-		if (!has_room_to_rewrite(s, bytes)) {
-			log_warn("a generation stays fragmented, there is no room to write it anew",
-			        "directory=%s extents_per_gib=%llu bytes=%llu", names[i],
-			        (unsigned long long)worst, (unsigned long long)bytes);
-			continue;
-		}
-		log_info("a fragmented directory of the generation is written anew",
-		        "directory=%s extents_per_gib=%llu bytes=%llu", names[i],
-		        (unsigned long long)worst, (unsigned long long)bytes);
-		if (rewrite(s, data_fd, names[i], cancel, e) < 0)
-			return err_wrap(e, "write '%s' anew", names[i]);
-	}
-	return 0;
-}
-
 static int describe(struct supervisor *s, int data_fd, struct err *e)
 {
 	struct archive_job *j = s->work.archive;
@@ -364,8 +268,7 @@ static int make_generation(
 	struct archive_job *j = s->work.archive;
 	struct manifest *m = &j->manifest;
 
-	if (defragment(s, data_fd, cancel, e) < 0 || describe(s, data_fd, e) < 0 ||
-	        tree_read(&m->files, data_fd, e) < 0 ||
+	if (describe(s, data_fd, e) < 0 || tree_read(&m->files, data_fd, e) < 0 ||
 	        tree_digest(&m->files, data_fd, 0, &s->work.progress, cancel, e) < 0)
 		return -1;
 	return generation_commit(&j->dir, &s->pool, m, j->order.promote, false, e);
@@ -406,6 +309,7 @@ static void on_digested(struct supervisor *s, int rc, const struct err *why)
 	archivist_note(s, m, NULL);
 	slot_work_end(s, NULL);
 	s->archived.down_ns = w->down_ns;
+	slot_unshare_begin(s);
 }
 
 /* --- begin ---------------------------------------------------------------------------------- */

@@ -54,7 +54,8 @@ struct restore_look {
 	struct generation_hold hold;
 	uint32_t our_lib;
 	char chain_id[65];
-	struct err warn; /* something that was ignored */
+	char generation[GENERATION_NAME_SIZE]; /* of the data-dir that is there; "" */
+	struct err warn;                       /* something that was ignored */
 };
 
 void restore_job_free(struct restore_job *j)
@@ -356,12 +357,16 @@ static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
 		.far_behind = k->far_behind,
 		.our_chain_id = "",
 		.chain_id = "" };
+	struct err why = ERR_INIT;
 	struct stat st;
 	int rc = slot_settle(&s->slot, e);
 
 	if (rc < 0)
 		return -1;
 	k->settled = rc > 0;
+	/* Who prepared the slot while nobody supervised it, has said so there. */
+	if (slot_generation(&s->slot, k->generation, &why) < 0)
+		log_warn("not known what the data-dir was made from", "why=\"%s\"", why.msg);
 	/* Made from a snapshot and not finished: that comes first. */
 	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
@@ -402,6 +407,8 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 
 	if (k->settled)
 		log_info("ended what a killed restore had left", "%s", "");
+	if (*k->generation)
+		snprintf(s->record.generation, sizeof(s->record.generation), "%s", k->generation);
 	if (k->warn.kind != ERR_NONE)
 		log_warn("not restored from the current generation", "why=\"%s\"", k->warn.msg);
 	if (k->plan == RESTORE_OTHER_CHAIN)

@@ -183,6 +183,7 @@ void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char 
 {
 	struct slot_work *w = &s->work;
 
+	(void)slot_unshare_cancel(s);
 	assert(!is_under_way(w) && !w->thread);
 	json_decref(s->last_work);
 	s->last_work = w->kind == SLOT_WORK_NONE ? NULL : slot_work_json(s);
@@ -306,11 +307,22 @@ void slot_work_release(struct supervisor *s)
 	json_decref(TAKE(s->last_work));
 }
 
+enum pool_method slot_work_method(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+	char why[160];
+
+	if (!w->is_probed)
+		w->method = pool_probe_method(s->pool.fd, why, sizeof(why));
+	w->is_probed = true;
+	return w->method;
+}
+
 /* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
  * filled here stops the other slots. */
-int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e)
+int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e)
 {
-	uint64_t needed = s->pool.method == POOL_REFLINK ? 0 : bytes, reserve;
+	uint64_t needed = slot_work_method(s) == POOL_REFLINK ? 0 : bytes, reserve;
 	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
 	struct pool_space space;
 
@@ -449,14 +461,14 @@ json_t *slot_work_json(const struct supervisor *s)
 
 	if (w->kind == SLOT_WORK_NONE)
 		return json_null();
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?}", "id", w->id,
-	        "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?, s:b}", "id",
+	        w->id, "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
 	        w->generation, "quarantined", w->quarantined, "bytes_done",
 	        (json_int_t)(done < total ? done : total), "bytes_total", (json_int_t)total,
 	        "started", clock_text(started, w->started_ns), "took_seconds",
 	        seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns), "down_seconds",
 	        seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
-	        seconds(w->flush_ns), "clone", w->clone);
+	        seconds(w->flush_ns), "clone", w->clone, "unsharing", s->unshare != NULL);
 	if (j && w->stage == SLOT_WORK_FAILED &&
 	        json_object_set_new(j, "error", control_error_json(&w->err)) < 0)
 		json_decref(TAKE(j));

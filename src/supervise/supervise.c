@@ -161,9 +161,10 @@ static void answer_quiesce_calls(struct supervisor *s)
 /* No nodeos is alive: this supervisor is done, as soon as no thread of it works on the pool. */
 static void finish(struct supervisor *s)
 {
-	bool clean;
+	bool clean, is_unsharing;
 
-	if (slot_work_cancel(s, "the slot was stopped meanwhile")) {
+	is_unsharing = slot_unshare_cancel(s);
+	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_unsharing) {
 		loop_timer_remove(&s->loop, &s->timer);
 		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
@@ -231,6 +232,7 @@ static void begin_stop(struct supervisor *s)
 	bool again = s->stop_asked;
 
 	s->stop_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (!supervisor_nodeos_alive(s))
 		finish(s);
 	else if (s->record.state == SLOT_LAME && again)
@@ -632,6 +634,7 @@ void supervisor_resume(struct supervisor *s)
 void supervisor_quiesce(struct supervisor *s)
 {
 	s->quiesce_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (supervisor_nodeos_alive(s)) {
 		if (s->record.state == SLOT_RUNNING)
 			supervisor_stop_nodeos(s);
@@ -738,6 +741,7 @@ static void tear_down(struct supervisor *s)
 	}
 	slot_work_release(s);
 	restore_look_release(s);
+	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
 	follow_free(s->follow);

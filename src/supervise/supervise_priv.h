@@ -101,8 +101,13 @@ struct supervisor {
 	enum current_kind current; /* as the last look has found it */
 	char current_why[200];     /* CURRENT_UNUSABLE: why */
 	bool is_untried; /* the data-dir is a generation's, and nodeos has not answered on it yet */
-	char made_by[64];         /* that generation's nodeos; "": not known */
-	int64_t restore_retry_ns; /* between two tries; 0: the last one did not fail */
+	char made_by[64];             /* that generation's nodeos; "": not known */
+	struct work *unshare;         /* slot_unshare_begin()'s thread; NULL when it has ended */
+	_Atomic bool is_unsharing;    /* as the thread itself says */
+	bool cannot_unshare;          /* the file system has said so */
+	uint64_t unshare_extents;     /* more than cfg's when that many would not go away */
+	double unshare_limit_percent; /* supervisor_disk_limit() when it was started */
+	int64_t restore_retry_ns;     /* between two tries; 0: the last one did not fail */
 	struct archivist *archivist;
 	struct {
 		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */

@@ -6,6 +6,8 @@ need jq curl python3
 POOL=$IT_DIR/pool
 GENERATIONS=$POOL/generations
 export NODESIM_FLUSH=0s
+# The ports below lie where outgoing connections get theirs from.
+echo 61000 65000 >/proc/sys/net/ipv4/ip_local_port_range
 
 # --- a slot: its ports are 10000 * slot + something ---------------------------------------------
 

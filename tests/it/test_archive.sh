@@ -228,6 +228,15 @@ never()
 }
 check 'not with restore=never' never
 
+prepared()
+{
+	rm -rf "$POOL/services/t_s/3/data"
+	nodeswarm --pool "$POOL" --stack t data prepare s --slots 3 || return
+	supervise 3 --restore never && P3=$PID
+	wait_for 20 ready 3 && expect "^$(current) null\$" state 3 '"\(.generation) \(.work)"' && stop "$P3" 0
+}
+check 'a slot that was prepared says of which generation it is' prepared
+
 # kill -9 while it is restored
 killed_restore()
 {
@@ -405,50 +414,78 @@ check 'not for ever; a restore begins anew' too_often
 
 # --- a state in pieces ----------------------------------------------------------------------------
 
-# Only a file system that shares blocks cuts a file into pieces; so does this, at once.
+extents()
+{
+	filefrag "$1" | sed -n 's/.*: \([0-9]*\) extents\? found$/\1/p'
+}
+
+unshared()
+{
+	[ "$(state 5 .work.unsharing)" = false ] && grep 'a file was unshared' "$IT_DIR/log.5"
+}
+
+# Pages that change while their blocks are shared cut a file into pieces; here, beyond what nodesim
+# uses of it.
 fragmented()
 {
-	local POOL=$IT_DIR/xfs rc=0 state
+	local POOL=$IT_DIR/xfs rc=0 state before after
 	local GENERATIONS=$POOL/generations
 	: >"$IT_DIR/log.5"
-	supervise 5 && wait_for 20 ready 5 || rc=1
-	ask 5 '{"format":1,"request":"quiesce"}' >/dev/null || rc=1
 	state=$POOL/services/t_s/5/data/state/shared_memory.bin
+	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
 	order_ok 5 archive 60 | jq -e '.clone.reflink.files > 0' || rc=1
-	! grep 'written anew' "$IT_DIR/log.5" || rc=1
-	# Zeroes over holes, beyond what nodesim has written: every other block.
+	stop "$PID" 0 || rc=1
 	python3 -c 'import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY)
-for i in range(16384, 16384 + 2 * 9000, 2):
-    os.pwrite(fd, bytes(4096), i * 4096)
+os.pwrite(fd, os.urandom(16 << 20), 64 << 20)
 os.fsync(fd)' "$state" || rc=1
-	order_ok 5 archive 61 | jq -e '.clone.reflink.files > 0' || rc=1
-	grep 'written anew' "$IT_DIR/log.5" || rc=1
+	cp --reflink=always "$state" "$POOL/shared" || rc=1
+	python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY)
+for i in range(0, 2000, 2):
+    os.pwrite(fd, bytes([i % 256]) * 4096, (64 << 20) + i * 4096)
+os.fsync(fd)' "$state" || rc=1
+	# XFS has set blocks aside beside those pages, which the unsharing would use, each at its place.
+	# They go with the inode, or by and by.
+	umount "$POOL" && mount_xfs || rc=1
+	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
+	before=$(extents "$state")
+	! unshared || rc=1
+	order_ok 5 archive 61 || rc=1
+	wait_for 20 unshared || { tail -20 "$IT_DIR/log.5" && rc=1; }
+	after=$(extents "$state")
+	echo "$before extents, then $after"
+	[ "$before" -gt 1000 ] && [ "$after" -lt 500 ] || rc=1
+	[ "$(extents "$GENERATIONS/current/data/state/shared_memory.bin")" -gt 1000 ] || rc=1
 	nodeswarm --pool "$POOL" data verify "$(current)" || rc=1
 	whole && no_leftovers || rc=1
-	cmp "$state" "$GENERATIONS/current/data/state/shared_memory.bin" || rc=1
-	ask 5 '{"format":1,"request":"resume"}' >/dev/null && wait_for 20 ready 5 || rc=1
+	cmp -i $((64 << 20)) -n $((16 << 20)) "$state" "$GENERATIONS/current/data/state/shared_memory.bin" || rc=1
 	stop "$PID" 0 || rc=1
 	return $rc
 }
-with_xfs()
+mount_xfs()
 {
 	local device rc=0
-	truncate -s 600M "$IT_DIR/xfs.img" && mkfs.xfs -q "$IT_DIR/xfs.img" && mkdir "$IT_DIR/xfs" || return
 	device=$(losetup --find --show "$IT_DIR/xfs.img") || return
 	# Detached when it is not mounted any more, also when this file is killed.
 	mount "$device" "$IT_DIR/xfs" || rc=1
 	losetup --detach "$device"
-	[ $rc = 0 ] || return
+	return $rc
+}
+with_xfs()
+{
+	local rc=0
+	truncate -s 600M "$IT_DIR/xfs.img" && mkfs.xfs -q "$IT_DIR/xfs.img" && mkdir "$IT_DIR/xfs" || return
+	mount_xfs || return
 	config 5
 	nodeswarm pool init "$IT_DIR/xfs" && fragmented || rc=1
 	umount "$IT_DIR/xfs"
 	return $rc
 }
 if command -v mkfs.xfs >/dev/null && losetup --find >/dev/null 2>&1; then
-	check 'a fragmented state is written anew for the generation' with_xfs
+	check 'a state in pieces is unshared while nodeos runs' with_xfs
 else
-	skip 'a fragmented state is written anew for the generation' 'no mkfs.xfs or no loop device'
+	skip 'a state in pieces is unshared while nodeos runs' 'no mkfs.xfs or no loop device'
 fi
 
 # --- a full disk ----------------------------------------------------------------------------------
@@ -458,6 +495,8 @@ full_disk()
 	local POOL=$IT_DIR/small rc=0
 	local GENERATIONS=$POOL/generations
 	mkdir "$POOL" && mount -t tmpfs -o size=200m,mode=755 none "$POOL" && nodeswarm pool init "$POOL" || return
+	# It may have been moved here from a file system that could.
+	sed -i 's/"copy"/"reflink"/' "$POOL/pool.json" && grep -q reflink "$POOL/pool.json" || rc=1
 	supervise 4 || return
 	wait_for 20 ready 4 || rc=1
 	head -c 100m /dev/zero >"$POOL/services/t_s/4/data/ballast"

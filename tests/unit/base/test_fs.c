@@ -590,24 +590,77 @@ static void a_full_directory_is_removed(void **state)
 	expect_names("");
 }
 
-static void too_deep_is_an_error(void **state)
+static void make_deep(const char *name, int depth)
 {
-	struct err e = ERR_INIT;
 	int at = dup(dfd);
 
-	(void)state;
-	for (int i = 0; i < 70; i++) {
+	for (int i = 0; i < depth; i++) {
+		const char *d = i ? "d" : name;
 		int next;
 
-		assert_int_equal(mkdirat(at, "d", 0755), 0);
-		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_int_equal(mkdirat(at, d, 0755), 0);
+		next = openat(at, d, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		assert_true(next >= 0);
+		assert_int_equal(symlinkat("x", next, "file"), 0);
 		(void)close(at);
 		at = next;
 	}
 	(void)close(at);
-	assert_int_equal(fs_remove_tree_at(dfd, "d", &e), -1);
-	assert_string_equal(e.msg, "'d' is more than 64 directories deep");
+}
+
+static int visit_nothing(int at, const char *name, const struct stat *st, void *arg, struct err *e)
+{
+	(void)at, (void)name, (void)st, (void)arg, (void)e;
+	return 0;
+}
+
+static void too_deep_is_an_error(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	make_deep("d", 70);
+	assert_int_equal(fs_walk_at(dfd, "d", visit_nothing, NULL, NULL, &e), -1);
+	assert_string_equal(e.msg, "'file' is more than 64 directories deep");
+}
+
+static void deep_ones_are_removed(void **state)
+{
+	static const int depths[] = { 63, 64, 65, 66, 128, 129, 1000 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(depths); i++) {
+		make_deep("t", depths[i]);
+		/* Somebody's, of the names that are used. */
+		assert_int_equal(mkdirat(dfd, "t/.deep-0", 0755), 0);
+		assert_int_equal(symlinkat("x", dfd, "t/.deep-0/file"), 0);
+		assert_int_equal(symlinkat("x", dfd, "t/.deep-1"), 0);
+		if (fs_remove_tree_at(dfd, "t", &e) < 0)
+			fail_msg("%d: %s", depths[i], e.msg);
+		expect_names("");
+	}
+}
+
+/* Between the visit of a directory and the way into it. */
+static int vanish(int at, const char *name, const struct stat *st, void *arg, struct err *e)
+{
+	(void)st, (void)e;
+	if (strcmp(name, arg) == 0)
+		assert_int_equal(unlinkat(at, name, AT_REMOVEDIR), 0);
+	return 0;
+}
+
+static void what_vanishes_is_passed_over(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(mkdirat(dfd, "t", 0755), 0);
+	assert_int_equal(mkdirat(dfd, "t/gone", 0755), 0);
+	if (fs_walk_at(dfd, "t", vanish, NULL, (char[]){ "gone" }, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(fs_walk_at(dfd, "t", vanish, NULL, (char[]){ "t" }, &e), 0);
 }
 
 static void chown_tree(void **state)
@@ -677,6 +730,8 @@ int main(void)
 		T(remove_tree),
 		T(a_full_directory_is_removed),
 		T(too_deep_is_an_error),
+		T(deep_ones_are_removed),
+		T(what_vanishes_is_passed_over),
 		T(chown_tree),
 		T(chown_failures),
 	};

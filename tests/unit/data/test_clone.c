@@ -37,6 +37,7 @@ static int cancel;
 static int ficlone_errno, range_errno, link_errno, thread_errno, xattr_errno;
 static bool fake_reflink, spoil;
 static uint64_t room;
+static const char *mounted; /* a name that is on another file system */
 
 /* Called with each file that is opened in the source, once. */
 static void (*meanwhile)(void);
@@ -198,7 +199,11 @@ REAL(int, fstat64, int fd, struct stat64 *st)
 }
 REAL(int, fstatat64, int dirfd, const char *path, struct stat64 *st, int flags)
 {
-	return trip() ? -1 : __real_fstatat64(dirfd, path, st, flags);
+	int rc = trip() ? -1 : __real_fstatat64(dirfd, path, st, flags);
+
+	if (rc == 0 && mounted && strcmp(path, mounted) == 0)
+		st->st_dev++;
+	return rc;
 }
 REAL(int, symlinkat, const char *text, int dirfd, const char *path)
 {
@@ -245,6 +250,7 @@ static void reset(void)
 	cancels = fake_reflink = spoil = false;
 	cancel = ficlone_errno = range_errno = link_errno = thread_errno = xattr_errno = 0;
 	room = 0;
+	mounted = NULL;
 	meanwhile = NULL;
 }
 
@@ -328,7 +334,8 @@ static void make_source(void)
 	put("src/finalizers/safety.dat", 10, 0, 10);
 	put("src/snapshots/.pending-snapshot-0a.bin", 10, 0, 10);
 	put("src/snapshots/snapshot-0a.bin", 5000, 0, 5000);
-	in_dir("ln -s blocks.log src/blocks/link; ln -s /nowhere src/dangling; mkfifo src/fifo; "
+	in_dir("ln -s snapshot-0a.bin src/snapshots/link; ln -s nowhere src/dangling; mkfifo "
+	       "src/fifo; "
 	       "chmod 640 src/snapshots/snapshot-0a.bin; chmod 750 src/state; "
 	       "touch -d '2020-02-03 04:05:06.123456789' src/blocks/blocks.log src/state src");
 }
@@ -571,6 +578,50 @@ static void linked_files_are_left_alone(void **state)
 	assert_int_equal(b.st_nlink, 2);
 }
 
+static void expect_owner(const char *path, uid_t uid, gid_t gid, mode_t mode, nlink_t links)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dfd, path, &st, 0), 0);
+	if (st.st_uid != uid || st.st_gid != gid || (st.st_mode & 07777) != mode ||
+	        st.st_nlink != links)
+		fail_msg("'%s': %u:%u %o, %u names", path, st.st_uid, st.st_gid, st.st_mode & 07777,
+		        (unsigned)st.st_nlink);
+}
+
+/* Of a slot: what a generation shares with it nobody but root can write to. */
+static void linked_files_are_protected(void **state)
+{
+	const struct clone_options o = { .protect_links = true };
+	struct clone_report r;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("not root, skipped\n");
+		return;
+	}
+	ficlone_errno = EOPNOTSUPP;
+	make_source();
+	in_dir("chown -R 7077:7077 src; cd src/blocks/retained; for i in 2 3 4; do "
+	       "cp -p blocks-1-10.log blocks-$i-$i.log; done; chown 1000 blocks-2-2.log; "
+	       "ln blocks-3-3.log ../../other; chown 0:0 blocks-4-4.log");
+	expect_clone(&r, &o);
+	assert_int_equal(r.by[CLONE_LINK].files, 3);
+	expect_owner("src/blocks/retained/blocks-1-10.log", 0, 7077, 0440, 2);
+	expect_owner("src/blocks/retained/blocks-1-10.index", 0, 7077, 0440, 2);
+	expect_owner("dst/blocks/retained/blocks-4-4.log", 0, 7077, 0440, 2);
+	/* Another's, and one with another name that nobody knows, are copied and left alone. */
+	expect_owner("src/blocks/retained/blocks-2-2.log", 1000, 7077, 0644, 1);
+	expect_owner("dst/blocks/retained/blocks-2-2.log", 1000, 7077, 0644, 1);
+	expect_owner("src/blocks/retained/blocks-3-3.log", 7077, 7077, 0644, 2);
+	expect_owner("dst/blocks/retained/blocks-3-3.log", 7077, 7077, 0644, 1);
+	expect_owner("src/blocks/blocks.log", 7077, 7077, 0644, 1);
+	/* The next clone links what is protected already. */
+	in_dir("mv src old; mv dst src");
+	expect_clone(&r, &o);
+	expect_owner("dst/blocks/retained/blocks-1-10.log", 0, 7077, 0440, 3);
+}
+
 static void shapes_of_files(void **state)
 {
 	static const struct {
@@ -687,16 +738,19 @@ static void many_files_and_deep_directories(void **state)
 	struct clone_report r;
 
 	(void)state;
-	in_dir("mkdir -p src/$(seq -s/ 1 60) && for i in $(seq 1 700); do echo $i "
+	in_dir("mkdir -p src/$(seq -s/ 1 24) && for i in $(seq 1 700); do echo $i "
 	       ">src/blocks-$i-$i.log; "
-	       "done; echo deep >src/$(seq -s/ 1 60)/file");
+	       "done; echo deep >src/$(seq -s/ 1 24)/file");
 	thread_errno = EAGAIN;
 	expect_clone(&r, &o);
 	assert_int_equal(r.files, 701);
-	assert_int_equal(r.dirs, 61);
+	assert_int_equal(r.dirs, 25);
 	expect_same("src", "dst");
-	in_dir("rm -r dst; mkdir -p src/$(seq -s/ 1 70)");
-	expect_no_clone(&o, ERR_USAGE, "more than 64 directories deep");
+	in_dir("rm -r dst; mkdir -p src/$(seq -s/ 1 25)");
+	expect_no_clone(&o, ERR_USAGE, "more than 24 directories deep");
+	/* No more than a manifest can tell. */
+	in_dir("rm -r src; d=$(printf '%0255d/' 1 2 3 4); mkdir -p src/$d; echo >src/${d}x");
+	expect_no_clone(&o, ERR_USAGE, "more than 1024 bytes");
 }
 
 /* --- what is refused -------------------------------------------------------------------- */
@@ -728,6 +782,64 @@ static void targets_and_sources_are_checked(void **state)
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	in_dir("rm dst; echo >$(printf 'src/\\377')");
 	expect_no_clone(NULL, ERR_USAGE, "not UTF-8");
+}
+
+static void links_of_a_data_dir(void **state)
+{
+	static const struct {
+		const char *text, *path;
+		bool is_plain; /* a tree without state/ and blocks/ */
+		const char *why;
+	} rows[] = {
+		{ "blocks.log", "src/blocks/other", false, "'blocks/other' is a symbolic link" },
+		{ "10", "src/blocks/retained/x", false, "'blocks/retained/x' is a symbolic link" },
+		{ "x", "src/state/x", false, "'state/x' is a symbolic link to 'x'" },
+		{ "/srv", "src/snapshots/x", false, "link to '/srv'" },
+		{ "../x", "src/y", false, "link to '../x'" },
+		{ "a/../x", "src/y", false, "link to 'a/../x'" },
+		{ "a/..", "src/y", false, "link to 'a/..'" },
+		{ "..", "src/y", false, "link to '..'" },
+		{ "..a/x..", "src/y", false, NULL },
+		{ "a//b/...", "src/y", false, NULL },
+		{ "/srv", "src/y", true, NULL },
+		{ "../../x", "src/y", true, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(free) char *cmd = str_fmt("ln -s %s %s", rows[i].text, rows[i].path);
+		struct clone_report r;
+
+		if (rows[i].is_plain)
+			in_dir("mkdir src");
+		else
+			make_source();
+		in_dir(cmd);
+		if (rows[i].why)
+			expect_no_clone(NULL, ERR_CONFLICT, rows[i].why);
+		else
+			expect_clone(&r, NULL);
+		in_dir("rm -rf src dst");
+	}
+	/* The directories themselves. */
+	in_dir("mkdir src; ln -s elsewhere src/blocks");
+	expect_no_clone(NULL, ERR_CONFLICT, "'blocks' is a symbolic link");
+}
+
+/* A generation without its state would be taken for a whole one. */
+static void a_mount_below_is_refused(void **state)
+{
+	static const char *const names[] = { "state", "blocks.log", "empty" };
+	struct clone_report r;
+
+	(void)state;
+	make_source();
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		mounted = names[i];
+		expect_no_clone(NULL, ERR_CONFLICT, "is another file system");
+	}
+	mounted = "finalizers";
+	expect_clone(&r, NULL);
 }
 
 static void grow(void)
@@ -839,6 +951,30 @@ static void no_room(void **state)
 	expect_clone(&r, NULL);
 }
 
+/* Split logs may be most of a data-dir, and take room where they cannot be linked. */
+static void no_room_for_what_cannot_be_linked(void **state)
+{
+	static const int errnums[] = { EXDEV, EPERM };
+	const struct clone_options one = { .threads = 1 };
+	struct clone_report r;
+
+	(void)state;
+	make_source();
+	put("src/blocks/retained/blocks-11-20.log", 30000000, 0, 30000000);
+	ficlone_errno = EOPNOTSUPP;
+	room = 10000000;
+	expect_clone(&r, NULL);
+	in_dir("rm -r dst");
+	for (size_t i = 0; i < ARRAY_LEN(errnums); i++) {
+		link_errno = errnums[i];
+		expect_no_clone(NULL, ERR_SYSTEM, "a copy needs 2");
+	}
+	/* What is copied already is not needed once more. */
+	put("src/snapshots/large", 40000000, 0, 40000000);
+	room = 45000000;
+	expect_clone(&r, &one);
+}
+
 /* --- every call fails once ---------------------------------------------------------------- */
 
 static void each_call(unsigned threads, bool independent, bool by_cancel)
@@ -946,14 +1082,18 @@ int main(void)
 		cmocka_unit_test(constant_names),
 		cmocka_unit_test_setup_teardown(each_way_makes_the_same_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(linked_files_are_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(linked_files_are_protected, setup, teardown),
 		cmocka_unit_test_setup_teardown(shapes_of_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(modes_and_attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes_that_cannot_be_set, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_files_and_deep_directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(targets_and_sources_are_checked, setup, teardown),
+		cmocka_unit_test_setup_teardown(links_of_a_data_dir, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mount_below_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(source_that_changes_is_a_conflict, setup, teardown),
 		cmocka_unit_test_setup_teardown(verification, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_room_for_what_cannot_be_linked, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_failing_call_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        each_failing_call_of_a_copy_leaves_nothing, setup, teardown),

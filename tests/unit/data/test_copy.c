@@ -32,10 +32,20 @@ static void put(const char *path, const void *data, size_t n)
 	assert_int_equal(write(fd, data, n), (ssize_t)n);
 }
 
+static void put_recorded(const char *path, const char *name)
+{
+	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+	char from_path[64];
+
+	snprintf(from_path, sizeof(from_path), "tests/data/nodeos/%s", name);
+	assert_int_equal(fs_read_at(AT_FDCWD, from_path, &b, &e), 0);
+	put(path, b.data, b.len);
+}
+
 /* As nodeos leaves one: nine bytes tell its format and whether it was closed. */
 static void make_source(char is_dirty)
 {
-	char head[4096] = "EOSIODB2", fork_db[32] = { (char)0xdb, 0x0f, 0x51, 0x30 };
+	char head[4096] = "EOSIODB2";
 
 	head[8] = is_dirty;
 	assert_int_equal(mkdirat(base_fd, "from", 0750), 0);
@@ -43,9 +53,9 @@ static void make_source(char is_dirty)
 	assert_int_equal(mkdirat(base_fd, "from/blocks", 0750), 0);
 	assert_int_equal(mkdirat(base_fd, "from/blocks/reversible", 0750), 0);
 	put("from/state/shared_memory.bin", head, sizeof(head));
-	put("from/blocks/blocks.log", "log", 3);
-	put("from/blocks/blocks.index", "index", 5);
-	put("from/blocks/reversible/fork_db.dat", fork_db, sizeof(fork_db));
+	put_recorded("from/blocks/blocks.log", "blocks.log");
+	put_recorded("from/blocks/blocks.index", "blocks.index");
+	put_recorded("from/blocks/reversible/fork_db.dat", "fork_db.dat");
 }
 
 static int setup(void **state)
@@ -135,6 +145,31 @@ static void what_nodeos_would_not_take_is_refused(void **state)
 	assert_int_equal(entries(), 1);
 }
 
+static void a_log_that_is_cut_is_refused(void **state)
+{
+	AUTO(close_fd) int fd = -1;
+
+	(void)state;
+	make_source(0);
+	fd = openat(base_fd, "from/blocks/blocks.log", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 2600), 0);
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_PROTOCOL);
+	assert_non_null(strstr(e.msg, "look at the blocks of"));
+	assert_int_equal(entries(), 1);
+}
+
+/* The log of another, which two nodeos would write to. */
+static void a_log_that_is_a_link_is_refused(void **state)
+{
+	(void)state;
+	make_source(0);
+	assert_int_equal(renameat(base_fd, "from/blocks/blocks.log", base_fd, "elsewhere"), 0);
+	assert_int_equal(symlinkat("../../elsewhere", base_fd, "from/blocks/blocks.log"), 0);
+	assert_int_equal(copy(false), -1);
+	assert_true(!is_there("to") && entries() == 2);
+}
+
 static void a_directory_that_is_no_data_dir(void **state)
 {
 	(void)state;
@@ -160,11 +195,43 @@ static void a_locked_one_is_refused(void **state)
 	close(fd);
 	/* The lock of the slot that it is of. */
 	put("lock", "", 0);
+	put("run.json", "{}", 2);
 	fd = openat(base_fd, "lock", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	assert_int_equal(copy(false), -1);
 	assert_non_null(strstr(e.msg, "its slot is locked"));
 	close(fd);
+	assert_int_equal(copy(false), 0);
+}
+
+/* What lies beside a data-dir that is no slot's is none of our business. */
+static void somebodys_lock_is_left_alone(void **state)
+{
+	static const char *const kinds[] = { "file", "directory", "link", "fifo" };
+	int fd;
+
+	(void)state;
+	make_source(0);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		fd = i == 0 ? openat(base_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+		if (i == 0)
+			assert_int_equal(flock(fd, LOCK_EX), 0);
+		if (i == 1)
+			assert_int_equal(mkdirat(base_fd, "lock", 0755), 0);
+		if (i == 2)
+			assert_int_equal(symlinkat("nowhere", base_fd, "lock"), 0);
+		if (i == 3)
+			assert_int_equal(mkfifoat(base_fd, "lock", 0644), 0);
+		if (copy(false) < 0)
+			fail_msg("%s: %s", kinds[i], e.msg);
+		err_clear(&e);
+		assert_int_equal(fs_remove_tree_at(base_fd, "to", &e), 0);
+		assert_int_equal(fs_remove_tree_at(base_fd, "lock", &e), 0);
+		if (i == 0)
+			close(fd);
+	}
+	put("run.json", "{}", 2);
+	assert_int_equal(mkdirat(base_fd, "lock", 0755), 0);
 	assert_int_equal(copy(false), 0);
 }
 
@@ -298,8 +365,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_clean_one_is_copied),
 		TEST(what_nodeos_would_not_take_is_refused),
+		TEST(a_log_that_is_cut_is_refused),
+		TEST(a_log_that_is_a_link_is_refused),
 		TEST(a_directory_that_is_no_data_dir),
 		TEST(a_locked_one_is_refused),
+		TEST(somebodys_lock_is_left_alone),
 		TEST(targets_that_cannot_be),
 		TEST(two_at_once_are_one),
 		TEST(a_link_in_its_place_is_not_followed),

@@ -84,6 +84,16 @@ static struct import_options options(void)
 	};
 }
 
+/* As a slot needs it; who is not root cannot give it away. */
+static void expect_owner(int fd, const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_uid, geteuid() == 0 ? SLOT_UID : geteuid());
+	assert_int_equal(st.st_gid, getegid() == 0 ? SLOT_UID : getegid());
+}
+
 /* Only what every list of generations has. */
 static void nothing_was_made(const char *when)
 {
@@ -105,6 +115,8 @@ static void a_directory(void **state)
 
 	(void)state;
 	put_data_dir("d");
+	if (geteuid() == 0)
+		assert_int_equal(fs_chown_tree_at(top, "d", 1234, 1235, &e), 0);
 	assert_int_equal(fstatat(top, "d/blocks/retained/blocks-1-2.index", &before, 0), 0);
 	o.promote = true;
 	o.chain_id = CHAIN;
@@ -128,8 +140,13 @@ static void a_directory(void **state)
 	assert_int_not_equal(after.st_ino, before.st_ino);
 	assert_int_equal(fstatat(top, "d/blocks/retained/blocks-1-2.index", &after, 0), 0);
 	assert_int_equal(after.st_nlink, 1);
+	assert_int_equal(after.st_uid, before.st_uid);
 	assert_int_equal(after.st_ctime, before.st_ctime);
 	assert_string_equal(names_in(top, "d"), "blocks finalizers state ");
+	expect_owner(h.fd, "data");
+	expect_owner(h.data_fd, "blocks/reversible");
+	expect_owner(h.data_fd, "state/shared_memory.bin");
+	expect_owner(h.data_fd, "blocks/retained/blocks-1-2.index");
 	generation_hold_release(&h);
 	ok(generation_verify(&pool, "current", NULL, NULL, NULL, NULL, &e));
 }
@@ -198,6 +215,13 @@ static void not_clean(void **state)
 	fails(data_import(&m, &pool, at("empty"), &o, &e), ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "empty"));
 	nothing_was_made("not clean");
+	/* It would be replayed in each slot that got it. */
+	put_data_dir("d");
+	assert_int_equal(unlinkat(top, "d/state/shared_memory.bin", 0), 0);
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "blocks and no state"));
+	assert_non_null(strstr(e.hint, "start its nodeos once"));
+	nothing_was_made("no state");
 	/* Clean by its first bytes, but its log is cut. */
 	put_data_dir("d");
 	assert_int_equal(truncate(at("d/blocks/blocks.log"), 2600), 0);
@@ -261,6 +285,7 @@ static void in_use(void **state)
 
 	(void)state;
 	put_data_dir("s/1/data");
+	put(top, "s/1/run.json", "{}");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct import_options o = options();
 		struct manifest m;
@@ -278,8 +303,17 @@ static void in_use(void **state)
 	{
 		AUTO(manifest) struct manifest m = MANIFEST_INIT;
 		struct import_options o = options();
+		pid_t pid;
+		int fd;
 
 		ok(data_import(&m, &pool, at("s/1/data"), &o, &e));
+		/* A slot that was never run. */
+		put_data_dir("pool/services/s/1/data");
+		pid = use("pool/services/s/1/lock", SLOT, &fd);
+		fails(data_import(&m, &pool, at("pool/services/s/1/data"), &o, &e), ERR_CONFLICT);
+		close(fd);
+		(void)waitpid(pid, NULL, 0);
+		assert_non_null(strstr(e.msg, "its slot is locked"));
 	}
 }
 
