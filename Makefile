@@ -169,10 +169,10 @@ wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
 wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
 	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
-wraps_test_import := $(TRIP_WRAPS)
+wraps_test_import := $(TRIP_WRAPS) fstatvfs64
 wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
-wraps_test_op := $(TRIP_WRAPS)
+wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a

@@ -1,9 +1,11 @@
 /* data verify, promote, rm, prune, import, pull: what is done to the generations of one host. */
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/pull.h"
 #include "base/str.h"
@@ -278,15 +280,19 @@ static int print_made(struct context *ctx, const json_t *j, const char *verb, co
 
 static int run_import(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
-	AUTO(free) char *path = realpath(argv[0], NULL);
+	AUTO(free) char *cwd = argv[0][0] == '/' ? NULL : getcwd(NULL, 0);
+	AUTO(free) char *path = cwd ? str_fmt("%s/%s", cwd, argv[0]) : strdup(argv[0]);
 	AUTO(json) json_t *args = json_pack("{s:b}", "promote", promote);
 	AUTO(json) json_t *j = NULL;
 	char host[256];
 
-	/* What is not here may be there. */
-	if (!path && on && argv[0][0] == '/')
-		path = strdup(argv[0]);
 	if (!path)
+		return err_nomem(e);
+	if (*argv[0] != '/' && on)
+		return command_usage(
+		        ctx, e, "'%s' is another host's: say an absolute path", argv[0]);
+	/* What is here need not be there.  Links are left to whoever opens it. */
+	if (!on && access(path, F_OK) < 0 && errno == ENOENT)
 		return err_set(e, ERR_NOT_FOUND, "'%s' is not there", argv[0]);
 	if (json_object_set_new(args, "path", json_string(path)) < 0 ||
 	        (chain_id && json_object_set_new(args, "chain_id", json_string(chain_id)) < 0) ||

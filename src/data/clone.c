@@ -392,27 +392,30 @@ static void undo(int to_dirfd, const char *to, struct err *e)
 static int clone_into(struct clone_run *run, int from_dirfd, const char *from, int to_dirfd,
         const char *to, struct err *e)
 {
+	const char *from_name = run->o->from_name ? run->o->from_name : from;
+	const char *to_name = run->o->to_name ? run->o->to_name : to;
+
 	run->from = openat(from_dirfd, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (run->from < 0) {
 		int why = errno;
 
-		err_sys(e, why, "open directory '%s'", from);
+		err_sys(e, why, "open directory '%s'", from_name);
 		if (why == ENOENT)
 			e->kind = ERR_NOT_FOUND;
 		return -1;
 	}
 	if (scan_read(&run->scan, run->from, true, e) < 0 || check_links(run, e) < 0 ||
 	        clone_cancelled(run, e) < 0)
-		return err_wrap(e, "read '%s'", from);
+		return err_wrap(e, "read '%s'", from_name);
 	if (mkdirat(to_dirfd, to, 0700) < 0) {
 		if (errno == EEXIST)
-			return err_set(e, ERR_CONFLICT, "'%s' exists already", to);
-		return err_sys(e, errno, "make directory '%s'", to);
+			return err_set(e, ERR_CONFLICT, "'%s' exists already", to_name);
+		return err_sys(e, errno, "make directory '%s'", to_name);
 	}
 	if (make_target(run, to_dirfd, to, e) == 0)
 		return 0;
 	undo(to_dirfd, to, e);
-	return err_wrap(e, "clone '%s' to '%s'", from, to);
+	return err_wrap(e, "clone '%s' to '%s'", from_name, to_name);
 }
 
 int clone_tree(int from_dirfd, const char *from, int to_dirfd, const char *to,

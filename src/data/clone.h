@@ -60,6 +60,8 @@ struct clone_options {
 	bool verify;                     /* compare digests of source and target afterwards */
 	const volatile int *cancel;      /* not 0: end with ERR_INTERRUPTED; or NULL */
 	struct clone_progress *progress; /* or NULL */
+	const char *from_name,
+	        *to_name; /* what errors call the two; NULL: what they are given as */
 };
 
 /*

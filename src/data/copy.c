@@ -54,17 +54,38 @@ static int check_source(int fd, const char *path, bool any, struct err *e)
 	return err_hint(e, "clone one that was stopped cleanly, or a generation");
 }
 
-static int open_source(const char *path, bool any, int *ret_fd, int *ret_lock, struct err *e)
-{
-	AUTO(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+struct source {
+	int fd;
+	int lock; /* of its slot */
+	int hold; /* of its generation */
+	bool in_pool;
+};
 
-	if (fd < 0 && errno == ENOENT)
+#define SOURCE_INIT ((struct source){ .fd = -1, .lock = -1, .hold = -1 })
+
+static void auto_source(struct source *s)
+{
+	auto_close_fd(&s->fd);
+	auto_close_fd(&s->lock);
+	auto_close_fd(&s->hold);
+}
+
+static int open_source(struct source *s, const char *path, bool any, struct err *e)
+{
+	int in_pool;
+
+	s->fd = import_open(path, O_RDONLY | O_DIRECTORY, e);
+	if (s->fd < 0 && e->kind == ERR_NOT_FOUND) {
+		err_clear(e);
 		return err_set(e, ERR_NOT_FOUND, "'%s' is not there", path);
-	if (fd < 0)
-		return err_sys(e, errno, "open '%s'", path);
-	if (import_busy(ret_lock, fd, path, e) < 0 || check_source(fd, path, any, e) < 0)
+	}
+	if (s->fd < 0)
 		return -1;
-	*ret_fd = TAKE_FD(fd);
+	in_pool = import_hold_pool(&s->hold, s->fd, path, e);
+	if (in_pool < 0 || import_busy(&s->lock, s->fd, path, e) < 0 ||
+	        check_source(s->fd, path, any, e) < 0)
+		return -1;
+	s->in_pool = in_pool;
 	return 0;
 }
 
@@ -189,12 +210,16 @@ int data_copy(const char *from, const char *to, const struct copy_options *o,
         struct clone_report *ret, struct err *e)
 {
 	AUTO(target) struct target t = TARGET_INIT;
-	AUTO(close_fd) int lock = -1;
-	AUTO(close_fd) int fd = -1;
+	AUTO(source) struct source s = SOURCE_INIT;
+	struct clone_options mine = o->clone;
 
-	if (open_source(from, o->any, &fd, &lock, e) < 0 || open_target(&t, from, to, e) < 0)
+	if (open_source(&s, from, o->any, e) < 0 || open_target(&t, from, to, e) < 0)
 		return -1;
-	if (clone_tree(fd, ".", t.tmp, TMP_DATA, &o->clone, ret, e) < 0)
+	/* Who has the copy may do with it what he likes. */
+	mine.no_link |= s.in_pool;
+	mine.from_name = from;
+	mine.to_name = to;
+	if (clone_tree(s.fd, ".", t.tmp, TMP_DATA, &mine, ret, e) < 0)
 		return -1;
 	return put_in_place(&t, to, e);
 }

@@ -3,7 +3,8 @@
 /*
  * A clone of a data-dir by its path: no pool, no generation
  *
- * The source must be stopped and clean, and stays locked if it is a slot's.  The copy is made below
+ * The source must be stopped and clean, and stays locked if it is a slot's, and held if it is a
+ * generation's.  Nothing of a pool is hard-linked to.  The copy is made below
  * .<name>.nodeswarm-clone/ beside its final name, and renamed when all of it is synced; what a
  * killed one has left there the next copy to the same name removes.
  */

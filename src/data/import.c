@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <unistd.h>
 
@@ -38,49 +40,6 @@ static int check_clean(int dirfd, struct err *e)
 	if (v.state == DATA_CLEAN)
 		return 0;
 	return err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", data_state_name(v.state), v.why);
-}
-
-/*
- * Below the pool no component may be a link: a slot's data-dir belongs to its nodeos.  Any other
- * path is the operator's own, and may have links.
- */
-static int open_source(const struct pool *p, const char *path, struct err *e)
-{
-	const char *rest;
-	int fd;
-
-	if (strcmp(path, "-") == 0 || !*path)
-		return err_set(e, ERR_USAGE, "'%s' is no file and no directory", path);
-	if (str_starts(path, p->path, &rest) && *rest == '/') {
-		AUTO(close_fd) int dir = -1;
-		AUTO(free) char *below = NULL;
-		char *slash;
-
-		rest += strspn(rest, "/");
-		below = strdup(*rest ? rest : ".");
-		if (!below)
-			return err_nomem(e);
-		while ((slash = strrchr(below, '/')) && !slash[1])
-			*slash = '\0';
-		if (slash)
-			*slash++ = '\0';
-		dir = slash ? fs_open_dir_at(p->fd, below, false, 0, e)
-		            : fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
-		if (dir < 0)
-			return e->kind ? -1 : err_sys(e, errno, "open the pool");
-		fd = openat(dir, slash ? slash : below,
-		        O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	} else {
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	}
-	if (fd < 0) {
-		bool absent = errno == ENOENT;
-
-		err_sys(e, errno, "open '%s'", path);
-		if (absent)
-			e->kind = ERR_NOT_FOUND;
-	}
-	return fd;
 }
 
 /* Its own name without .zst, if that is one; else nodeos's own name for it. */
@@ -121,7 +80,33 @@ static int bring_file(struct generation_work *w, int from_fd, const char *path, 
 	return sync_dir(dir, e) < 0 || sync_dir(data, e) < 0 ? -1 : 0;
 }
 
-static int bring_dir(struct generation_work *w, int from_fd, struct manifest *m,
+/*
+ * Whether blocks can be shared with the pool.  Two subvolumes of a Btrfs have two device numbers;
+ * two Btrfs have them too, and then clone_tree() finds that it has to copy.
+ */
+static bool is_shareable(const struct pool *p, int from_fd)
+{
+	struct stat a, b;
+	struct statfs fa, fb;
+
+	if (p->method != POOL_REFLINK || fstat(p->fd, &a) < 0 || fstat(from_fd, &b) < 0)
+		return false;
+	return a.st_dev == b.st_dev ||
+	        (fstatfs(p->fd, &fa) == 0 && fstatfs(from_fd, &fb) == 0 &&
+	                fa.f_type == BTRFS_SUPER_MAGIC && fb.f_type == BTRFS_SUPER_MAGIC);
+}
+
+static int check_room(
+        const struct pool *p, int from_fd, const struct clone_options *o, struct err *e)
+{
+	AUTO(tree) struct tree t = TREE_INIT;
+
+	if ((o->no_reflink || !is_shareable(p, from_fd)) && tree_read(&t, from_fd, e) < 0)
+		return -1;
+	return pool_check_room(p, t.data_bytes, POOL_STOP_PERCENT, e);
+}
+
+static int bring_dir(struct generation_work *w, int from_fd, const char *path, struct manifest *m,
         const struct clone_options *o, struct err *e)
 {
 	AUTO(close_fd) int data = -1;
@@ -131,6 +116,8 @@ static int bring_dir(struct generation_work *w, int from_fd, struct manifest *m,
 	/* A hard link would give whoever has the source a hand in the generation, and change the
 	 * source's owner with that of a slot. */
 	independent.no_link = true;
+	independent.from_name = path;
+	independent.to_name = "data/ of a new generation";
 	if (clone_tree(from_fd, ".", w->fd, "data", &independent, &report, e) < 0)
 		return -1;
 	m->clone = clone_report_json(&report);
@@ -173,9 +160,9 @@ static int make(struct manifest *m, const struct pool *p, int from_fd, bool is_d
 {
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 
-	if (generation_begin(&w, p, e) < 0)
+	if ((is_dir && check_room(p, from_fd, &o->clone, e) < 0) || generation_begin(&w, p, e) < 0)
 		return -1;
-	if ((is_dir ? bring_dir(&w, from_fd, m, &o->clone, e)
+	if ((is_dir ? bring_dir(&w, from_fd, path, m, &o->clone, e)
 	            : bring_file(&w, from_fd, path, m, &o->clone, e)) < 0)
 		return -1;
 	/* So that a slot that starts from it need not do it, file by file, each time. */
@@ -196,7 +183,7 @@ int data_import(struct manifest *ret, const struct pool *p, const char *path,
         const struct import_options *o, struct err *e)
 {
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
-	AUTO(close_fd) int fd = open_source(p, path, e);
+	AUTO(close_fd) int fd = import_open(path, O_RDONLY, e);
 	AUTO(close_fd) int lock = -1;
 	struct stat st;
 

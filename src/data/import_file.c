@@ -30,7 +30,6 @@
 #define CHUNK           (1024 * 1024)
 #define SIZE_LIMIT      (UINT64_C(1) << 40) /* of an unpacked snapshot */
 #define LOOK_EVERY      (UINT64_C(64) * 1024 * 1024)
-#define KEEP_FREE       (UINT64_C(1) << 30) /* of the pool, or a fiftieth if that is less */
 #define MAGIC           "\x50\x05\x51\x30"
 #define ZSTD_MAGIC      "\x28\xb5\x2f\xfd"
 #define ZSTD_SKIPPABLE  "\x2a\x4d\x18" /* after a byte from 0x50 to 0x5f */
@@ -50,7 +49,7 @@ static int check_space(const struct writer *w, struct err *e)
 
 	if (pool_space_at(&s, w->fd, e) < 0)
 		return -1;
-	keep = s.total_bytes / 50 < KEEP_FREE ? s.total_bytes / 50 : KEEP_FREE;
+	keep = (uint64_t)((double)s.total_bytes / 100 * (100 - POOL_STOP_PERCENT));
 	if (s.free_bytes > keep + LOOK_EVERY || s.free_bytes > s.total_bytes / 2)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the pool has only %s left", num_size_text(text, s.free_bytes));

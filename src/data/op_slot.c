@@ -1,6 +1,7 @@
 /* Operations on the directories of slots: prepare, and what all of it costs. */
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -41,6 +42,21 @@ static int has_nothing(const struct slot *s, struct err *e)
 	return v.state == DATA_EMPTY;
 }
 
+/* What a slot's copy of it takes: split logs become links. */
+static uint64_t needed_bytes(const struct pool *p, const struct generation_hold *from)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; p->method != POOL_REFLINK && i < from->m.files.n; i++) {
+		const struct tree_file *f = &from->m.files.v[i];
+		const char *slash = strrchr(f->path, '/');
+
+		if (!clone_is_constant(slash ? slash + 1 : f->path))
+			sum += f->data_bytes;
+	}
+	return sum;
+}
+
 /* Returns 1 when somebody holds the slot, 2 when it has data. */
 static int prepare_slot(const struct op_context *c, const struct slot *s,
         const struct generation_hold *from, struct restore_report *ret, struct err *e)
@@ -59,6 +75,8 @@ static int prepare_slot(const struct op_context *c, const struct slot *s,
 		return -1;
 	if (rc == 0)
 		return 2;
+	if (pool_check_room(c->pool, needed_bytes(c->pool, from), POOL_STOP_PERCENT, e) < 0)
+		return -1;
 	return slot_restore(
 	        c->pool, s, from, SLOT_UID, SLOT_UID, "prepared by the operator", &o, ret, e);
 }

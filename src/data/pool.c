@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "base/str.h"
 
 #define POOL_JSON     "pool.json"
@@ -60,6 +61,24 @@ int pool_space_at(struct pool_space *ret, int dirfd, struct err *e)
 	ret->used_percent =
 	        v.f_blocks ? 100.0 - 100.0 * (double)v.f_bavail / (double)v.f_blocks : 0;
 	return 0;
+}
+
+int pool_check_room(const struct pool *p, uint64_t bytes, double percent, struct err *e)
+{
+	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
+	struct pool_space space;
+	uint64_t reserve;
+
+	if (pool_space_at(&space, p->fd, e) < 0)
+		return -1;
+	reserve = (uint64_t)((double)space.total_bytes / 100 * (100 - percent));
+	if (space.free_bytes >= reserve && space.free_bytes - reserve >= bytes)
+		return 0;
+	err_set(e, ERR_UNAVAILABLE,
+	        "no space: the pool has %s free, a copy takes %s, and %s must be left",
+	        num_size_text(has, space.free_bytes), num_size_text(takes, bytes),
+	        num_size_text(left, reserve));
+	return err_hint(e, "make room: 'nodeswarm data prune', 'nodeswarm data gc'");
 }
 
 void pool_release(struct pool *p)

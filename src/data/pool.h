@@ -86,3 +86,9 @@ struct pool_space {
 };
 
 int pool_space_at(struct pool_space *ret, int dirfd, struct err *e) NODISCARD;
+
+/*
+ * Whether `bytes` more fit the pool and its disk stays below `percent` full: POOL_STOP_PERCENT, or
+ * what a slot has of its own; beyond that the nodes of all slots stop.  ERR_UNAVAILABLE.
+ */
+int pool_check_room(const struct pool *p, uint64_t bytes, double percent, struct err *e) NODISCARD;

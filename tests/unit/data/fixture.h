@@ -194,7 +194,7 @@ static inline int archive(char ret_name[GENERATION_NAME_SIZE], const char *from,
 {
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
-	struct clone_options o = { .threads = 1 };
+	struct clone_options o = { .threads = 1, .protect_links = geteuid() == 0 };
 	struct clone_report r;
 	AUTO(close_fd) int data = -1;
 

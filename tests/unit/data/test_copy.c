@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/str.h"
 #include "data/copy.h"
 #include "unit/data/trip.h"
 
@@ -235,6 +236,61 @@ static void somebodys_lock_is_left_alone(void **state)
 	assert_int_equal(copy(false), 0);
 }
 
+/* Links would give the copy's owner a hand in what slots share. */
+static void what_lies_in_a_pool(void **state)
+{
+	struct copy_options o = { .clone = { .threads = 1 } };
+	struct clone_report r;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	make_source(0);
+	put("from/blocks/blocks-1-2.index", "constant", 8);
+	put("pool.json", "{}", 2);
+	assert_int_equal(mkdirat(base_fd, "generations", 0755), 0);
+	assert_int_equal(mkdirat(base_fd, "generations/g1", 0755), 0);
+	assert_int_equal(renameat(base_fd, "from", base_fd, "generations/g1/data"), 0);
+	snprintf(from, sizeof(from), "%s/generations/g1/data", base);
+	err_clear(&e);
+	if (data_copy(from, to, &o, &r, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(r.by[CLONE_LINK].files, 0);
+	assert_int_equal(fstatat(base_fd, "to/blocks/blocks-1-2.index", &st, 0), 0);
+	assert_int_equal(st.st_nlink, 1);
+	/* As whoever removes it does. */
+	assert_int_equal(fs_remove_tree_at(base_fd, "to", &e), 0);
+	fd = openat(base_fd, "generations/g1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "being made or removed"));
+	/* And readers do not mind each other. */
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(copy(false), 0);
+	close(fd);
+}
+
+static void errors_name_the_users_paths(void **state)
+{
+	AUTO(free) char *want = str_fmt("clone '%s' to '%s'", from, to);
+
+	(void)state;
+	make_source(0);
+	assert_int_equal(symlinkat("/etc", base_fd, "from/etc"), 0);
+	assert_int_equal(copy(false), -1);
+	assert_non_null(strstr(e.msg, from));
+	assert_int_equal(unlinkat(base_fd, "from/etc", 0), 0);
+	/* The first directory is the one beside the copy, the second the copy itself. */
+	for (int at = 1; !strstr(e.msg, want) && at < 60; at++) {
+		trip_set(at, EIO);
+		(void)copy(false);
+		trip_set(0, 0);
+		(void)!fs_remove_tree_at(base_fd, "to", &(struct err){ 0 });
+	}
+	assert_non_null(strstr(e.msg, want));
+}
+
 static void targets_that_cannot_be(void **state)
 {
 	static const struct {
@@ -252,6 +308,8 @@ static void targets_that_cannot_be(void **state)
 	};
 
 	(void)state;
+	assert_int_equal(copy(false), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
 	make_source(0);
 	assert_int_equal(mkdirat(base_fd, "there", 0755), 0);
 	assert_int_equal(symlinkat("nowhere", base_fd, "link"), 0);
@@ -370,6 +428,8 @@ int main(void)
 		TEST(a_directory_that_is_no_data_dir),
 		TEST(a_locked_one_is_refused),
 		TEST(somebodys_lock_is_left_alone),
+		TEST(what_lies_in_a_pool),
+		TEST(errors_name_the_users_paths),
 		TEST(targets_that_cannot_be),
 		TEST(two_at_once_are_one),
 		TEST(a_link_in_its_place_is_not_followed),

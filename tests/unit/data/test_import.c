@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -21,6 +22,24 @@ static struct err e;
 static struct buf snapshot, packed;
 static int top = -1; /* fixture_dir */
 static char path_[256];
+
+/* Bytes that are free of a file system of a million; 0: as it is. */
+static uint64_t room;
+
+int __real_fstatvfs64(int fd, struct statvfs64 *v);
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v);
+
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v)
+{
+	int rc = __real_fstatvfs64(fd, v);
+
+	if (rc == 0 && room) {
+		v->f_frsize = v->f_bsize = 1;
+		v->f_blocks = 1000000;
+		v->f_bfree = v->f_bavail = room;
+	}
+	return rc;
+}
 
 static void put_bytes(const char *path, const void *p, size_t n)
 {
@@ -64,6 +83,7 @@ static void put_data_dir(const char *dir)
 static int setup(void **state)
 {
 	trip_set(0, 0);
+	room = 0;
 	if (fixture_setup(state) < 0)
 		return -1;
 	top = open(fixture_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -484,6 +504,26 @@ static void zeroes_become_holes(void **state)
 	assert_true(st.st_blocks * 512 < 1 << 20);
 }
 
+/* A disk that is filled here would stop the nodes of all slots. */
+static void a_reserve_is_kept(void **state)
+{
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+	struct import_options o = options();
+
+	(void)state;
+	put_data_dir("d");
+	put_bytes("x.bin", snapshot.data, snapshot.len);
+	/* The state has 8192 bytes. */
+	room = 120000 + 8000;
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.msg, "must be left"));
+	o.clone.no_reflink = true;
+	fails(data_import(&m, &pool, at("x.bin"), &o, &e), ERR_CONFLICT);
+	nothing_was_made("no room");
+	room = 120000 + 200000;
+	ok(data_import(&m, &pool, at("d"), &o, &e));
+}
+
 static void paths(void **state)
 {
 	struct import_options o = options();
@@ -502,9 +542,23 @@ static void paths(void **state)
 	assert_int_equal(symlinkat(at("secret.bin"), pool.fd, "services/s/1/data/l.bin"), 0);
 	assert_int_equal(symlinkat(fixture_dir, pool.fd, "services/s/1/data/snapshots"), 0);
 	snprintf(inside, sizeof(inside), "%s/services/s/1/data/l.bin", pool.path);
-	fails(data_import(&m, &pool, inside, &o, &e), ERR_SYSTEM);
+	fails(data_import(&m, &pool, inside, &o, &e), ERR_USAGE);
 	snprintf(inside, sizeof(inside), "%s//services/s/1/data/snapshots/secret.bin", pool.path);
-	fails(data_import(&m, &pool, inside, &o, &e), ERR_SYSTEM);
+	fails(data_import(&m, &pool, inside, &o, &e), ERR_USAGE);
+	/* By whatever name the pool is reached. */
+	assert_int_equal(symlinkat("pool/services/s", top, "mine"), 0);
+	fails(data_import(&m, &pool, at("mine/1/data/l.bin"), &o, &e), ERR_USAGE);
+	fails(data_import(&m, &pool, at("./pool/../mine/1/data/snapshots/secret.bin"), &o, &e),
+	        ERR_USAGE);
+	fails(data_import(&m, &pool, at("mine/1/../1/data/x"), &o, &e), ERR_USAGE);
+	/* And his links are not followed where there is no pool either. */
+	if (geteuid() == 0) {
+		assert_int_equal(symlinkat("secret.bin", top, "his.bin"), 0);
+		assert_int_equal(fchownat(top, "his.bin", SLOT_UID, 0, AT_SYMLINK_NOFOLLOW), 0);
+		fails(data_import(&m, &pool, at("his.bin"), &o, &e), ERR_USAGE);
+	}
+	assert_int_equal(symlinkat("loop.bin", top, "loop.bin"), 0);
+	fails(data_import(&m, &pool, at("loop.bin"), &o, &e), ERR_SYSTEM);
 	nothing_was_made("paths");
 	/* His own paths are the operator's. */
 	assert_int_equal(symlinkat("secret.bin", top, "link.bin"), 0);
@@ -516,9 +570,10 @@ static void paths(void **state)
 	put_bytes("pool/services/s/1/data/in.bin", snapshot.data, snapshot.len);
 	snprintf(inside, sizeof(inside), "%s/services/s/1/data/in.bin", pool.path);
 	{
-		AUTO(manifest) struct manifest mine = MANIFEST_INIT;
+		AUTO(manifest) struct manifest mine = MANIFEST_INIT, again = MANIFEST_INIT;
 
 		ok(data_import(&mine, &pool, inside, &o, &e));
+		ok(data_import(&again, &pool, at("mine/1/data/in.bin"), &o, &e));
 	}
 }
 
@@ -663,6 +718,7 @@ int main(void)
 		TEST(files),
 		TEST(bad_files),
 		TEST(zeroes_become_holes),
+		TEST(a_reserve_is_kept),
 		TEST(paths),
 		TEST(cancelled),
 		TEST(every_call_fails),

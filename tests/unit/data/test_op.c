@@ -5,6 +5,7 @@
 #include "unit/data/fixture.h"
 
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -21,9 +22,28 @@
 static struct err e;
 static json_t *reply;
 
+/* Bytes that are free of a file system of a million; 0: as it is. */
+static uint64_t room;
+
+int __real_fstatvfs64(int fd, struct statvfs64 *v);
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v);
+
+int __wrap_fstatvfs64(int fd, struct statvfs64 *v)
+{
+	int rc = __real_fstatvfs64(fd, v);
+
+	if (rc == 0 && room) {
+		v->f_frsize = v->f_bsize = 1;
+		v->f_blocks = 1000000;
+		v->f_bfree = v->f_bavail = room;
+	}
+	return rc;
+}
+
 static int setup(void **state)
 {
 	e = ERR_INIT;
+	room = 0;
 	if (fixture_setup(state) < 0)
 		return -1;
 	put_data(pool.fd, "src", 1);
@@ -493,6 +513,13 @@ static void prepare_fills_empty_slots(void **state)
 	ok(slot_open(&s, &pool, "s_r", 3, true, &e));
 	ok(lockfile_try_at(&lock, s.fd, SLOT_LOCK, NULL, &e));
 	put(pool.fd, "services/s_r/5", "no directory");
+	/* A disk that is filled here would stop the nodes of all slots. */
+	room = 119999;
+	ok(op("prepare", "{\"service\":\"s_r\",\"slots\":[1]}"));
+	assert_string_equal(json_str(nth("slots", 0), "state", ""), "failed");
+	assert_non_null(
+	        strstr(json_str(json_at(nth("slots", 0), "error"), "message", ""), "must be left"));
+	room = 0;
 	ok(op("prepare", "{\"service\":\"s_r\",\"slots\":[1,2,3,5]}"));
 	assert_string_equal(json_str(reply, "generation", ""), G2);
 	assert_int_equal(count("slots"), 4);
@@ -511,6 +538,25 @@ static void prepare_fills_empty_slots(void **state)
 	              "{\"service\":\"s_r\",\"slots\":[7],\"generation\":\"g000009-0000000001\"}"),
 	        ERR_NOT_FOUND);
 	assert_false(is_slot("s_r", 7));
+}
+
+static void split_logs_take_no_room(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		return;
+	{
+		AUTO(close_fd) int fd = -1;
+
+		put(pool.fd, "src/blocks/blocks-1-2.log", "");
+		fd = openat(pool.fd, "src/blocks/blocks-1-2.log", O_WRONLY);
+		for (int i = 0; i < 100; i++)
+			assert_int_equal(fs_write_all(fd, (char[4096]){ 1 }, 4096), 0);
+	}
+	ok(archive(NULL, "src", 4, true, &e));
+	room = 220000;
+	ok(op("prepare", "{\"service\":\"s_r\",\"slots\":[7]}"));
+	assert_string_equal(json_str(nth("slots", 0), "state", ""), "restored");
 }
 
 static void usage_is_told(void **state)
@@ -564,6 +610,7 @@ int main(void)
 		TEST(prune_tells_of_what_it_cannot_read),
 		TEST(nothing_there_is_not_found),
 		TEST(prepare_fills_empty_slots),
+		TEST(split_logs_take_no_room),
 		TEST(usage_is_told),
 		TEST(a_cancel_ends_it),
 	};
