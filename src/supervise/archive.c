@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -104,18 +105,34 @@ static int check_current(const struct supervisor *s, struct err *e)
 	        j->chain_id);
 }
 
+/* Nor what no generation can have: paths that a manifest cannot say, too many files. */
+static int check_count(const struct supervisor *s, struct err *e)
+{
+	AUTO(generations) struct generations g = { 0 };
+
+	if (generations_list(&g, &s->pool, e) < 0)
+		return -1;
+	if (g.n < GENERATIONS_MAX)
+		return 0;
+	err_set(e, ERR_CONFLICT, "there are %d generations already", GENERATIONS_MAX);
+	return err_hint(e, "remove some: 'nodeswarm data prune', 'nodeswarm data rm'");
+}
+
 static int prepare(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
+	const struct usage_watch watch = { .cancel = cancel };
 	struct usage u = { 0 };
 
+	if (slot_work_method(s) != POOL_REFLINK &&
+	        usage_watch_tree(&u, s->slot.fd, "data", &watch, e) < 0)
+		return -1;
 	if (clone_check(s->slot.fd, "data", e) < 0)
-		return err_wrap(e, "look at '%s/data'", s->slot.path);
-	if (slot_work_method(s) != POOL_REFLINK && usage_add_tree(&u, s->slot.fd, "data", e) < 0)
+		return err_wrap(e, "the data-dir cannot become a generation");
+	if (check_count(s, e) < 0 || slot_work_check_room(s, u.allocated_bytes, e) < 0 ||
+	        check_current(s, e) < 0)
 		return -1;
-	if (slot_work_check_room(s, u.allocated_bytes, e) < 0 || check_current(s, e) < 0)
-		return -1;
-	if (generation_begin(&s->work.archive->dir, &s->pool, e) < 0)
+	if (generation_begin_until(&s->work.archive->dir, &s->pool, cancel, e) < 0)
 		return -1;
 	return slot_unshare_wait(s, cancel, e);
 }
@@ -260,7 +277,7 @@ static int digest(void *arg, const volatile int *cancel, struct err *e)
 		generation_work_release(&j->dir);
 		return -1;
 	}
-	if (*j->keep &&
+	if (*j->keep && !cancel_is_set(cancel) &&
 	        generations_prune(&s->pool, &j->retention, false, on_pruned, NULL, &why) < 0)
 		log_warn("old generations not removed", "why=\"%s\"", why.msg);
 	return 0;
@@ -278,12 +295,12 @@ static void on_digested(struct supervisor *s, int rc, const struct err *why)
 	snprintf(w->generation, sizeof(w->generation), "%s", m->name);
 	s->archived.ok_ns = clock_real_ns();
 	s->archived.number = m->number;
-	s->archived.down_ns = w->down_ns;
 	log_info("archived", "generation=%s head=%u lib=%u files=%zu promoted=%s", m->name,
 	        m->head_block_num, m->lib_block_num, m->files.n,
 	        w->archive->order.promote ? "yes" : "no");
 	archivist_note(s, m, NULL);
 	slot_work_end(s, NULL);
+	s->archived.down_ns = w->down_ns;
 	slot_unshare_begin(s);
 }
 
@@ -304,7 +321,7 @@ static int check_order(const struct supervisor *s, const struct archive_order *o
 		err_set(e, ERR_USAGE, "this slot's nodeos does not tell the hash of its state");
 		return err_hint(e, "set NODESWARM_INTEGRITY_HASH=1 for its service");
 	}
-	if (o->integrity && !running && !*s->integrity_hash) {
+	if (o->integrity && !running) {
 		err_set(e, ERR_CONFLICT, "the hash of its state is not known: nodeos does not run");
 		return err_hint(e, "set NODESWARM_INTEGRITY_HASH=1 and archive it while it runs");
 	}
@@ -317,8 +334,10 @@ int archive_begin(
 	struct archive_job *j;
 
 	/* Somebody may have put another data-dir there. */
-	if (!supervisor_nodeos_alive(s))
+	if (!supervisor_nodeos_alive(s)) {
 		supervisor_take_verdict(s);
+		*s->integrity_hash = '\0';
+	}
 	if (check_order(s, o, e) < 0)
 		return -1;
 	j = calloc(1, sizeof(*j));

@@ -71,8 +71,8 @@ static void answer_calls(struct supervisor *s)
 	}
 }
 
-/* Who asks waits for the end of the work that is under way. */
-static int add_call(struct supervisor *s, struct control_call *call, struct err *e)
+/* A place for one who waits for the end of the work that is under way; NULL: there is none. */
+static struct control_call **find_place(struct supervisor *s, struct err *e)
 {
 	struct slot_work *w = &s->work;
 
@@ -82,12 +82,10 @@ static int add_call(struct supervisor *s, struct control_call *call, struct err 
 			w->calls[i] = NULL;
 		}
 	for (size_t i = 0; i < SLOT_WORK_CALLS_MAX; i++)
-		if (!w->calls[i]) {
-			w->calls[i] = call;
-			return 0;
-		}
-	return err_set(
-	        e, ERR_CONFLICT, "%d callers already wait for this work", SLOT_WORK_CALLS_MAX);
+		if (!w->calls[i])
+			return &w->calls[i];
+	err_set(e, ERR_CONFLICT, "%d callers already wait for this work", SLOT_WORK_CALLS_MAX);
+	return NULL;
 }
 
 static int check_id(const char *id, struct err *e)
@@ -136,6 +134,13 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);
 }
 
+/* The work before this one, whose end the asker has not seen: the status's "last_work" tells it. */
+static bool is_last(const struct supervisor *s, enum slot_work_kind kind, const char *id)
+{
+	return s->last_work && strcmp(json_str(s->last_work, "id", ""), id) == 0 &&
+	        strcmp(json_str(s->last_work, "kind", ""), kind_names[kind]) == 0;
+}
+
 void slot_work_request(
         struct supervisor *s, const char *name, const json_t *request, struct control_call *call)
 {
@@ -143,16 +148,26 @@ void slot_work_request(
 	        strcmp(name, "archive") == 0 ? SLOT_WORK_ARCHIVE : SLOT_WORK_RESTORE;
 	const char *id = json_str(request, "id", "");
 	struct slot_work *w = &s->work;
+	struct control_call **place = NULL;
 	struct err e = ERR_INIT;
 	int rc = check_id(id, &e);
 
+	if (rc == 0 && is_last(s, kind, id)) {
+		AUTO(json) json_t *j = answer_status(s);
+
+		control_call_reply(call, j ? json_text(j, false) : NULL);
+		return;
+	}
+	if (rc == 0 && !(place = find_place(s, &e)))
+		rc = -1;
 	if (rc == 0 && (w->kind != kind || strcmp(w->id, id) != 0))
 		rc = begin(s, kind, id, request, &e);
-	if (rc == 0)
-		rc = add_call(s, call, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		control_call_error(call, &e);
-	else if (!is_under_way(w))
+		return;
+	}
+	*place = call;
+	if (!is_under_way(w))
 		answer_calls(s);
 }
 
@@ -170,6 +185,8 @@ void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char 
 
 	(void)slot_unshare_cancel(s);
 	assert(!is_under_way(w) && !w->thread);
+	json_decref(s->last_work);
+	s->last_work = w->kind == SLOT_WORK_NONE ? NULL : slot_work_json(s);
 	json_decref(w->clone);
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
@@ -195,6 +212,8 @@ void slot_work_end(struct supervisor *s, const struct err *why)
 	char took[NUM_TEXT_MAX], down[NUM_TEXT_MAX];
 
 	w->took_ns = clock_mono_ns() - w->begun_ns;
+	/* How long it stays down after this is not its doing. */
+	slot_work_nodeos_started(s);
 	w->stage = why ? SLOT_WORK_FAILED : SLOT_WORK_DONE;
 	(void)num_duration_text(took, w->took_ns);
 	(void)num_duration_text(down, w->down_ns);
@@ -254,6 +273,29 @@ bool slot_work_cancel(struct supervisor *s, const char *why)
 	return false;
 }
 
+bool slot_work_changes_data(const struct supervisor *s)
+{
+	const struct slot_work *w = &s->work;
+
+	return s->look ||
+	        (is_under_way(w) && w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+}
+
+bool slot_work_cancel_changes(struct supervisor *s, const char *why)
+{
+	struct slot_work *w = &s->work;
+
+	if (!slot_work_changes_data(s))
+		return false;
+	work_cancel(s->look);
+	if (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING) {
+		if (w->stopped_by.kind == ERR_NONE)
+			err_set(&w->stopped_by, ERR_INTERRUPTED, "%s", why);
+		work_cancel(w->thread);
+	}
+	return true;
+}
+
 void slot_work_release(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
@@ -262,6 +304,7 @@ void slot_work_release(struct supervisor *s)
 	archive_job_free(TAKE(w->archive));
 	restore_job_free(TAKE(w->restore));
 	json_decref(TAKE(w->clone));
+	json_decref(TAKE(s->last_work));
 }
 
 enum pool_method slot_work_method(struct supervisor *s)
@@ -309,8 +352,14 @@ void slot_work_nodeos_started(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
 
-	if (w->asked_ns && w->ended_ns && !w->down_ns)
+	if (is_under_way(w) && w->asked_ns && w->ended_ns && !w->down_ns)
 		w->down_ns = clock_mono_ns() - w->asked_ns;
+}
+
+void slot_work_quiesced(struct supervisor *s)
+{
+	slot_work_nodeos_started(s);
+	s->work.asked_ns = 0;
 }
 
 /* An archive needs a clean data-dir; a restore replaces it, whatever it is. */
@@ -345,6 +394,9 @@ bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
 	w->ended_ns = clock_mono_ns();
 	if (w->asked_ns)
 		w->flush_ns = w->ended_ns - w->asked_ns;
+	/* It would have stopped in any case. */
+	if (s->quiesce_asked)
+		w->asked_ns = 0;
 	if (check_end(s, asked, &why) < 0) {
 		w->stopped_by = why;
 		if (w->thread)

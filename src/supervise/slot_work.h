@@ -94,10 +94,17 @@ bool slot_work_has_data(const struct supervisor *s);
 bool slot_work_nodeos_ended(struct supervisor *s, bool asked);
 void slot_work_nodeos_asked(struct supervisor *s); /* SIGTERM is about to be sent */
 void slot_work_nodeos_started(struct supervisor *s);
+/* From now on nodeos is down because that was asked for, and not because of the work. */
+void slot_work_quiesced(struct supervisor *s);
 
 /* Make all threads end soon, why as the work's error.  true: there is one that has not ended yet;
  * supervisor_thread_ended() is called when it has. */
 bool slot_work_cancel(struct supervisor *s, const char *why);
+
+/* A thread changes the data-dir, so that nobody else may. */
+bool slot_work_changes_data(const struct supervisor *s);
+/* Make these end soon, as slot_work_cancel(). */
+bool slot_work_cancel_changes(struct supervisor *s, const char *why);
 
 /* The "work" of the status object, a new reference. */
 json_t *slot_work_json(const struct supervisor *s);
@@ -167,6 +174,8 @@ void restore_job_free(struct restore_job *j);
  */
 int restore_look(struct supervisor *s, struct err *e) NODISCARD;
 void restore_look_release(struct supervisor *s);
+/* Texts for the status's warnings, appended to list. */
+void restore_warnings(const struct supervisor *s, json_t *list);
 
 /* --- archivist.c --------------------------------------------------------------------------- */
 

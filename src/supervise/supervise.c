@@ -181,11 +181,12 @@ static void finish(struct supervisor *s)
 
 void supervisor_thread_ended(struct supervisor *s)
 {
-	if (supervisor_nodeos_alive(s) || s->work.thread || s->look)
+	if (supervisor_nodeos_alive(s))
 		return;
 	if (s->stop_asked) {
-		finish(s);
-	} else if (s->quiesce_asked) {
+		if (!s->work.thread && !s->look)
+			finish(s);
+	} else if (s->quiesce_asked && !slot_work_changes_data(s)) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 		answer_quiesce_calls(s);
 	}
@@ -244,16 +245,29 @@ static void begin_stop(struct supervisor *s)
 
 /* --- the child ---------------------------------------------------------------------- */
 
+/* A generation of another nodeos is the likely cause when its state was never opened here. */
+static const char *untried(const struct supervisor *s, const struct nodeos_exit *x, char out[200])
+{
+	*out = '\0';
+	if (s->is_untried && x->class == NODEOS_EXIT_DATA)
+		snprintf(out, 200,
+		        "; its state is of generation %.31s, made by nodeos %.40s: archive with "
+		        "this "
+		        "nodeos, or NODESWARM_RESTORE=never",
+		        s->record.generation, *s->made_by ? s->made_by : "(unknown)");
+	return out;
+}
+
 static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *x)
 {
 	int64_t wait = NS_PER_SEC;
-	char text[NUM_TEXT_MAX];
+	char text[NUM_TEXT_MAX], from[200];
 
 	s->failures++;
 	/* What was made from a snapshot and is not finished can be made again. */
 	if (!x->retry || (!is_startable(s) && !s->is_from_snapshot) || s->failures > FAILURES_MAX) {
 		s->hold = HOLD_FINAL;
-		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s", x->why,
+		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s%s", x->why, untried(s, x, from),
 		        s->failures > FAILURES_MAX ? " (too often in a row)" : "",
 		        is_startable(s) ? "" : "; the data-dir is left ",
 		        is_startable(s) ? "" : s->record.verdict);
@@ -607,7 +621,9 @@ void supervisor_resume(struct supervisor *s)
 	s->is_looked = s->skip_behind = false;
 	if (slot_work_has_data(s)) {
 		supervisor_set_state(s,
-		        s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING : SLOT_RESTORING,
+		        s->look                                     ? SLOT_STARTING
+		                : s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING
+		                                                    : SLOT_RESTORING,
 		        "nodeos starts when that is done");
 		return;
 	}
@@ -625,11 +641,12 @@ void supervisor_quiesce(struct supervisor *s)
 		return;
 	}
 	loop_timer_remove(&s->loop, &s->timer);
-	/* A data-dir that is copied is whole; one that is replaced is not, and has time for that.
-	 */
-	if (s->record.state == SLOT_RESTORING &&
-	        slot_work_cancel(s, "the slot was quiesced meanwhile"))
+	slot_work_quiesced(s);
+	/* A data-dir that is copied is whole; one that is replaced is not. */
+	if (slot_work_cancel_changes(s, "the slot was quiesced meanwhile")) {
+		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
+	}
 	supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	answer_quiesce_calls(s);
 }

@@ -376,8 +376,14 @@ cut_off()
 	kill -SEGV "$(nodeos_pid 5)"
 	wait_for 10 state_is 5 held && stop "$P5" 1 || return
 	# As if nodeos had been killed while it loaded.
-	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\"}" >"$NOTE"
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":0}" >"$NOTE"
 	: >"$IT_DIR/log.5"
+	supervise 5 && P5=$PID
+	# No start of ours made this: not a byte goes.
+	wait_for 20 state_is 5 held || return
+	expect 'no start from snapshot' state 5 .reason || return
+	[ -s "$POOL/services/t_s/5/data/state/shared_memory.bin" ] && stop "$P5" 1 || return
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":1}" >"$NOTE"
 	supervise 5 && P5=$PID
 	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
 	grep 'cut off' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] && syncs 5 || return

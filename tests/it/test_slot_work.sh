@@ -143,5 +143,111 @@ lame_duck()
 }
 check 'a work that comes to it does not cut the lame duck short' lame_duck
 
+# --- quiesce while a look changes the data-dir ----------------------------------------------------
+
+# What a killed restore has left takes its time to go.
+quiesced_look()
+{
+	local new=$POOL/services/t_s/3/.data-new
+	mkdir "$new" && python3 -c 'import os, sys
+for i in range(60000):
+    os.close(os.open(sys.argv[1] + "/%d" % i, os.O_CREAT | os.O_WRONLY))' "$new" || return
+	supervise 3 && P3=$PID
+	wait_for 10 test -S "$POOL/services/t_s/3/control.sock" || return
+	quiesce 3 | jq -e '.state == "quiesced"' || return
+	[ ! -e "$new" ] || { ls "$new" | wc -l && return 1; }
+	resume 3 >/dev/null
+	wait_for 20 ready 3 && stop "$P3" 0
+}
+check 'quiesced is said when nothing changes the data-dir any more' quiesced_look
+
+# --- what the status tells ------------------------------------------------------------------------
+
+last_work()
+{
+	wait_for 20 ready 2 || return
+	order_ok 2 archive e1 >/dev/null && wait_for 20 ready 2 && order_ok 2 archive e2 >/dev/null || return
+	expect '^e2 e1 done archive$' state 2 '"\(.work.id) \(.last_work | "\(.id) \(.stage) \(.kind)")"' || return
+	wait_for 20 ready 2 || return
+	order 2 archive e1 | jq -e '.last_work.id == "e1"' || return
+	expect '^e2$' state 2 .work.id
+}
+check 'the work before the last one is known, and not repeated' last_work
+
+# nodeos does not come back: how long is not the work's doing once it has ended.
+down_ends()
+{
+	local down nodeos=$IT_DIR/nodeos.sh
+	stop "$P2" 0 || return
+	printf '#!/bin/sh\n[ ! -e "%s" ] || exit 254\nexec nodesim "$@"\n' "$IT_DIR/broken" >"$nodeos"
+	chmod +x "$nodeos"
+	NODEOS=$nodeos supervise 2 && P2=$PID
+	wait_for 20 ready 2 || return
+	: >"$IT_DIR/broken"
+	order_ok 2 archive f1 >/dev/null || return
+	down=$(state 2 .work.down_seconds)
+	wait_for 10 state_is 2 backoff || return
+	rm "$IT_DIR/broken"
+	wait_for 30 ready 2 || return
+	expect "^$down\$" state 2 .work.down_seconds
+}
+check 'down_seconds does not grow after the end' down_ends
+
+# As a nodeos of another build does with a state that is not its own.
+other_build()
+{
+	local nodeos=$IT_DIR/other.sh rc=0
+	rm -rf "$POOL/services/t_s/3"
+	printf '#!/bin/sh\necho "Database incompatible with this build"\nexit 254\n' >"$nodeos"
+	chmod +x "$nodeos"
+	NODEOS=$nodeos supervise 3
+	wait_for 20 state_is 3 held || rc=1
+	expect "generation $(current), made by nodeos [^ ]+: archive with" state 3 .reason || rc=1
+	stop "$PID" 0 || rc=1
+	rm -rf "$POOL/services/t_s/3"
+	return $rc
+}
+check 'a state of another build names its generation' other_build
+
+no_current()
+{
+	local rc=0
+	mv "$GENERATIONS/current" "$IT_DIR/current.away"
+	PEERS=127.0.0.1:1 supervise 3
+	wait_for 20 state_is 3 running || rc=1
+	expect "no current generation: it syncs from block 1 \('nodeswarm data pull' or 'data import'\)" \
+		state 3 '.warnings[]' || rc=1
+	stop "$PID" 0 || rc=1
+	rm -rf "$POOL/services/t_s/3"
+	PEERS=127.0.0.1:1 supervise 3 --restore never
+	wait_for 20 state_is 3 running || rc=1
+	expect '^\[\]$' state 3 '.warnings | tostring' || rc=1
+	stop "$PID" 0 || rc=1
+	rm -rf "$POOL/services/t_s/3"
+	mv "$IT_DIR/current.away" "$GENERATIONS/current"
+	return $rc
+}
+check 'who syncs from block 1 says so' no_current
+
+# --- the hash of the state ------------------------------------------------------------------------
+
+integrity()
+{
+	local rc=0
+	supervise 3 --integrity-hash 1
+	wait_for 20 ready 3 || rc=1
+	order_ok 3 archive a7 '"integrity":true' >/dev/null || rc=1
+	expect '^[0-9a-f]{64}$' jq -r .integrity_hash "$GENERATIONS/current/manifest.json" || rc=1
+	wait_for 20 ready 3 || rc=1
+	quiesce 3 >/dev/null
+	# From here on anybody may put another data-dir there.
+	refused 'not known' 3 archive a8 '"integrity":true' || rc=1
+	order_ok 3 archive a9 >/dev/null || rc=1
+	expect '^$' jq -r .integrity_hash "$GENERATIONS/$(state 3 .work.generation)/manifest.json" || rc=1
+	stop "$PID" 0 || rc=1
+	return $rc
+}
+check 'a hash is of the data that nodeos has just closed' integrity
+
 check 'the reader ends clean' stop "$P2" 0
 check 'the producer ends clean' stop "$P1" 0
