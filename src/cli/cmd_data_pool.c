@@ -83,13 +83,18 @@ static int run_verify(struct context *ctx, int argc UNUSED, char **argv, struct 
 {
 	char host[256], name[DATA_TEXT_MAX], size[DATA_TEXT_MAX], path[DATA_TEXT_MAX],
 	        what[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "verify", json_pack("{s:s}", "name", argv[0]), host, e);
-	const json_t *list = json_object_get(j, "differences"), *first = json_array_get(list, 0);
-	long long n = (long long)json_int(j, "different", (int64_t)json_array_size(list));
+	AUTO(json) json_t *j = NULL;
+	const json_t *list, *first;
+	long long n;
 
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "verify", json_pack("{s:s}", "name", argv[0]), host, e);
 	if (!j)
 		return -1;
+	list = json_object_get(j, "differences");
+	first = json_array_get(list, 0);
+	n = (long long)json_int(j, "different", (int64_t)json_array_size(list));
 	data_text(name, j, "name");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i);
@@ -133,8 +138,11 @@ const struct command cmd_data_verify = {
 static int run_promote(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
 	char host[256], name[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "promote",
+	AUTO(json) json_t *j = NULL;
+
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "promote",
 	        force_chain ? json_pack("{s:s, s:b}", "name", argv[0], "force_chain", true)
 	                    : json_pack("{s:s}", "name", argv[0]),
 	        host, e);
@@ -164,9 +172,12 @@ const struct command cmd_data_promote = {
 static int run_rm(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
 	char host[256], name[DATA_TEXT_MAX], kind[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "rm", json_pack("{s:s}", "name", argv[0]), host, e);
+	AUTO(json) json_t *j = NULL;
 
+	/* Names in the quarantine have a dot. */
+	if (!strchr(argv[0], '.') && data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "rm", json_pack("{s:s}", "name", argv[0]), host, e);
 	if (!j)
 		return -1;
 	output_line(ctx, "removed %s %s on host %s", data_text(kind, j, "kind"),
@@ -346,6 +357,8 @@ static int run_pull(struct context *ctx, int argc UNUSED, char **argv, struct er
 
 	if (!from)
 		return command_usage(ctx, e, "say which host has it: --from HOST");
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
 	if (promote && no_promote)
 		return command_usage(ctx, e, "either --promote or --no-promote");
 	if (places_agent(&p, ctx, on, e) < 0 || places_node(&p, from, &node, e) < 0)

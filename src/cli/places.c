@@ -377,9 +377,23 @@ static void show(const struct job *j, struct pace *pace)
 		progress_set(j->p->ctx, "%s on host %s", j->verb, j->at->host);
 }
 
+/* What names a generation, and no path and no entry of the quarantine. */
+static bool is_about_generation(const struct job *j)
+{
+	static const char *const verbs[] = { "show", "verify", "promote", "rm", "prepare",
+		PULL_VERB };
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i], j->verb) == 0)
+			return !strchr(json_str(j->args, "name", ""), '.');
+	return false;
+}
+
 static void name_failure(const struct job *j, struct err *e)
 {
 	*e = j->err;
+	if (e->kind == ERR_NOT_FOUND && !*e->hint && is_about_generation(j))
+		err_hint(e, "'nodeswarm data ls' shows which there are");
 	if (j->at->is_here)
 		return;
 	if (e->kind == ERR_INTERRUPTED) {

@@ -30,6 +30,7 @@ static struct {
 	const char *verb, *reply;
 } script[8];
 static char asked[4096];
+#define NAME "g000001-0000000007"
 static bool are_two; /* n1 answers so, too */
 
 #define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -271,20 +272,39 @@ static void verify_says_what_differs(void **state)
 	reply("verify",
 	        OK("\"name\":\"g1\",\"files\":3,\"bytes\":10,\"different\":1,"
 	           "\"differences\":[{\"path\":\"a\\u0007b\",\"what\":\"digest\"}]"));
-	expect_failure(run(&cmd_data_verify, "g1 --on n2"), ERR_UNHEALTHY,
+	expect_failure(run(&cmd_data_verify, NAME " --on n2"), ERR_UNHEALTHY,
 	        "g1 on host host-n2 is not what it was: 1 of 3 files differ, first a?b (digest)");
 	expect_in(out, "a?b: digest");
 	reply("verify",
 	        "\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\","
 	        "\"message\":\"no generation 'g9'\",\"hint\":\"\"}}");
-	expect_failure(run(&cmd_data_verify, "g9 --on n2"), ERR_NOT_FOUND,
+	expect_failure(run(&cmd_data_verify, NAME " --on n2"), ERR_NOT_FOUND,
 	        "host 'host-n2': no generation 'g9'");
+	expect_in(e.hint, "nodeswarm data ls");
+	reply("prepare",
+	        "\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\","
+	        "\"message\":\"no generation is current\",\"hint\":\"\"}}");
+	expect_failure(run(&cmd_data_prepare, "readers 1 --on n2"), ERR_NOT_FOUND, "is current");
+	expect_in(e.hint, "nodeswarm data ls");
 }
 
 static void what_is_asked_for_is_checked_here(void **state)
 {
+	static const struct command *const named[] = { &cmd_data_verify, &cmd_data_show,
+		&cmd_data_promote, &cmd_data_rm, &cmd_data_pull };
+
 	(void)state;
-	expect_failure(run(&cmd_data_verify, "../x --on n2"), ERR_USAGE, "not a name");
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		expect_failure(
+		        run(named[i],
+		                named[i] == &cmd_data_pull ? "g1 --on n2 --from n1" : "g1 --on n2"),
+		        ERR_USAGE, "not the name of a generation");
+	expect_failure(run(&cmd_data_prepare, "readers 1 --on n2 --from g1"), ERR_USAGE,
+	        "not the name of a generation");
+	expect_failure(run(&cmd_data_restore, "readers.1 --generation x"), ERR_USAGE,
+	        "not the name of a generation");
+	expect_failure(
+	        run(&cmd_data_verify, "../x --on n2"), ERR_USAGE, "not the name of a generation");
 	expect_failure(run(&cmd_data_prune, "--keep x=1 --on n2"), ERR_USAGE, "--keep");
 	assert_string_equal(asked, "");
 }
