@@ -160,6 +160,7 @@ wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64
 wraps_test_usage := ioctl
+wraps_test_unshare := ioctl fallocate64 fstatvfs64 fsync
 wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 # tests/unit/data/trip.h
 TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fchmod fchown fchownat \

@@ -15,16 +15,16 @@
 #	rewrite     when the state has more than $LIMIT (32768) extents, the new generation is copied
 #	            in full (--no-reflink), and the slot starts again from a clone of the copy
 #	unshare     then the slot's state gets blocks of its own (FALLOC_FL_UNSHARE_RANGE), which a
-#	            running nodeos allows, so that the next generation is of few pieces
+#	            running nodeos allows, so that the next generation is of few pieces; with the hint
+#	            of one block, as the supervisor does it
 #
-# $DATA is the size of the data-dir (1g), in four times that with its holes. A cycle stands for an
-# hour, so what XFS has set aside for a file is given back before each archive, as it would be.
+# $DATA is the size of the data-dir (1g), in four times that with its holes.
 # time-limit: 14400
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/../tests/it/lib.sh"
 # shellcheck source=bench/disk.sh
 . "$(dirname "$0")/disk.sh"
-need mkfs.xfs xfs_io xfs_spaceman
+need mkfs.xfs xfs_io
 
 CYCLES=${CYCLES:-500} WRITES=${WRITES:-2000} EVERY=${EVERY:-50} LIMIT=${LIMIT:-32768}
 DATA=$(bytes "${DATA:-1g}") APPARENT=$((4 * DATA))
@@ -85,6 +85,7 @@ series()
 	"$BUILD/bench/datadir" make "$pool/slot" "$DATA" "$APPARENT" 512 || return
 	case $variant in
 	cow128k) xfs_io -c 'cowextsize 128k' "$pool/slot/state/shared_memory.bin" ;;
+	unshare) xfs_io -c 'cowextsize 4k' "$pool/slot/state/shared_memory.bin" ;;
 	cow1m) xfs_io -c 'cowextsize 1m' "$pool/slot/state/shared_memory.bin" ;;
 	esac
 	: >"$IT_DIR/clone"
@@ -93,7 +94,6 @@ series()
 	header
 	for ((cycle = 1; cycle <= CYCLES; cycle++)); do
 		"$BUILD/bench/datadir" write "$pool/slot/state/shared_memory.bin" "$WRITES" "$cycle" || return
-		xfs_spaceman -c 'prealloc -s' "$pool"
 		sync -f "$pool"
 		t=$EPOCHREALTIME
 		data_clone "$pool/slot" "$pool/g$cycle" || return

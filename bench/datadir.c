@@ -143,17 +143,67 @@ static void make_state(uint64_t data, uint64_t apparent, uint64_t pieces)
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+static void put(const char *name, const void *data, size_t n, uint64_t at)
+{
+	AUTO(close_fd) int fd = open(name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, data, n, (off_t)at) != (ssize_t)n || fsync(fd) < 0)
+		die("write", name);
+}
+
+static void put_le(unsigned char *to, uint64_t v, int n)
+{
+	for (int i = 0; i < n; i++)
+		to[i] = (unsigned char)(v >> (8 * i));
+}
+
+/*
+ * A block log's both ends, as Leap writes them (version 3): whoever clones looks at them, and not
+ * at what is between.  Returns where the last block begins.
+ */
+static uint64_t make_log(const char *name, uint64_t size, uint32_t first, uint32_t last)
+{
+	unsigned char begin[48], block[200] = { 0 }, end[8];
+	const uint64_t at = size - sizeof(end) - sizeof(block);
+
+	make_file(name, size);
+	put_le(begin, 3, 4);
+	put_le(begin + 4, first, 4);
+	memset(begin + 8, 0x77, 32); /* chain id */
+	memset(begin + 40, 0xff, 8);
+	put(name, begin, sizeof(begin), 0);
+	/* Time, producer, confirmed; then the id of the block before, which begins with its number.
+	 */
+	for (int i = 0; i < 4; i++)
+		block[14 + i] = (unsigned char)((last - 1) >> (24 - 8 * i));
+	put(name, block, sizeof(block), at);
+	put_le(end, at, sizeof(end));
+	put(name, end, sizeof(end), size - sizeof(end));
+	return at;
+}
+
+/* The newest blocks, from `first`; index: its bytes, 8 a block. */
+static void make_newest(uint64_t log, uint64_t index, uint32_t first)
+{
+	const uint64_t at =
+	        make_log("blocks/blocks.log", log, first, first + (uint32_t)(index / 8) - 1);
+	unsigned char end[8];
+
+	make_file("blocks/blocks.index", index);
+	put_le(end, at, sizeof(end));
+	put("blocks/blocks.index", end, sizeof(end), index - sizeof(end));
+}
+
 static void make(
         const char *dir, uint64_t data, uint64_t apparent, uint64_t pieces, uint64_t split_percent)
 {
 	static const char *const dirs[] = { "blocks", "blocks/reversible", "blocks/retained",
 		"state", "snapshots" };
-	static const unsigned char fork_magic[4] = { 0xdb, 0x0f, 0x51, 0x30 };
+	static const unsigned char fork_head[8] = { 0xdb, 0x0f, 0x51, 0x30, 1 };
 	const uint64_t fork = 256 * 1024, index = data / 4 / 184 * 8;
 	const uint64_t split = data / 100 * split_percent;
 	const uint64_t log = split ? data / 16 : data / 4 - index;
 	const uint64_t used = log + index + split + fork;
-	int fd;
 
 	if (mkdir(dir, 0755) < 0 || chdir(dir) < 0)
 		die("make", dir);
@@ -168,20 +218,16 @@ static void make(
 	for (unsigned i = 0; split && i < 4; i++) {
 		char name[64];
 
-		snprintf(name, sizeof(name), "blocks/retained/blocks-%u-%u.log", i * 1000 + 1,
-		        i * 1000 + 1000);
-		make_file(name, split / 4);
-		snprintf(name, sizeof(name), "blocks/retained/blocks-%u-%u.index", i * 1000 + 1,
-		        i * 1000 + 1000);
+		snprintf(name, sizeof(name), "blocks/retained/blocks-%u-%u.log", i * 1000 + 2,
+		        i * 1000 + 1001);
+		(void)make_log(name, split / 4, i * 1000 + 2, i * 1000 + 1001);
+		snprintf(name, sizeof(name), "blocks/retained/blocks-%u-%u.index", i * 1000 + 2,
+		        i * 1000 + 1001);
 		make_file(name, 8000);
 	}
-	make_file("blocks/blocks.log", log);
-	make_file("blocks/blocks.index", index);
+	make_newest(log, index, 4002);
 	make_file("blocks/reversible/fork_db.dat", fork);
-	fd = open("blocks/reversible/fork_db.dat", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || pwrite(fd, fork_magic, sizeof(fork_magic), 0) != sizeof(fork_magic))
-		die("write", "fork_db.dat");
-	(void)close(fd);
+	put("blocks/reversible/fork_db.dat", fork_head, sizeof(fork_head), 0);
 	make_state(data - used, apparent - used, pieces);
 }
 

@@ -17,7 +17,8 @@
 #                       is in a swarm, else the one that POOL/host.json has)
 #   --stop-timeout TIME how long a shutdown waits for chain nodes (default 2h, as in the stack files)
 #   --dry-run           only say what would be done
-#   --undo              take back what it did; the pool's data stays
+#   --undo              take back what it did for the pool, without --pool that which was prepared;
+#                       the pool's data stays
 #
 # Run again it changes nothing. It writes
 #
@@ -39,7 +40,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 COPY=/usr/local/lib/nodeswarm/nodeswarm
 PATH=$PATH:$here/../build:$(dirname "$COPY")
 
-pool=${NODESWARM_POOL:-/var/lib/nodeswarm}
+pool=${NODESWARM_POOL:-/var/lib/nodeswarm} is_given=${NODESWARM_POOL:+1}
 source='' make_fs='' size='' image='' sparse='' address='' timeout=2h undo=''
 MARK=.nodeswarm-not-mounted # POOL_UNMOUNTED_MARK of src/data/pool.h
 UNITS=/etc/systemd/system
@@ -50,7 +51,7 @@ CONNTRACK=524288
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help) usage && exit 0 ;;
-	--pool) value "$@" && pool=$2 && shift ;;
+	--pool) value "$@" && pool=$2 is_given=1 && shift ;;
 	--mount) value "$@" && source=$2 && shift ;;
 	--make-fs) value "$@" && make_fs=$2 && shift ;;
 	--size) value "$@" && size=$2 && shift ;;
@@ -104,24 +105,24 @@ read_fstab()
 	fstab_pool=$(awk '/^# nodeswarm: begin/ { ours = 1 } ours && !/^#/ && NF { print $2; exit } /^# nodeswarm: end/ { ours = 0 }' /etc/fstab)
 }
 
-# read_unit: into $mount_unit the unit of a 'nodeswarm pool init --size', that of $pool if there are
-# several, and into $unit_pool its directory.
+# read_unit: into $mount_unit the unit that a 'nodeswarm pool init --size' has written for $pool, if
+# there is one; those of other pools are left alone.
 read_unit()
 {
 	local file
-	mount_unit='' unit_pool=''
+	mount_unit=''
 	for file in "$UNITS"/*.mount; do
 		grep -qs "^# Written by 'nodeswarm pool init --size'" "$file" || continue
+		[ "$(sed -n 's/^Where=//p' "$file")" = "$(realpath -m "$pool")" ] || continue
 		mount_unit=$(basename "$file")
-		unit_pool=$(sed -n 's/^Where=//p' "$file")
-		[ "$unit_pool" != "$(realpath -m "$pool")" ] || return 0
+		return 0
 	done
 }
 
 is_image()
 {
 	read_unit
-	[ -n "$mount_unit" ] && [ "$unit_pool" = "$(realpath -m "$pool")" ]
+	[ -n "$mount_unit" ]
 }
 
 # into $type what file system SOURCE holds
@@ -359,17 +360,23 @@ undo_mount()
 
 undo_all()
 {
-	local target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
+	local prepared target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
 		"$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
 		/etc/modules-load.d/60-nodeswarm.conf "$COPY")
 	for target in $TARGETS; do
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done
+	prepared=$(sed -n 's/^RequiresMountsFor=//p' "$UNITS/docker.service.d/60-nodeswarm.conf" 2>/dev/null) || prepared=''
 	read_fstab
+	[ -n "$is_given" ] || pool=${fstab_pool:-${prepared:-$pool}}
 	read_unit
-	pool=${fstab_pool:-${unit_pool:-$pool}}
+	[ "$fstab_pool" = "$pool" ] || fstab_pool=''
 	# umount is what can fail: first, so that a second run finds all the rest, and the host works until then.
 	undo_mount
+	if [ -n "$prepared" ] && [ "$prepared" != "$pool" ]; then
+		say "this host is prepared for the pool '$prepared': its units stay"
+		return 0
+	fi
 	take_away "${files[@]}"
 	# Its ExecStop would stop the chain nodes, so the unit is forgotten while it counts as started.
 	! is_systemd || run systemctl daemon-reload

@@ -227,6 +227,26 @@ const char *address_source_name(enum address_source s)
 
 /* --- this host -------------------------------------------------------------------------------- */
 
+static bool is_private4(const uint8_t *a)
+{
+	return a[0] == 10 || (a[0] == 172 && a[1] >= 16 && a[1] < 32) ||
+	        (a[0] == 192 && a[1] == 168) || (a[0] == 100 && a[1] >= 64 && a[1] < 128);
+}
+
+bool address_is_near(const char *address, const char *own)
+{
+	uint8_t a[16], b[16];
+
+	if (inet_pton(AF_INET, address, a) == 1)
+		return is_private4(a) || (inet_pton(AF_INET, own, b) == 1 && memcmp(a, b, 3) == 0);
+	if (inet_pton(AF_INET6, address, a) != 1)
+		return false;
+	/* fc00::/7.  An IPv4 address in IPv6's clothes has 64 zeros, as ::1 has. */
+	if ((a[0] & 0xfe) == 0xfc)
+		return true;
+	return inet_pton(AF_INET6, own, b) == 1 && (a[0] & 0xe0) == 0x20 && memcmp(a, b, 8) == 0;
+}
+
 static void list_interfaces(struct buf *b)
 {
 	struct ifaddrs *all;

@@ -45,3 +45,10 @@ enum address_source address_look(char out[ADDRESS_MAX], int pool_fd);
 
 /* Whether s is an IPv4 or IPv6 address, and if so whether of IPv6. */
 bool address_is_ip(const char *s, bool *is_v6);
+
+/*
+ * Whether address, which is one, can be another node of our swarm as far as can be told without
+ * knowing them: it is a private one (RFC 1918, RFC 6598, RFC 4193), or in the same /24 or /64 as
+ * our own.  Pure.
+ */
+bool address_is_near(const char *address, const char *own);

@@ -90,6 +90,7 @@ static void answer(struct agent *a, const struct http_server_request *q,
 	c = call_new(a, on_done, NULL);
 	if (!c)
 		return;
+	c->is_local = is_local;
 	c->arg = http_server_later(q, on_gone, c);
 	answer_route(c, &route, q->body, q->body_len);
 }
@@ -332,6 +333,9 @@ static int set_up(struct agent *a, struct err *e)
 
 static void tear_down(struct agent *a)
 {
+	/* All of it at once, before any of it is waited for: the time to stop is short. */
+	operations_cancel(a);
+	sends_cancel(a);
 	/* These drop the calls that still wait. */
 	http_server_free(a->tcp);
 	http_server_free(a->local);

@@ -23,8 +23,8 @@
  *	GET  /v1/generations/NAME/files/N/map        where it has data from O on:
  *	     ?offset=O                               {"size","ranges":[[O,BYTES]...],"next"};
  *	                                             next null: that is all
- *	GET  /v1/data                                what goes on: {"operations":[{"verb",
- *	                                             "started","files_done","files_total",
+ *	GET  /v1/data                                what goes on: {"operations":[{"id","verb",
+ *	                                             "name","started","files_done","files_total",
  *	                                             "bytes_done","bytes_total"}...]}
  *	POST /v1/data/VERB                           an operation of data/op.h, or pull (pull.h);
  *	                                             body: its arguments; answered when done

@@ -29,6 +29,7 @@ struct survey;
  */
 struct call {
 	struct agent *agent;
+	bool is_local; /* from this host's root, who needs no token */
 	/* Takes the reply's body over. */
 	void (*done)(void *arg, struct http_server_reply *r);
 	void *arg;
@@ -52,9 +53,10 @@ struct agent {
 	struct err pool_err, local_err, tcp_err; /* said last, so that it is said once */
 	struct survey *surveys;
 	struct operation *operations;
-	struct sent *sent;   /* generations that are being sent ... */
-	struct send *sends;  /* ... and the requests for them */
-	size_t gather_bytes; /* of replies that gathers hold */
+	uint64_t operation_id; /* of the last one */
+	struct sent *sent;     /* generations that are being sent ... */
+	struct send *sends;    /* ... and the requests for them */
+	size_t gather_bytes;   /* of replies that gathers hold */
 	unsigned gathers;
 	uint64_t refused; /* requests with a wrong token or none ... */
 	int64_t refused_said_ns;
@@ -67,7 +69,7 @@ void agent_refresh_token(struct agent *a);
 
 /* --- answer.c --- */
 
-/* Answer or begin to; c is from call_new(). */
+/* Answer or begin to; c is from call_new(), with is_local set as it is. */
 void answer_route(struct call *c, const struct route *r, const char *body, size_t n);
 
 struct call *call_new(
@@ -90,13 +92,17 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 /* Answer with what goes on. */
 void operations_list(struct call *c);
 
-/* Cancel what goes on and wait for it; nobody waits for an answer any more. */
+/* Ask all that goes on to end, and do not wait for it. */
+void operations_cancel(struct agent *a);
+
+/* The same, and wait for it; nobody waits for an answer any more. */
 void operations_end(struct agent *a);
 
 /* --- send.c --- */
 
 /* Answer with bytes of a file of a generation, or with where its data lies. */
 void send_start(struct call *c, const struct route *r);
+void sends_cancel(struct agent *a);
 void sends_end(struct agent *a);
 
 /* --- survey.c --- */

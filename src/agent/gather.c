@@ -216,6 +216,7 @@ static int ask_here(struct asking *a, struct err *e)
 	a->local = call_new(agent, on_local, a);
 	if (!a->local)
 		return err_nomem(e);
+	a->local->is_local = true;
 	if (g->q.timeout_ns >= 0)
 		loop_timer_set(
 		        &agent->loop, &g->timer, clock_mono_ns() + g->q.timeout_ns, on_limit, g);

@@ -22,6 +22,7 @@
 #include "base/mount.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "data/generation.h"
 #include "data/pool.h"
 
 #define DIGESTS_NS    (200 * NS_PER_MS)
@@ -340,6 +341,18 @@ static int add_host_json(json_t *host, json_t *pool, int dirfd)
 	return rc | set(pool, "is_unmounted", json_boolean(is_unmounted));
 }
 
+/* By its name alone: a manifest may be large, and the one who asks waits. */
+static json_t *current_name(int fd)
+{
+	char name[GENERATION_NAME_SIZE];
+	ssize_t n = readlinkat(fd, GENERATION_DIR "/" GENERATION_CURRENT, name, sizeof(name) - 1);
+
+	if (n < 0 && errno != ENOENT)
+		return json_null();
+	name[n < 0 ? 0 : n] = '\0';
+	return n < 0 || generation_name_is(name, NULL) ? json_string(name) : json_null();
+}
+
 static int add_pool(json_t *o, const char *path)
 {
 	AUTO(pool) struct pool p = POOL_INIT;
@@ -358,6 +371,7 @@ static int add_pool(json_t *o, const char *path)
 	        is_pool ? json_string(pool_method_name(pool_probe_method(p.fd, why, sizeof(why))))
 	                : json_null());
 	rc |= set(j, "error", is_pool ? json_null() : json_string(e.msg));
+	rc |= set(j, "generation", is_pool ? current_name(p.fd) : json_null());
 	if (fd >= 0) {
 		rc |= add_space(j, fd);
 		rc |= add_mount(j, path);

@@ -21,6 +21,7 @@
  *	         "is_read_only", "file_system", "total_bytes", "free_bytes", "used_percent",
  *	         "total_inodes", "free_inodes",
  *	         "method_now"              by trying; "method" is what pool.json says
+ *	         "generation"              the name of the current one; "" without
  *	         "image": {"path", "size_bytes", "allocated_bytes", "disk_free_bytes"}}   of a loop
  *	                  device's file, if it can be seen from here
  *	"system_disk": {"total_bytes", "free_bytes", "used_percent"}   where "/" is

@@ -11,6 +11,7 @@
 
 #include "agent/agent_priv.h"
 #include "agent/pull.h"
+#include "agent/remote.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -26,7 +27,8 @@ struct operation {
 	struct work *work;
 	struct call *call; /* NULL: nobody waits any more */
 	char verb[ROUTE_VERB_MAX + 1];
-	bool is_pull, is_long, changes;
+	uint64_t id; /* while this agent runs */
+	bool is_local, is_pull, is_long, changes;
 	int64_t started_ns, since_ns; /* wall clock, monotonic */
 	/* The thread's, until it has ended. */
 	json_t *args;
@@ -149,14 +151,20 @@ static int prepare_pull(struct operation *o, struct err *e)
 		return err_hint(e, "see the agent's log");
 	}
 	memcpy(o->token, a->token.text, sizeof(o->token));
-	o->pull = (struct pull_config){ .token = o->token, .port = a->cfg->port };
+	o->pull = (struct pull_config){
+		.token = o->token, .port = a->cfg->port, .is_chain_needed = !o->is_local
+	};
 	return 0;
 }
 
 static int start(struct operation *o, const char *body, size_t n, struct err *e)
 {
-	if (parse_args(o, body, n, e) < 0 || check_crowd(o->agent, o->is_long, e) < 0 ||
-	        (o->is_pull && prepare_pull(o, e) < 0))
+	const struct agent *a = o->agent;
+
+	if (parse_args(o, body, n, e) < 0 ||
+	        (!o->is_local && remote_check(o->verb, o->args, a->address, a->pool.path, e) < 0))
+		return -1;
+	if (check_crowd(o->agent, o->is_long, e) < 0 || (o->is_pull && prepare_pull(o, e) < 0))
 		return -1;
 	o->work = work_start(&o->agent->loop, run, on_done, o, e);
 	return o->work ? 0 : -1;
@@ -172,6 +180,7 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		return;
 	}
 	o->agent = c->agent;
+	o->is_local = c->is_local;
 	o->is_pull = strcmp(verb, PULL_VERB) == 0;
 	o->is_long = o->is_pull || data_op_is_long(verb);
 	o->changes = o->is_pull || data_op_changes(verb);
@@ -185,6 +194,7 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		call_error(c, &e);
 		return;
 	}
+	o->id = ++c->agent->operation_id;
 	o->next = c->agent->operations;
 	c->agent->operations = o;
 	o->call = c;
@@ -194,15 +204,26 @@ void operation_start(struct call *c, const char *verb, const char *body, size_t 
 		log_info("operation started", "verb=%s", verb);
 }
 
+/* What tells two of a verb from each other: what each is about. */
+static const char *name_of(const struct operation *o)
+{
+	static const char *const keys[] = { "name", "path", "service" };
+	const char *name = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !*name; i++)
+		name = json_str(o->args, keys[i], "");
+	return name;
+}
+
 static json_t *operation_json(const struct operation *o)
 {
 	const struct clone_progress *p = &o->progress;
 	char started[CLOCK_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "verb", o->verb, "started",
-	        clock_text(started, o->started_ns), "files_done", (json_int_t)p->files_done,
-	        "files_total", (json_int_t)p->files_total, "bytes_done", (json_int_t)p->bytes_done,
-	        "bytes_total", (json_int_t)p->bytes_total);
+	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "id", (json_int_t)o->id,
+	        "verb", o->verb, "name", name_of(o), "started", clock_text(started, o->started_ns),
+	        "files_done", (json_int_t)p->files_done, "files_total", (json_int_t)p->files_total,
+	        "bytes_done", (json_int_t)p->bytes_done, "bytes_total", (json_int_t)p->bytes_total);
 }
 
 void operations_list(struct call *c)
@@ -217,10 +238,15 @@ void operations_list(struct call *c)
 	call_json(c, 200, json_pack("{s:i, s:O}", "format", AGENT_FORMAT, "operations", list));
 }
 
-void operations_end(struct agent *a)
+void operations_cancel(struct agent *a)
 {
 	for (struct operation *o = a->operations; o; o = o->next)
 		work_cancel(o->work);
+}
+
+void operations_end(struct agent *a)
+{
+	operations_cancel(a);
 	while (a->operations) {
 		struct operation *o = a->operations;
 

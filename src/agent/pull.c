@@ -20,10 +20,15 @@
 /* Bytes of a reply that says why not; a piece may be smaller. */
 #define REFUSAL_MAX 4096U
 
+static bool is_chain_id(const char *s)
+{
+	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
 int pull_check(const json_t *args, struct err *e)
 {
 	const char *name = json_str(args, "name", ""), *address = json_str(args, "address", "");
-	const char *key;
+	const char *chain_id = json_str(args, "chain_id", ""), *key;
 	json_t *v;
 	bool is_v6;
 
@@ -31,24 +36,30 @@ int pull_check(const json_t *args, struct err *e)
 	{
 		if (strcmp(key, "format") == 0 && json_integer_value(v) == AGENT_FORMAT)
 			continue;
-		if (strcmp(key, "name") != 0 && strcmp(key, "address") != 0)
-			return err_set(e, ERR_USAGE, "'pull' has no argument '%s'", key);
+		if (strcmp(key, "promote") == 0 && json_is_boolean(v))
+			continue;
+		if (strcmp(key, "name") != 0 && strcmp(key, "address") != 0 &&
+		        strcmp(key, "chain_id") != 0)
+			return err_set(e, ERR_USAGE,
+			        "'pull' has no argument '%s', or none like that", key);
 	}
 	if (!generation_name_is(name, NULL) && strcmp(name, GENERATION_CURRENT) != 0)
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a generation", name);
 	if (!address_is_ip(address, &is_v6))
 		return err_set(e, ERR_USAGE, "'%s' is not an IP address", address);
+	if (json_at(args, "chain_id") && !is_chain_id(chain_id))
+		return err_set(e, ERR_USAGE, "'%.80s' is not a chain's id", chain_id);
 	return 0;
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
 
-struct http_client *pull_client(struct pull *p, struct err *e)
+struct http_client *pull_client(struct pull *p, const volatile int *interrupt, struct err *e)
 {
 	struct http_client *c = http_client_new(p->url, NULL, e);
 
-	if (c)
-		http_client_interrupt_on(c, &p->stop);
+	if (c && interrupt)
+		http_client_interrupt_on(c, interrupt);
 	return c;
 }
 
@@ -93,7 +104,7 @@ int pull_get(struct pull *p, struct http_client *client, const char *path, size_
 
 static int get_manifest(struct pull *p, const char *name, struct err *e)
 {
-	AUTO(http_client_free) struct http_client *client = pull_client(p, e);
+	AUTO(http_client_free) struct http_client *client = pull_client(p, p->c->cancel, e);
 	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
 	AUTO(free) char *path = str_fmt("/v1/generations/%s", name);
 
@@ -131,39 +142,65 @@ static int is_same(const struct pull *p, const struct generation *g, struct err 
 	return strcmp(tree_sum(ours, &h.m.files), tree_sum(theirs, &p->m.files)) == 0;
 }
 
-static int check_chain(const struct pull *p, const struct generation *current, struct err *e)
+static int another_chain(const struct pull *p, const char *whose, const char *id, struct err *e)
 {
-	const char *ours = current->m.chain_id, *theirs = p->m.chain_id;
-
-	if (!*ours || !*theirs || strcmp(ours, theirs) == 0)
-		return 0;
-	err_set(e, ERR_CONFLICT,
-	        "'%s' of %s is of chain %.16s..., and this pool's '%s' of %.16s...", p->m.name,
-	        p->address, theirs, current->m.name, ours);
-	return err_hint(e, "one pool serves one chain");
+	return err_set(e, ERR_CONFLICT, "'%s' of %s is of chain %.16s..., and %s of %.16s...",
+	        p->m.name, p->address, *p->m.chain_id ? p->m.chain_id : "(unknown)", whose, id);
 }
 
-/* Returns 1 when there is nothing to fetch; it is current then, and *ret its manifest. */
-static int look_here(const struct pull *p, json_t **ret, struct err *e)
+/* current: NULL without. */
+static int check_chain(const struct pull *p, const struct generation *current, struct err *e)
+{
+	const char *ours = current ? current->m.chain_id : "", *theirs = p->m.chain_id;
+
+	if (*p->chain_id && strcmp(p->chain_id, theirs) != 0)
+		return another_chain(p, "what is wanted", p->chain_id, e);
+	if (*ours && *theirs && strcmp(ours, theirs) != 0) {
+		another_chain(p, "this pool's 'current'", ours, e);
+		return err_hint(e, "one pool serves one chain");
+	}
+	if (!p->cfg->is_chain_needed || *p->chain_id || (*ours && *theirs))
+		return 0;
+	err_set(e, ERR_CONFLICT, "of which chain '%s' of %s must be is not known here", p->m.name,
+	        p->address);
+	return err_hint(e, "say it: --chain-id; or give the command on the host itself");
+}
+
+static bool is_to_promote(const struct pull *p, const struct generation *current)
+{
+	if (p->is_promote_given)
+		return p->promotes;
+	return !current || current->m.lib_block_num < p->m.lib_block_num;
+}
+
+/* Returns 1 when there is nothing to fetch, and *ret is its manifest; it is current then if it is
+ * to be. */
+static int look_here(struct pull *p, json_t **ret, struct err *e)
 {
 	AUTO(generations) struct generations g = { 0 };
-	const struct generation *same = NULL;
-	int rc = 0;
+	const struct generation *same = NULL, *current = NULL;
+	int rc;
 
 	if (generations_list(&g, p->c->pool, e) < 0)
 		return -1;
+	for (size_t i = 0; i < g.n; i++)
+		if (g.v[i].is_current)
+			current = &g.v[i];
+	if (check_chain(p, current, e) < 0)
+		return -1;
 	for (size_t i = 0; i < g.n; i++) {
-		if (g.v[i].is_current && check_chain(p, &g.v[i], e) < 0)
-			return -1;
 		rc = is_same(p, &g.v[i], e);
 		if (rc < 0)
 			return -1;
 		if (rc > 0 && (!same || g.v[i].is_current))
 			same = &g.v[i];
 	}
+	p->promotes = is_to_promote(p, current);
 	if (!same)
 		return 0;
-	if (!same->is_current && generation_promote(p->c->pool, same->m.name, e) < 0)
+	p->is_current = same->is_current || p->promotes;
+	if (!same->is_current && p->promotes &&
+	        generation_promote(p->c->pool, same->m.name, false, e) < 0)
 		return -1;
 	/* A kill between commit and the removal of its notes. */
 	incoming_discard(p->c->pool, p->m.name);
@@ -208,10 +245,10 @@ static int check_space(const struct pull *p, struct err *e)
 static json_t *result(
         const struct pull *p, json_t *take, bool is_new, int64_t since_ns, struct err *e)
 {
-	json_t *j = json_pack("{s:i, s:o, s:s, s:s, s:b, s:I, s:I, s:f}", "format", AGENT_FORMAT,
-	        "generation", take, "from", p->address, "name", p->m.name, "is_new", is_new,
-	        "bytes_fetched", (json_int_t)p->fetched, "bytes_resumed",
-	        (json_int_t)p->in.resumed_bytes, "took_seconds",
+	json_t *j = json_pack("{s:i, s:o, s:s, s:s, s:b, s:b, s:I, s:I, s:f}", "format",
+	        AGENT_FORMAT, "generation", take, "from", p->address, "name", p->m.name, "is_new",
+	        is_new, "current", p->is_current, "bytes_fetched", (json_int_t)p->fetched,
+	        "bytes_resumed", (json_int_t)p->in.resumed_bytes, "took_seconds",
 	        (double)(clock_mono_ns() - since_ns) / (double)NS_PER_SEC);
 
 	if (!j)
@@ -229,12 +266,24 @@ static void start_progress(const struct pull *p)
 	c->bytes_total = p->m.files.data_bytes;
 }
 
+/* A commit alone takes `current` to no earlier block, which may be what is wanted. */
+static int commit(struct pull *p, struct manifest *ours, struct err *e)
+{
+	if (incoming_commit(&p->in, p->c->pool, ours, p->promotes, e) < 0)
+		return -1;
+	p->is_current = p->promotes && !ours->is_behind;
+	if (!ours->is_behind || !p->is_promote_given)
+		return 0;
+	p->is_current = true;
+	return generation_promote(p->c->pool, ours->name, false, e);
+}
+
 static json_t *fetch(struct pull *p, struct err *e)
 {
 	AUTO(manifest) struct manifest ours = MANIFEST_INIT;
 	json_t *j;
 
-	if (incoming_begin(&p->in, p->c->pool, &p->m, p->address, e) < 0)
+	if (incoming_begin_until(&p->in, p->c->pool, &p->m, p->address, p->c->cancel, e) < 0)
 		return NULL;
 	if (check_space(p, e) < 0)
 		return NULL;
@@ -245,7 +294,7 @@ static json_t *fetch(struct pull *p, struct err *e)
 		err_hint(e, "what has come is kept: the same command goes on from there");
 		return NULL;
 	}
-	if (incoming_commit(&p->in, p->c->pool, &ours, true, e) < 0)
+	if (commit(p, &ours, e) < 0)
 		return NULL;
 	j = manifest_json(&ours, false);
 	if (!j)
@@ -279,6 +328,9 @@ json_t *pull_run(const struct op_context *c, const struct pull_config *cfg, cons
 	if (pull_check(args, e) < 0)
 		return NULL;
 	p.address = json_str(args, "address", "");
+	p.chain_id = json_str(args, "chain_id", "");
+	p.is_promote_given = json_at(args, "promote") != NULL;
+	p.promotes = json_bool(args, "promote", false);
 	(void)address_is_ip(p.address, &is_v6);
 	p.url = str_fmt(is_v6 ? "http://[%s]:%u" : "http://%s:%u", p.address, cfg->port);
 	if (p.url)

@@ -3,18 +3,21 @@
 /*
  * Fetching a generation from another host's agent
  *
- * Arguments {"name","address"}: which one ("current" too), and the IP address of the host.  Result:
+ * Arguments {"name","address","promote"?,"chain_id"?}: which one ("current" too), the IP address of
+ * the host, whether it is to be current afterwards, and of which chain it must be.  Without
+ * "promote" it becomes current if there is no current, or one with a lower LIB.  Result:
  *
- *	{"format":1,"generation":M,"from":ADDRESS,"name":NAME THERE,"is_new":bool,
+ *	{"format":1,"generation":M,"from":ADDRESS,"name":NAME THERE,"is_new":bool,"current":bool,
  *	 "bytes_fetched","bytes_resumed","took_seconds"}
  *
- * is_new false: one with the same content was here already.  In both cases it is current
- * afterwards.  A transfer that broke off goes on where it was when the same is asked for again.
+ * is_new false: one with the same content was here already.  A transfer that broke off goes on
+ * where it was when the same is asked for again.
  *
  * The other agent may be of any version and is believed nothing: what comes is bounded by its own
  * manifest, that by the space there is, and no file counts before its digest is right.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -30,6 +33,9 @@
 struct pull_config {
 	const char *token;
 	uint16_t port;
+	/* Asked by who has no more than the token: the chain must be known beforehand, as that of
+	 * current or by "chain_id". */
+	bool is_chain_needed;
 };
 
 /* ERR_USAGE. */

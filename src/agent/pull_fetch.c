@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/pull_priv.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -73,9 +74,9 @@ static int pause_ms(const struct pull *p, int ms, struct err *e)
 {
 	const struct timespec tick = { .tv_nsec = 20 * NS_PER_MS };
 
-	for (int t = 0; t < ms && !p->stop; t += 20)
+	for (int t = 0; t < ms && !cancel_is_set(&p->stop); t += 20)
 		(void)nanosleep(&tick, NULL);
-	return p->stop ? err_set(e, ERR_INTERRUPTED, "the pull was cancelled") : 0;
+	return cancel_is_set(&p->stop) ? err_set(e, ERR_INTERRUPTED, "the pull was cancelled") : 0;
 }
 
 /* Whether to try once more after *e, which is cleared then. */
@@ -158,7 +159,7 @@ static int fetch_range(struct worker *w, size_t file, uint64_t begin, uint64_t e
 	while (begin < end) {
 		size_t got = 0;
 
-		if (c->p->stop)
+		if (cancel_is_set(&c->p->stop))
 			return err_set(e, ERR_INTERRUPTED, "the pull was cancelled");
 		pthread_mutex_lock(&c->lock);
 		rc = check_room(c, e);
@@ -319,7 +320,7 @@ static void fail(struct crew *c, const struct err *e)
 {
 	if (c->err.kind == ERR_NONE)
 		c->err = *e;
-	c->p->stop = 1;
+	cancel_set(&c->p->stop);
 	pthread_cond_broadcast(&c->changed);
 }
 
@@ -378,7 +379,7 @@ static int take(struct worker *w, size_t *ret_file, size_t *ret_piece, struct er
 {
 	struct crew *c = w->crew;
 
-	while (!c->p->stop) {
+	while (!cancel_is_set(&c->p->stop)) {
 		bool is_pending = false;
 		size_t i = c->first;
 
@@ -448,8 +449,8 @@ static void watch(struct crew *c)
 		until.tv_sec = at / NS_PER_SEC;
 		until.tv_nsec = at % NS_PER_SEC;
 		(void)pthread_cond_timedwait(&c->changed, &c->lock, &until);
-		if (c->p->c->cancel && *c->p->c->cancel)
-			c->p->stop = 1;
+		if (cancel_is_set(c->p->c->cancel))
+			cancel_set(&c->p->stop);
 	}
 }
 
@@ -460,7 +461,7 @@ static int start(struct worker *w, struct crew *c, struct err *e)
 	w->crew = c;
 	w->length = INCOMING_PIECE;
 	w->reply = HTTP_REPLY_INIT;
-	w->client = pull_client(c->p, e);
+	w->client = pull_client(c->p, &c->p->stop, e);
 	if (!w->client)
 		return -1;
 	rc = pthread_create(&w->thread, NULL, run, w);

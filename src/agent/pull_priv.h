@@ -14,6 +14,9 @@ struct pull {
 	const struct op_context *c;
 	const struct pull_config *cfg;
 	const char *address;
+	const char *chain_id; /* that it must have; "" */
+	/* What was asked for, and then whether it becomes current. */
+	bool promotes, is_promote_given, is_current;
 	char *url;
 	struct manifest m; /* theirs */
 	struct incoming in;
@@ -22,7 +25,9 @@ struct pull {
 	volatile int stop;
 };
 
-struct http_client *pull_client(struct pull *p, struct err *e) NODISCARD;
+/* It ends its calls when *interrupt is set. */
+struct http_client *pull_client(
+        struct pull *p, const volatile int *interrupt, struct err *e) NODISCARD;
 
 /*
  * GET path, at most max bytes.  ERR_UNAVAILABLE and ERR_TIMEOUT: trying again may help; what else

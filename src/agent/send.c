@@ -17,6 +17,7 @@
 
 #include "agent/agent_priv.h"
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -86,7 +87,7 @@ static int read_ahead(int fd, uint64_t offset, size_t n, const volatile int *can
 
 	if (!scratch)
 		return err_nomem(e);
-	while (n && !*cancel) {
+	while (n && !cancel_is_set(cancel)) {
 		size_t some = n < READ_SIZE ? n : READ_SIZE;
 		ssize_t got = pread(fd, scratch, some, (off_t)offset);
 
@@ -97,7 +98,7 @@ static int read_ahead(int fd, uint64_t offset, size_t n, const volatile int *can
 		offset += (uint64_t)got;
 		n -= (size_t)got;
 	}
-	return *cancel ? err_set(e, ERR_INTERRUPTED, "cancelled") : 0;
+	return cancel_is_set(cancel) ? err_set(e, ERR_INTERRUPTED, "cancelled") : 0;
 }
 
 /* The next data from at on; false: only a hole is left. */
@@ -333,10 +334,15 @@ void send_start(struct call *c, const struct route *r)
 	c->cancel = on_gone;
 }
 
-void sends_end(struct agent *a)
+void sends_cancel(struct agent *a)
 {
 	for (struct send *s = a->sends; s; s = s->next)
 		work_cancel(s->work);
+}
+
+void sends_end(struct agent *a)
+{
+	sends_cancel(a);
 	while (a->sends) {
 		struct send *s = a->sends;
 

@@ -107,7 +107,7 @@ static int print_work(
 {
 	AUTO(json) json_t *status = json_pack("{s:O?}", "work", w->work);
 	struct agent_work k;
-	int rc = agent_work_parse(&k, status, e);
+	int rc = agent_work_parse(&k, status, AGENT_WORK, e);
 
 	if (rc < 0 || output_value(ctx, "name", json_string(w->name), e) < 0 ||
 	        output_value(ctx, "host", *w->host ? json_string(w->host) : json_null(), e) < 0 ||
@@ -162,11 +162,15 @@ static int run_restore(struct context *ctx, int argc UNUSED, char **argv, struct
 {
 	AUTO(json) json_t *args = json_pack("{s:s}", "generation", generation);
 
-	if (!str_is_name(generation, GENERATION_NAME_SIZE - 1))
-		return command_usage(ctx, e, "'%s' is not the name of a generation", generation);
+	if (data_generation_name(ctx, generation, e) < 0)
+		return -1;
 	if (!args)
 		return err_nomem(e);
-	return carry_out(ctx, argv[0], SLOT_ORDER_RESTORE, args, print_restore, e);
+	if (carry_out(ctx, argv[0], SLOT_ORDER_RESTORE, args, print_restore, e) == 0)
+		return 0;
+	if (e->kind == ERR_NOT_FOUND && !*e->hint && strstr(e->msg, "generation"))
+		err_hint(e, "'nodeswarm data ls' shows which there are on its host");
+	return -1;
 }
 
 const struct command cmd_data_archive = {
@@ -200,8 +204,9 @@ const struct command cmd_data_restore = {
 	.description =
 	        "The slot's supervisor, on whatever host, stops nodeos, moves the data-dir to the "
 	        "pool's quarantine, puts a clone of the generation in its place and starts nodeos "
-	        "again. Nothing is asked: the old data-dir stays there until the quarantine is "
-	        "full or 'nodeswarm data rm' removes it; where it went is told."
+	        "again. Nothing is asked: the old data-dir stays in the quarantine, which keeps "
+	        "the last two of a slot, until 'nodeswarm data rm' or 'nodeswarm data gc' "
+	        "removes it; where it went is told."
 	        "\n\n"
 	        "Who stops waiting (Ctrl-C, --wait) stops nothing; the same command watches what "
 	        "is under way.",

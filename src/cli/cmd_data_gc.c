@@ -2,9 +2,9 @@
  * Removing what nobody needs: a host lists what it has had no use for, the engine says what of that
  * is still somebody's.
  *
- * What an agent is told has its limit, and a swarm has many slots.  So each host is first asked
- * what it would remove, by the age alone; then, to remove, it is told which of these stay.  What
- * begins to run between the two holds its lock, and is passed by.
+ * So each host is first asked what it would remove, by the age alone; then, to remove, the engine
+ * is asked once more, and the host is told what may go and removes nothing else.  What begins to
+ * run between the two holds its lock, and is passed by.
  */
 
 #include <stdio.h>
@@ -16,8 +16,12 @@
 #include "cli/data_print.h"
 #include "cli/output.h"
 #include "cli/places.h"
+#include "data/op.h"
 #include "deploy/in_use.h"
 #include "deploy/view.h"
+
+/* Bytes of names that go into one request, AGENT_BODY_DATA_MAX. */
+#define NAMES_MAX (40U * 1024)
 
 static const char *on;
 static int64_t older_ns;
@@ -57,40 +61,72 @@ static const struct table_column cols[] = {
 };
 
 struct sums {
-	size_t n, removed, failed, n_moved, n_stopped;
+	size_t n, removed, failed, n_moved, n_stopped, n_later;
 	uint64_t bytes;
 	char first[300]; /* failure */
 };
 
-/* --- which stay ----------------------------------------------------------------------------- */
+/* --- what may go ---------------------------------------------------------------------------- */
 
-/* What stays of a host's list, as "service.slot"; a new reference, or NULL and *e. */
-static json_t *stays(
-        const struct place *at, const struct in_use *u, struct sums *sums, struct err *e)
+/* A host's list without what stays. */
+struct judged {
+	json_t *slots, *quarantine; /* names */
+	bool has_leftovers;
+	size_t bytes; /* of both lists as texts */
+};
+
+static inline void auto_judged(struct judged *j)
 {
-	const char *node_id = at->node ? at->node->id : "";
-	const json_t *rows = json_object_get(at->body, "slots");
-	AUTO(json) json_t *list = json_array();
+	json_decref(j->slots);
+	json_decref(j->quarantine);
+}
 
-	for (size_t i = 0; list && i < json_array_size(rows); i++) {
-		const json_t *row = json_array_get(rows, i);
-		const char *service = json_str(row, "service", "");
-		int64_t slot = json_int(row, "slot", 0);
-		enum in_use_why why = in_use_of(u, service, (uint64_t)slot, node_id);
+/* What an agent is told has its limit; what is too much is for the next time. */
+static int add_name(struct judged *j, json_t *list, json_t *name_take, struct sums *sums)
+{
+	size_t n = json_string_length(name_take) + 3;
 
-		if (why == IN_USE_NOT || (why == IN_USE_MOVED && moved))
-			continue;
-		sums->n_moved += why == IN_USE_MOVED;
-		sums->n_stopped += why == IN_USE_STOPPED;
-		if (json_array_append_new(list, json_sprintf("%s.%lld", service, (long long)slot)) <
-		        0)
-			break;
+	if (do_remove && (json_array_size(list) >= OP_SLOTS_MAX || j->bytes + n > NAMES_MAX)) {
+		json_decref(name_take);
+		sums->n_later++;
+		return 0;
 	}
-	if (!list || json_array_size(list) > json_array_size(rows)) {
-		err_nomem(e);
-		return NULL;
-	}
-	return TAKE(list);
+	j->bytes += n;
+	return json_array_append_new(list, name_take);
+}
+
+static int judge_slot(struct judged *j, const struct place *at, const struct in_use *u,
+        const json_t *row, struct sums *sums)
+{
+	const char *service = json_str(row, "service", "");
+	int64_t slot = json_int(row, "slot", 0);
+	enum in_use_why why = in_use_of(u, service, (uint64_t)slot, at->node ? at->node->id : "");
+
+	sums->n_moved += why == IN_USE_MOVED && !moved;
+	sums->n_stopped += why == IN_USE_STOPPED;
+	if (why != IN_USE_NOT && (why != IN_USE_MOVED || !moved))
+		return 0;
+	return add_name(j, j->slots, json_sprintf("%s.%lld", service, (long long)slot), sums);
+}
+
+static int judge(struct judged *j, const struct place *at, const struct in_use *u,
+        struct sums *sums, struct err *e)
+{
+	const json_t *slots = json_object_get(at->body, "slots");
+	const json_t *quarantine = json_object_get(at->body, "quarantine");
+	int rc = 0;
+
+	j->slots = json_array();
+	j->quarantine = json_array();
+	j->has_leftovers = json_array_size(json_object_get(at->body, "leftovers")) > 0;
+	if (!j->slots || !j->quarantine)
+		return err_nomem(e);
+	for (size_t i = 0; rc == 0 && i < json_array_size(slots); i++)
+		rc = judge_slot(j, at, u, json_array_get(slots, i), sums);
+	for (size_t i = 0; rc == 0 && i < json_array_size(quarantine); i++)
+		rc = add_name(j, j->quarantine,
+		        json_string(json_str(json_array_get(quarantine, i), "name", "")), sums);
+	return rc < 0 ? err_nomem(e) : 0;
 }
 
 static bool has(const json_t *names, const char *name)
@@ -133,8 +169,9 @@ static void add_row(struct table *t, const struct place *at, const char *kind, c
 		        at->host, data_text(why, row, "error.message"));
 }
 
+/* may_go: the slots; NULL: all that are there. */
 static void add_place(
-        struct table *t, const struct place *at, const json_t *keep, struct sums *sums)
+        struct table *t, const struct place *at, const json_t *may_go, struct sums *sums)
 {
 	const json_t *slots = json_object_get(at->body, "slots"),
 	             *quarantine = json_object_get(at->body, "quarantine"),
@@ -146,7 +183,7 @@ static void add_place(
 
 		snprintf(name, sizeof(name), "%.400s.%lld", data_text(service, row, "service"),
 		        (long long)json_int(row, "slot", 0));
-		if (!has(keep, name))
+		if (!may_go || has(may_go, name))
 			add_row(t, at, "slot", name, row, sums);
 	}
 	for (size_t i = 0; i < json_array_size(quarantine); i++) {
@@ -163,51 +200,67 @@ static void add_place(
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
-static json_t *gc_args(bool remove, const json_t *in_use)
+static json_t *look_args(void)
 {
-	json_t *args = json_pack("{s:I}", "age_seconds", (json_int_t)(older_ns / NS_PER_SEC));
-
-	if (remove &&
-	        (json_object_set_new(args, "remove", json_true()) < 0 ||
-	                json_object_set(args, "in_use", (json_t *)(uintptr_t)in_use) < 0)) {
-		json_decref(args);
-		return NULL;
-	}
-	return args;
+	return json_pack("{s:I}", "age_seconds", (json_int_t)(older_ns / NS_PER_SEC));
 }
 
-static void remove_at(struct places *p, struct place *at, const json_t *keep)
+static void remove_at(struct places *p, struct place *at, const struct judged *j)
 {
-	AUTO(json) json_t *args = gc_args(true, keep);
-	json_t *j;
+	AUTO(json)
+	json_t *args = json_pack("{s:I, s:b, s:O, s:O, s:b}", "age_seconds",
+	        (json_int_t)(older_ns / NS_PER_SEC), "remove", true, "slots", j->slots,
+	        "quarantine", j->quarantine, "leftovers", j->has_leftovers);
 
-	j = args ? places_do(p, at, "gc", args, &at->err) : NULL;
+	json_decref(at->body);
+	at->body = args ? places_do(p, at, "gc", args, &at->err) : NULL;
 	if (!args)
 		err_nomem(&at->err);
-	json_decref(at->body);
-	at->body = j;
+}
+
+/* u: what the engine said after all hosts had listed. */
+static int sweep_one(struct context *ctx, struct places *p, struct place *at,
+        const struct in_use *u, struct table *t, struct sums *sums, struct err *e)
+{
+	AUTO(in_use) struct in_use now = IN_USE_INIT;
+	AUTO(judged) struct judged j = { 0 };
+
+	/* Other hosts may have taken hours. */
+	if (do_remove && in_use_load(&now, p->engine, e) < 0)
+		return -1;
+	if (judge(&j, at, do_remove ? &now : u, sums, e) < 0)
+		return -1;
+	if (do_remove &&
+	        (json_array_size(j.slots) || json_array_size(j.quarantine) || j.has_leftovers))
+		remove_at(p, at, &j);
+	if (ctx->interrupted)
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	if (at->body)
+		add_place(t, at, j.slots, sums);
+	return 0;
 }
 
 static int sweep(struct context *ctx, struct places *p, const struct in_use *u, struct table *t,
         struct sums *sums, struct err *e)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		struct place *at = &p->v[i];
-		AUTO(json) json_t *keep = NULL;
-
-		if (!at->body)
-			continue;
-		keep = stays(at, u, sums, e);
-		if (!keep)
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].body && sweep_one(ctx, p, &p->v[i], u, t, sums, e) < 0)
 			return -1;
-		if (do_remove)
-			remove_at(p, at, keep);
-		if (ctx->interrupted)
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (at->body)
-			add_place(t, at, keep, sums);
-	}
 	return 0;
+}
+
+static void print_skipped(struct context *ctx, const struct places *p)
+{
+	char name[DATA_TEXT_MAX], why[DATA_TEXT_MAX];
+
+	for (size_t i = 0; i < p->n; i++) {
+		const json_t *list = json_object_get(p->v[i].body, "skipped");
+
+		for (size_t k = 0; k < json_array_size(list); k++)
+			output_line(ctx, "kept, because it cannot be judged: %s on host %s: %s",
+			        data_text(name, json_array_get(list, k), "name"), p->v[i].host,
+			        data_text(why, json_array_get(list, k), "error.message"));
+	}
 }
 
 static void print_sums(struct context *ctx, const struct sums *sums)
@@ -222,6 +275,9 @@ static void print_sums(struct context *ctx, const struct sums *sums)
 	else
 		output_line(
 		        ctx, "%s in all; with --remove they go", num_size_text(text, sums->bytes));
+	if (sums->n_later)
+		output_line(
+		        ctx, "too many for one time: %zu; give the command again", sums->n_later);
 	if (sums->n_stopped)
 		output_line(ctx, "kept, because their services are stopped: %zu", sums->n_stopped);
 	if (sums->n_moved)
@@ -233,7 +289,7 @@ static void print_sums(struct context *ctx, const struct sums *sums)
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
-	AUTO(json) json_t *args = gc_args(false, NULL);
+	AUTO(json) json_t *args = look_args();
 	AUTO(places) struct places p = PLACES_INIT;
 	AUTO(in_use) struct in_use u = IN_USE_INIT;
 	struct sums sums = { 0 };
@@ -252,6 +308,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 	if ((sums.n || ctx->json) && output_table(ctx, "entries", t, e) < 0)
 		return -1;
 	print_sums(ctx, &sums);
+	print_skipped(ctx, &p);
 	if (places_note_mute(&p, "slots", e) < 0)
 		return -1;
 	if (!sums.failed)

@@ -251,7 +251,7 @@ static int run_show(struct context *ctx, int argc UNUSED, char **argv, struct er
 
 	if (!args)
 		return err_nomem(e);
-	if (places_one(&p, ctx, on, e) < 0)
+	if (data_generation_name(ctx, argv[0], e) < 0 || places_one(&p, ctx, on, e) < 0)
 		return -1;
 	j = places_do(&p, &p.v[0], "show", args, e);
 	if (!j || data_output(ctx, j, e) < 0)

@@ -16,7 +16,7 @@
 #include "data/generation.h"
 
 static const char *on, *keep, *chain_id, *version, *from;
-static bool dry_run, promote, force_chain;
+static bool dry_run, promote, no_promote, force_chain;
 
 static const struct opt on_opts[] = { OPT_ON(on), { NULL } };
 
@@ -39,9 +39,19 @@ static const struct opt import_opts[] = {
 	{ NULL },
 };
 
+static const struct opt promote_opts[] = {
+	OPT_ON(on),
+	{ "force-chain", 0, NULL, "also if 'current' is of another chain", .flag = &force_chain },
+	{ NULL },
+};
+
 static const struct opt pull_opts[] = {
 	OPT_ON(on),
 	{ "from", 0, "HOST", "the host that has it", .string = &from },
+	{ "promote", 0, NULL, "make it 'current', also if that is of a later block",
+	        .flag = &promote },
+	{ "no-promote", 0, NULL, "leave 'current' as it is", .flag = &no_promote },
+	{ "chain-id", 0, "ID", "what it must be of", .string = &chain_id },
 	{ NULL },
 };
 
@@ -73,13 +83,18 @@ static int run_verify(struct context *ctx, int argc UNUSED, char **argv, struct 
 {
 	char host[256], name[DATA_TEXT_MAX], size[DATA_TEXT_MAX], path[DATA_TEXT_MAX],
 	        what[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "verify", json_pack("{s:s}", "name", argv[0]), host, e);
-	const json_t *list = json_object_get(j, "differences"), *first = json_array_get(list, 0);
-	long long n = (long long)json_int(j, "different", (int64_t)json_array_size(list));
+	AUTO(json) json_t *j = NULL;
+	const json_t *list, *first;
+	long long n;
 
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "verify", json_pack("{s:s}", "name", argv[0]), host, e);
 	if (!j)
 		return -1;
+	list = json_object_get(j, "differences");
+	first = json_array_get(list, 0);
+	n = (long long)json_int(j, "different", (int64_t)json_array_size(list));
 	data_text(name, j, "name");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *d = json_array_get(list, i);
@@ -123,8 +138,14 @@ const struct command cmd_data_verify = {
 static int run_promote(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
 	char host[256], name[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "promote", json_pack("{s:s}", "name", argv[0]), host, e);
+	AUTO(json) json_t *j = NULL;
+
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "promote",
+	        force_chain ? json_pack("{s:s, s:b}", "name", argv[0], "force_chain", true)
+	                    : json_pack("{s:s}", "name", argv[0]),
+	        host, e);
 
 	if (!j)
 		return -1;
@@ -137,21 +158,26 @@ const struct command cmd_data_promote = {
 	.group = "Data",
 	.args = "NAME",
 	.summary = "make a generation the one that slots start from",
-	.description = "Switches 'current' of one host. Slots that run keep what they have.",
+	.description =
+	        "Switches 'current' of one host, also to one of an earlier block. Slots that "
+	        "run keep what they have.",
 	.examples = (const char *const[]){ "nodeswarm data promote g000041-0349790000", NULL },
 	.min_args = 1,
 	.max_args = 1,
 	.flags = COMMAND_HAS_JSON,
-	.opts = on_opts,
+	.opts = promote_opts,
 	.run = run_promote,
 };
 
 static int run_rm(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
 	char host[256], name[DATA_TEXT_MAX], kind[DATA_TEXT_MAX];
-	AUTO(json)
-	json_t *j = carry_out(ctx, "rm", json_pack("{s:s}", "name", argv[0]), host, e);
+	AUTO(json) json_t *j = NULL;
 
+	/* Names in the quarantine have a dot. */
+	if (!strchr(argv[0], '.') && data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	j = carry_out(ctx, "rm", json_pack("{s:s}", "name", argv[0]), host, e);
 	if (!j)
 		return -1;
 	output_line(ctx, "removed %s %s on host %s", data_text(kind, j, "kind"),
@@ -313,9 +339,10 @@ static void print_pulled(struct context *ctx, const json_t *j, const char *host)
 {
 	char name[DATA_TEXT_MAX], there[DATA_TEXT_MAX], text[DATA_TEXT_MAX], kept[DATA_TEXT_MAX];
 
-	output_line(ctx, "%s of host %s is %s on host %s%s, and it is current",
+	output_line(ctx, "%s of host %s is %s on host %s%s, and it is %scurrent",
 	        data_text(there, j, "name"), from, data_text(name, j, "generation.name"), host,
-	        json_bool(j, "is_new", true) ? "" : ", which had it already");
+	        json_bool(j, "is_new", true) ? "" : ", which had it already",
+	        json_bool(j, "current", true) ? "" : "not ");
 	output_line(ctx, "  %s", data_manifest_text(text, json_object_get(j, "generation")));
 	output_line(ctx, "  fetched %s; %s had come before", data_size(text, j, "bytes_fetched"),
 	        data_size(kept, j, "bytes_resumed"));
@@ -330,12 +357,19 @@ static int run_pull(struct context *ctx, int argc UNUSED, char **argv, struct er
 
 	if (!from)
 		return command_usage(ctx, e, "say which host has it: --from HOST");
+	if (data_generation_name(ctx, argv[0], e) < 0)
+		return -1;
+	if (promote && no_promote)
+		return command_usage(ctx, e, "either --promote or --no-promote");
 	if (places_agent(&p, ctx, on, e) < 0 || places_node(&p, from, &node, e) < 0)
 		return -1;
 	if (node == p.v[0].node)
 		return command_usage(ctx, e, "it would be pulled from '%s' to itself", from);
 	args = json_pack("{s:s, s:s}", "name", argv[0], "address", node->addr);
-	if (!args)
+	if (!args ||
+	        ((promote || no_promote) &&
+	                json_object_set_new(args, "promote", json_boolean(promote)) < 0) ||
+	        (chain_id && json_object_set_new(args, "chain_id", json_string(chain_id)) < 0))
 		return err_nomem(e);
 	j = places_do(&p, &p.v[0], PULL_VERB, args, e);
 	if (!j || data_output(ctx, j, e) < 0 ||
@@ -353,8 +387,12 @@ const struct command cmd_data_pull = {
 	.description =
 	        "This host's agent (or that of --on) asks the other one for the files, checks "
 	        "every "
-	        "digest, and gives the generation its name when all of it is there. Interrupted, "
-	        "it goes on where it was when it is given again.",
+	        "digest, and gives the generation its name when all of it is there. It becomes "
+	        "'current' if there is none, or one of an earlier block. Interrupted, it goes on "
+	        "where it was when it is given again."
+	        "\n\n"
+	        "Of another chain than 'current' nothing is fetched. With --on, a host without "
+	        "'current' must be told the chain (--chain-id).",
 	.examples = (const char *const[]){ "nodeswarm data pull current --from node1",
 	        "nodeswarm data pull g000042-0349798134 --from node1 --on node2", NULL },
 	.min_args = 1,

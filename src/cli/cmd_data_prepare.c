@@ -142,7 +142,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 
 	if ((argc > 1) == (slots_text != NULL))
 		return command_usage(ctx, e, "give the number of slots, or --slots LIST");
-	if (data_service_name(full, ctx, argv[0], e) < 0)
+	if (data_service_name(full, ctx, argv[0], e) < 0 || data_generation_name(ctx, from, e) < 0)
 		return -1;
 	slots = slots_text ? parse_slots(slots_text, e) : first_slots(argv[1], e);
 	if (!slots)

@@ -7,13 +7,14 @@
 #include "data/generation.h"
 #include "data/pool.h"
 #include "data/slot.h"
+#include "data/unshare.h"
 #include "supervise/supervise.h"
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
 static const char *extra_peers = "", *follow = "", *advertise = "", *check_interval;
 static const char *restore, *keep = "";
 static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait, far_behind;
-static int64_t archive_every = -1, integrity_hash;
+static int64_t archive_every = -1, integrity_hash, unshare_extents = UNSHARE_EXTENTS;
 
 static const struct opt opts[] = {
 	{ "service", 0, "NAME", "the service's full name", .env = "NODESWARM_SERVICE",
@@ -66,6 +67,9 @@ static const struct opt opts[] = {
 	{ "integrity-hash", 0, "0|1", "1: a stop tells the hash of the state, for archives",
 	        .value = "0", .env = "NODESWARM_INTEGRITY_HASH", .min = 0, .max = 1,
 	        .number = &integrity_hash },
+	{ "unshare-extents", 0, "N", "after an archive, mend files in more pieces than this",
+	        .env = "NODESWARM_UNSHARE_EXTENTS", .is_hidden = true, .min = 1, .max = UINT32_MAX,
+	        .number = &unshare_extents },
 	{ NULL },
 };
 
@@ -94,6 +98,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.archive_every_ns = archive_every,
 		.keep = keep,
 		.integrity_hash = integrity_hash != 0,
+		.unshare_extents = (uint64_t)unshare_extents,
 		.uid = SLOT_UID,
 		.gid = SLOT_UID,
 		.argv = argv,

@@ -81,6 +81,7 @@ struct opt {
 	char exclusive;    /* options with the same mark (not 0) cannot be given together */
 	int64_t min, max;  /* of a number; both 0: 0 to INT64_MAX.  Of a duration and a size: min
 	                    * only, in ns and in bytes */
+	bool is_hidden;    /* not in the help: for tests */
 
 	bool *flag;             /* set to true */
 	int64_t *number;        /* decimal */

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/output.h"
+#include "data/generation.h"
 #include "data/slot.h"
 
 const char *data_text(char out[DATA_TEXT_MAX], const json_t *j, const char *path)
@@ -97,6 +98,14 @@ int data_output(struct context *ctx, const json_t *result, struct err *e)
 	json_object_foreach((json_t *)(uintptr_t)result, key, v) if (strcmp(key, "format") != 0 &&
 	        output_value(ctx, key, json_incref(v), e) < 0) return -1;
 	return 0;
+}
+
+int data_generation_name(const struct context *ctx, const char *name, struct err *e)
+{
+	if (generation_name_is(name, NULL) || strcmp(name, GENERATION_CURRENT) == 0)
+		return 0;
+	return command_usage(
+	        ctx, e, "'%.80s' is not the name of a generation, like g000042-0349798134", name);
 }
 
 int data_service_name(char out[160], const struct context *ctx, const char *name, struct err *e)

@@ -34,6 +34,9 @@ const char *data_clone_text(char out[DATA_TEXT_MAX], const json_t *clone);
 /* Put all that an operation told (but its format) into the JSON; prints nothing without --json. */
 int data_output(struct context *ctx, const json_t *result, struct err *e) NODISCARD;
 
+/* Whether it is the name of a generation, or "current": 0, or ERR_USAGE. */
+int data_generation_name(const struct context *ctx, const char *name, struct err *e) NODISCARD;
+
 /* The service's full name in the stack, "readers" or "nodeswarm_readers": 0, or ERR_USAGE. */
 int data_service_name(
         char out[160], const struct context *ctx, const char *name, struct err *e) NODISCARD;

@@ -77,7 +77,8 @@ static void list_options(FILE *out, const char *title, const struct opt *opts)
 		return;
 	fprintf(out, "\n%s:\n", title);
 	for (const struct opt *o = opts; o->name; o++)
-		list_option(out, o);
+		if (!o->is_hidden)
+			list_option(out, o);
 }
 
 static bool group_is_new(const struct command *const *at)
@@ -158,10 +159,14 @@ static json_t *options_json(const struct opt *opts)
 
 	for (const struct opt *o = opts; o && o->name; o++) {
 		char letter[] = { o->letter, '\0' };
-		json_t *row = json_pack("{s:s,s:o,s:s,s:s*,s:s,s:s*,s:s*,s:b}", "name", o->name,
-		        "letter", o->letter ? json_string(letter) : json_null(), "type",
-		        type_name(o), "arg", o->arg, "help", o->help, "default", o->value, "env",
-		        o->env, "repeatable", o->strings != NULL);
+		json_t *row;
+
+		if (o->is_hidden)
+			continue;
+		row = json_pack("{s:s,s:o,s:s,s:s*,s:s,s:s*,s:s*,s:b}", "name", o->name, "letter",
+		        o->letter ? json_string(letter) : json_null(), "type", type_name(o), "arg",
+		        o->arg, "help", o->help, "default", o->value, "env", o->env, "repeatable",
+		        o->strings != NULL);
 
 		if (json_array_append_new(list, row) < 0)
 			return NULL;

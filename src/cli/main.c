@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/global.h"
@@ -18,7 +19,7 @@ static void on_interrupt(int signo UNUSED)
 {
 	if (ctx.interrupted)
 		_exit(130);
-	ctx.interrupted = 1;
+	cancel_set(&ctx.interrupted);
 }
 
 /*

@@ -305,9 +305,25 @@ static void *run(void *arg)
 struct pace {
 	int64_t started_ns, looked_ns;
 	uint64_t done, total, files_done, files_total;
+	int64_t id; /* the agent's, of our operation; 0: not known yet */
 };
 
-/* What the agent says of the operation of that name. */
+/* Whether it is ours: of the same verb, about the same, and once it was seen the same one. */
+static bool is_ours(const struct job *j, const struct pace *pace, const json_t *o)
+{
+	static const char *const keys[] = { "name", "path", "service" };
+	const char *name = "";
+
+	if (strcmp(json_str(o, "verb", ""), j->verb) != 0)
+		return false;
+	if (pace->id)
+		return json_int(o, "id", 0) == pace->id;
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !*name; i++)
+		name = json_str(j->args, keys[i], "");
+	return strcmp(json_str(o, "name", name), name) == 0;
+}
+
+/* What the agent says of our operation. */
 static void look_there(const struct job *j, struct pace *pace)
 {
 	struct agent_ask ask = { .node_id = j->at->node->id, .address = j->at->node->addr };
@@ -321,12 +337,14 @@ static void look_there(const struct job *j, struct pace *pace)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *o = json_array_get(list, i);
 
-		if (strcmp(json_str(o, "verb", ""), j->verb) != 0)
+		if (!is_ours(j, pace, o))
 			continue;
+		pace->id = json_int(o, "id", 0);
 		pace->done = (uint64_t)json_int(o, "bytes_done", 0);
 		pace->total = (uint64_t)json_int(o, "bytes_total", 0);
 		pace->files_done = (uint64_t)json_int(o, "files_done", 0);
 		pace->files_total = (uint64_t)json_int(o, "files_total", 0);
+		break; /* the newest comes first */
 	}
 	agent_asks_release(&ask, 1);
 }
@@ -359,9 +377,23 @@ static void show(const struct job *j, struct pace *pace)
 		progress_set(j->p->ctx, "%s on host %s", j->verb, j->at->host);
 }
 
+/* What names a generation, and no path and no entry of the quarantine. */
+static bool is_about_generation(const struct job *j)
+{
+	static const char *const verbs[] = { "show", "verify", "promote", "rm", "prepare",
+		PULL_VERB };
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i], j->verb) == 0)
+			return !strchr(json_str(j->args, "name", ""), '.');
+	return false;
+}
+
 static void name_failure(const struct job *j, struct err *e)
 {
 	*e = j->err;
+	if (e->kind == ERR_NOT_FOUND && !*e->hint && is_about_generation(j))
+		err_hint(e, "'nodeswarm data ls' shows which there are");
 	if (j->at->is_here)
 		return;
 	if (e->kind == ERR_INTERRUPTED) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -56,7 +57,7 @@ bool clone_is_constant(const char *name)
 
 int clone_cancelled(const struct clone_run *run, struct err *e)
 {
-	if (run->o->cancel && __atomic_load_n(run->o->cancel, __ATOMIC_RELAXED))
+	if (cancel_is_set(run->o->cancel))
 		return err_set(e, ERR_INTERRUPTED, "the clone was cancelled");
 	return 0;
 }

@@ -4,8 +4,8 @@
  * Locks, all of them flock(), in the order in which they are taken; nobody takes one to the left
  * of one that he holds:
  *
- *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp-
- *directories
+ *	the slot's lock  >  a generation's directory, LOCK_SH  >  generations/lock  >  .tmp- and
+ *	.pull- directories
  *
  * generations/lock, LOCK_EX    whoever makes a name appear or disappear in generations/, or asks
  *                              who is in use.  Held for a few system calls and syncs, never while
@@ -36,15 +36,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "data/generation_priv.h"
 #include "data/pool.h"
+#include "data/tmpdir.h"
 
 /* How long to try for a directory that others flock for a few syncs. */
-#define HOLD_TRY_NS   (60 * NS_PER_SEC)
+#define HOLD_TRY_NS   (10 * NS_PER_SEC)
 #define HOLD_PAUSE_NS (2 * NS_PER_MS)
 
 int generation_open_list(const struct pool *p, bool make, struct err *e)
@@ -57,7 +59,7 @@ int generation_open_list(const struct pool *p, bool make, struct err *e)
 	fd = fs_open_dir_at(p->fd, GENERATION_DIR, true, 0755, e);
 	if (fd < 0)
 		return -1;
-	/* Whatever the umask: nodeos reads snapshots here as another user. */
+	/* Whatever the umask.  The names are for everybody, what is below them is not. */
 	if (fchmod(fd, 0755) < 0 || fsync(p->fd) < 0)
 		return err_sys(e, errno, "make '%s'", GENERATION_DIR);
 	return TAKE_FD(fd);
@@ -188,9 +190,8 @@ static int read_names(struct names *l, int list_fd, struct err *e)
 	char current[GENERATION_NAME_SIZE] = "";
 	struct err ignored = ERR_INIT;
 
-	while (lock >= 0 && flock(lock, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_sys(e, errno, "lock '%s'", LIST_LOCK);
+	if (lock >= 0 && tmpdir_wait(lock, GENERATION_DIR "/" LIST_LOCK, NULL, e) < 0)
+		return -1;
 	/* What `current` should not be is for those to say who need it. */
 	if (generation_read_current(list_fd, current, &ignored) != 0)
 		current[0] = '\0';
@@ -331,7 +332,7 @@ static int resolve(char ret[GENERATION_NAME_SIZE], int list_fd, const char *name
 
 /* Finds it and holds it; ret_name gets which it was. */
 static int hold_dir(int *ret_fd, char ret_name[GENERATION_NAME_SIZE], int list_fd, const char *name,
-        struct err *e)
+        const volatile int *cancel, struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = HOLD_PAUSE_NS };
 	int64_t until = clock_mono_ns() + HOLD_TRY_NS;
@@ -352,14 +353,27 @@ static int hold_dir(int *ret_fd, char ret_name[GENERATION_NAME_SIZE], int list_f
 		                strcmp(again, ret_name) == 0))
 			return -1;
 		err_clear(e);
-		if (clock_mono_ns() > until)
-			return err_set(e, ERR_CONFLICT, "generation '%s' is locked", ret_name);
+		if (cancel_is_set(cancel))
+			return err_set(e, ERR_INTERRUPTED,
+			        "interrupted while generation '%s' was locked", ret_name);
+		if (clock_mono_ns() > until) {
+			err_set(e, ERR_CONFLICT, "generation '%s' is locked", ret_name);
+			return err_hint(e,
+			        "who makes or removes it needs a moment for that; if it stays so, "
+			        "see who has its directory open: lslocks");
+		}
 		(void)nanosleep(&pause, NULL);
 	}
 }
 
 int generation_hold(
         struct generation_hold *ret, const struct pool *p, const char *name, struct err *e)
+{
+	return generation_hold_until(ret, p, name, NULL, e);
+}
+
+int generation_hold_until(struct generation_hold *ret, const struct pool *p, const char *name,
+        const volatile int *cancel, struct err *e)
 {
 	AUTO(close_fd) int list_fd = generation_open_list(p, false, e);
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
@@ -372,7 +386,7 @@ int generation_hold(
 		err_clear(e);
 		return err_set(e, ERR_NOT_FOUND, "'%s' has no generations", p->path);
 	}
-	if (hold_dir(&h.fd, which, list_fd, name, e) < 0)
+	if (hold_dir(&h.fd, which, list_fd, name, cancel, e) < 0)
 		return -1;
 	if (generation_read_manifest(&h.m, h.fd, which, e) < 0)
 		return err_wrap(e, "generation '%s'", which);
@@ -421,7 +435,7 @@ int generation_verify(const struct pool *p, const char *name, struct clone_progr
 	AUTO(tree) struct tree there = TREE_INIT;
 	size_t n;
 
-	if (generation_hold(&h, p, name, e) < 0)
+	if (generation_hold_until(&h, p, name, cancel, e) < 0)
 		return -1;
 	if (tree_read(&there, h.data_fd, e) < 0 ||
 	        tree_digest(&there, h.data_fd, 0, progress, cancel, e) < 0)

@@ -65,6 +65,9 @@ struct manifest {
 	int64_t created_ns;
 	struct tree files; /* below data/ */
 	json_t *clone;     /* clone_report_json() of its making, or NULL */
+	/* Set by generation_commit() and not written: it should have become current, and did not,
+	 * because current is of a later block. */
+	bool is_behind;
 };
 
 #define MANIFEST_INIT ((struct manifest){ 0 })
@@ -129,6 +132,10 @@ struct generation_hold {
 
 int generation_hold(struct generation_hold *ret, const struct pool *p, const char *name,
         struct err *e) NODISCARD;
+/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0.  Both give up
+ * after some seconds of waiting for who has it locked: ERR_CONFLICT. */
+int generation_hold_until(struct generation_hold *ret, const struct pool *p, const char *name,
+        const volatile int *cancel, struct err *e) NODISCARD;
 void generation_hold_release(struct generation_hold *h);
 
 static inline void auto_generation_hold(struct generation_hold *h)
@@ -150,11 +157,17 @@ struct generation_work {
  * syncs it if he does it himself.  It may have to delete what others have left, which takes its
  * time: call it before nodeos is stopped. */
 int generation_begin(struct generation_work *w, const struct pool *p, struct err *e) NODISCARD;
+/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0. */
+int generation_begin_until(struct generation_work *w, const struct pool *p,
+        const volatile int *cancel, struct err *e) NODISCARD;
 
 /*
  * Give it number and name, write the manifest, sync, rename; with promote switch `current` to it.
- * m->files must have digests; name and number of m are set.  ERR_CONFLICT with promote: current is
- * of another chain (force_chain says that this is meant); or there are GENERATIONS_MAX.
+ * m->files must have digests; name, number and is_behind of m are set.  ERR_CONFLICT with promote:
+ * current is of another chain (force_chain says that this is meant); or there are GENERATIONS_MAX.
+ *
+ * `current` never goes backwards by this: of the same chain and with a higher LIB it stays, and
+ * m->is_behind says so.  generation_promote() is for those who mean it.
  *
  * After an error there is no new generation, with one exception: when the very last fsync fails,
  * that of `current`, both are there and the message says so.
@@ -172,11 +185,17 @@ static inline void auto_generation_work(struct generation_work *w)
 
 /* --- changing the list --- */
 
-/* Its manifest must be readable; the chain is not asked.  ERR_NOT_FOUND, ERR_PROTOCOL. */
-int generation_promote(const struct pool *p, const char *name, struct err *e) NODISCARD;
+/* Its manifest must be readable; it may be of an earlier block than current.  ERR_NOT_FOUND,
+ * ERR_PROTOCOL; ERR_CONFLICT: current is of another chain, and force_chain is not set. */
+int generation_promote(
+        const struct pool *p, const char *name, bool force_chain, struct err *e) NODISCARD;
 
 /* ERR_CONFLICT: it is current or in use; ERR_NOT_FOUND. */
 int generation_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
+/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0: what is left of
+ * it then is off the list, and deleted by whoever changes the list next. */
+int generation_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
+        struct err *e) NODISCARD;
 
 /*
  * What to keep: what is within each limit; 0 means no limit of that kind.  The newest `min` are
@@ -188,6 +207,9 @@ struct retention {
 	int64_t age_ns;
 	uint64_t bytes; /* of data, added up newest first; sharing is not taken into account */
 	uint64_t min;
+	/* Not NULL: only generations that were archived (origin "archive") of this source are
+	 * removed, and only they count.  Borrowed; not set by retention_parse(). */
+	const char *source;
 };
 
 /* "count=3,age=7d,bytes=500G,min=2", in any order; "" is no limit at all.  ERR_USAGE. */
@@ -198,10 +220,14 @@ void retention_plan(
         bool *remove, const struct generations *g, const struct retention *r, int64_t now_ns);
 
 /* Remove what the plan says; fn (may be NULL) is told of each that went or, with why, that could
- * not, which is no error of the whole. */
+ * not, which is no error of the whole.  It is told so too of each that cannot be read (g->err),
+ * which no rule ever removes. */
 typedef void generation_gone_fn(void *arg, const struct generation *g, const struct err *why);
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
         generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;
+/* The same; see generation_remove_until(). */
+int generations_prune_until(const struct pool *p, const struct retention *r, bool dry_run,
+        const volatile int *cancel, generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;
 
 /* Read all of it again and compare with the manifest.  0; ERR_UNHEALTHY with the number of files
  * that differ and the first one's name; fn (may be NULL) hears of each. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -42,14 +43,29 @@ static void auto_list(struct list *l)
 	auto_close_fd(&l->fd);
 }
 
-static int list_lock(struct list *l, const struct pool *p, bool make, struct err *e)
+static int list_lock(
+        struct list *l, const struct pool *p, bool make, const volatile int *cancel, struct err *e)
 {
+	l->dead.cancel = cancel;
 	l->fd = generation_open_list(p, make, e);
-	if (l->fd < 0 || tmpdir_lock(&l->lock, l->fd, LIST_LOCK, e) < 0)
+	if (l->fd < 0 || tmpdir_lock(&l->lock, l->fd, LIST_LOCK, cancel, e) < 0)
 		return -1;
 	tmpdir_collect(&l->dead, l->fd);
 	(void)tmpdir_sweep_files(l->fd, "." NUMBER_FILE ".tmp-");
 	return 0;
+}
+
+/* The list that has the generation `name`. */
+static int list_lock_of(struct list *l, const struct pool *p, const char *name,
+        const volatile int *cancel, struct err *e)
+{
+	if (list_lock(l, p, false, cancel, e) == 0)
+		return 0;
+	if (e->kind != ERR_NOT_FOUND)
+		return -1;
+	err_clear(e);
+	err_set(e, ERR_NOT_FOUND, "no generation '%s': '%s' has none", name, p->path);
+	return err_hint(e, "make one with 'nodeswarm data archive SERVICE.SLOT'");
 }
 
 /* --- numbers --- */
@@ -119,7 +135,34 @@ static int switch_current(int list_fd, struct err *e)
 	return -1;
 }
 
-int generation_promote(const struct pool *p, const char *name, struct err *e)
+/* One pool's `current` stays on one chain, unless that is meant.  Returns 0; 1 when what is current
+ * is of the same chain and a later block. */
+static int compare_current(int list_fd, const struct manifest *m, bool force_chain, struct err *e)
+{
+	AUTO(manifest) struct manifest was = MANIFEST_INIT;
+	char name[GENERATION_NAME_SIZE];
+	struct err ignored = ERR_INIT;
+	AUTO(close_fd) int dir = -1;
+
+	/* One that cannot be read, or of which the chain is not known, is good to be replaced. */
+	if (generation_read_current(list_fd, name, &ignored) != 0)
+		return 0;
+	dir = generation_open_dir(list_fd, name, &ignored);
+	if (dir < 0 || generation_read_manifest(&was, dir, name, &ignored) < 0)
+		return 0;
+	if (!was.chain_id[0] || !m->chain_id[0])
+		return 0;
+	if (strcmp(was.chain_id, m->chain_id) == 0)
+		return was.lib_block_num > m->lib_block_num;
+	if (force_chain)
+		return 0;
+	err_set(e, ERR_CONFLICT, "it is of chain %.16s..., and '%s', which is current, of %.16s...",
+	        m->chain_id, name, was.chain_id);
+	return err_hint(
+	        e, "one pool serves one chain: use another pool, or say that this is meant");
+}
+
+int generation_promote(const struct pool *p, const char *name, bool force_chain, struct err *e)
 {
 	AUTO(list) struct list l = LIST_INIT;
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
@@ -130,7 +173,7 @@ int generation_promote(const struct pool *p, const char *name, struct err *e)
 
 	if (!generation_name_is(name, NULL))
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a generation", name);
-	if (list_lock(&l, p, false, e) < 0)
+	if (list_lock_of(&l, p, name, NULL, e) < 0)
 		return -1;
 	dir = generation_open_dir(l.fd, name, e);
 	if (dir < 0)
@@ -141,6 +184,8 @@ int generation_promote(const struct pool *p, const char *name, struct err *e)
 		return err_set(e, ERR_PROTOCOL, "generation '%s' has no data", name);
 	if (generation_read_current(l.fd, was, &ignored) == 0 && strcmp(was, name) == 0)
 		return 0;
+	if (compare_current(l.fd, &m, force_chain, e) < 0)
+		return err_wrap(e, "promote generation '%s'", name);
 	if (prepare_current(l.fd, name, e) < 0 || switch_current(l.fd, e) < 0)
 		return err_wrap(e, "promote generation '%s'", name);
 	if (fsync(l.fd) < 0)
@@ -153,10 +198,16 @@ int generation_promote(const struct pool *p, const char *name, struct err *e)
 
 int generation_begin(struct generation_work *w, const struct pool *p, struct err *e)
 {
+	return generation_begin_until(w, p, NULL, e);
+}
+
+int generation_begin_until(
+        struct generation_work *w, const struct pool *p, const volatile int *cancel, struct err *e)
+{
 	AUTO(list) struct list l = LIST_INIT;
 
 	*w = GENERATION_WORK_INIT;
-	if (list_lock(&l, p, true, e) < 0)
+	if (list_lock(&l, p, true, cancel, e) < 0)
 		return err_wrap(e, "begin a generation in '%s'", p->path);
 	w->list_fd = openat(l.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->list_fd < 0) {
@@ -222,28 +273,6 @@ static int check_files(int dirfd, const struct tree *t, struct err *e)
 	return 0;
 }
 
-/* One pool's `current` stays on one chain, unless that is meant. */
-static int check_chain(int list_fd, const struct manifest *m, struct err *e)
-{
-	AUTO(manifest) struct manifest was = MANIFEST_INIT;
-	char name[GENERATION_NAME_SIZE];
-	struct err ignored = ERR_INIT;
-	AUTO(close_fd) int dir = -1;
-
-	/* One that cannot be read, or of which the chain is not known, is good to be replaced. */
-	if (generation_read_current(list_fd, name, &ignored) != 0)
-		return 0;
-	dir = generation_open_dir(list_fd, name, &ignored);
-	if (dir < 0 || generation_read_manifest(&was, dir, name, &ignored) < 0)
-		return 0;
-	if (!was.chain_id[0] || !m->chain_id[0] || strcmp(was.chain_id, m->chain_id) == 0)
-		return 0;
-	err_set(e, ERR_CONFLICT, "it is of chain %.16s..., and '%s', which is current, of %.16s...",
-	        m->chain_id, name, was.chain_id);
-	return err_hint(
-	        e, "one pool serves one chain: use another pool, or say that this is meant");
-}
-
 /* What is written must be what can be read: there is no second try. */
 static char *manifest_text(const struct manifest *m, struct err *e)
 {
@@ -298,7 +327,8 @@ static int fill(struct generation_work *w, struct manifest *m, bool promote, str
 	text = manifest_text(m, e);
 	if (!text || fs_write_at(w->fd, MANIFEST_FILE, text, strlen(text), 0644, e) < 0)
 		return -1;
-	if (fchmod(w->fd, 0755) < 0 || fsync(w->fd) < 0)
+	/* root's alone: nodeos of all slots have one uid, and the files are that uid's. */
+	if (fchmod(w->fd, 0700) < 0 || fsync(w->fd) < 0)
 		return err_sys(e, errno, "sync the new generation");
 	return promote ? prepare_current(w->list_fd, m->name, e) : 0;
 }
@@ -338,14 +368,21 @@ int generation_commit(struct generation_work *w, const struct pool *p, struct ma
         bool promote, bool force_chain, struct err *e)
 {
 	AUTO(list) struct list l = LIST_INIT;
+	int later = 0;
 
-	if (check_files(w->fd, &m->files, e) < 0 || list_lock(&l, p, true, e) < 0 ||
-	        (promote && !force_chain && check_chain(l.fd, m, e) < 0))
+	m->is_behind = false;
+	if (check_files(w->fd, &m->files, e) < 0 || list_lock(&l, p, true, NULL, e) < 0)
 		goto fail;
+	if (promote)
+		later = compare_current(l.fd, m, force_chain, e);
+	if (later < 0)
+		goto fail;
+	promote = promote && later == 0;
 	if (fill(w, m, promote, e) < 0 || publish(w, m, promote, e) < 0) {
 		(void)unlinkat(w->list_fd, CURRENT_TMP, 0);
 		goto fail;
 	}
+	m->is_behind = later > 0;
 	generation_work_release(w);
 	return 0;
 fail:
@@ -388,6 +425,12 @@ static int take_off(int *ret_fd, char ret_tmp[TMPDIR_NAME_SIZE], int list_fd, co
 
 int generation_remove(const struct pool *p, const char *name, struct err *e)
 {
+	return generation_remove_until(p, name, NULL, e);
+}
+
+int generation_remove_until(
+        const struct pool *p, const char *name, const volatile int *cancel, struct err *e)
+{
 	AUTO(list) struct list l = LIST_INIT;
 	char tmp[TMPDIR_NAME_SIZE];
 	AUTO(close_fd) int dir = -1;
@@ -397,11 +440,13 @@ int generation_remove(const struct pool *p, const char *name, struct err *e)
 		return err_set(e, ERR_CONFLICT, "the current generation is never removed");
 	if (!generation_name_is(name, &number))
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a generation", name);
-	if (list_lock(&l, p, false, e) < 0 || take_off(&dir, tmp, l.fd, name, number, e) < 0)
+	if (list_lock_of(&l, p, name, cancel, e) < 0)
+		return err_wrap(e, "remove generation '%s'", name);
+	if (take_off(&dir, tmp, l.fd, name, number, e) < 0)
 		return err_wrap(e, "remove generation '%s'", name);
 	auto_close_fd(&l.lock);
 	l.lock = -1;
-	if (fs_remove_tree_at(l.fd, tmp, e) < 0)
+	if (tmpdir_remove_tree(l.fd, tmp, cancel, e) < 0)
 		return err_wrap(
 		        e, "generation '%s' is off the list, but not all of it is deleted", name);
 	return 0;
@@ -410,6 +455,12 @@ int generation_remove(const struct pool *p, const char *name, struct err *e)
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
         generation_gone_fn *fn, void *arg, struct err *e)
 {
+	return generations_prune_until(p, r, dry_run, NULL, fn, arg, e);
+}
+
+int generations_prune_until(const struct pool *p, const struct retention *r, bool dry_run,
+        const volatile int *cancel, generation_gone_fn *fn, void *arg, struct err *e)
+{
 	AUTO(generations) struct generations g = { 0 };
 	AUTO(free) bool *remove = NULL;
 
@@ -417,7 +468,7 @@ int generations_prune(const struct pool *p, const struct retention *r, bool dry_
 		AUTO(list) struct list l = LIST_INIT;
 
 		/* Also when there is nothing else to remove: what the dead have left. */
-		if (list_lock(&l, p, true, e) < 0)
+		if (list_lock(&l, p, true, cancel, e) < 0)
 			return -1;
 	}
 	if (generations_list(&g, p, e) < 0)
@@ -427,11 +478,15 @@ int generations_prune(const struct pool *p, const struct retention *r, bool dry_
 		return err_nomem(e);
 	retention_plan(remove, &g, r, clock_real_ns());
 	for (size_t i = 0; i < g.n; i++) {
-		struct err why = ERR_INIT;
+		struct err why = g.v[i].err;
 
+		if (why.kind != ERR_NONE && fn)
+			fn(arg, &g.v[i], &why);
 		if (!remove[i])
 			continue;
-		if (!dry_run && generation_remove(p, g.v[i].m.name, &why) < 0 &&
+		if (cancel_is_set(cancel))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (!dry_run && generation_remove_until(p, g.v[i].m.name, cancel, &why) < 0 &&
 		        why.kind == ERR_NOT_FOUND)
 			continue; /* somebody else was quicker */
 		if (fn)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -23,7 +24,9 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "data/import_priv.h"
+#include "data/owner.h"
 #include "data/pool.h"
+#include "data/slot.h"
 #include "nodeos/verdict.h"
 
 #define SNAPSHOT_NAME_MAX 200
@@ -157,11 +160,15 @@ static int make(struct manifest *m, const struct pool *p, int from_fd, bool is_d
 {
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 
-	if ((is_dir && check_room(p, from_fd, &o->clone, e) < 0) || generation_begin(&w, p, e) < 0)
+	if ((is_dir && check_room(p, from_fd, &o->clone, e) < 0) ||
+	        generation_begin_until(&w, p, o->clone.cancel, e) < 0)
 		return -1;
 	if ((is_dir ? bring_dir(&w, from_fd, path, m, &o->clone, e)
 	            : bring_file(&w, from_fd, path, m, &o->clone, e)) < 0)
 		return -1;
+	/* So that a slot that starts from it need not do it, file by file, each time. */
+	if (geteuid() == 0 && owner_give_tree(w.fd, "data", SLOT_UID, SLOT_UID, e) < 0)
+		return err_wrap(e, "give it to uid %d", SLOT_UID);
 	if (settle_chain(m, o->chain_id, e) < 0 || digest(m, &w, &o->clone, e) < 0)
 		return -1;
 	snprintf(m->source, sizeof(m->source), "%s", path);

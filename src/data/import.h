@@ -26,7 +26,8 @@ struct import_options {
 /*
  * path: a directory or a file; "-" is not read.  A directory that is open in a nodeos (a lock on
  * its slot, or a process with a file in it open) or not clean is refused: ERR_CONFLICT with the
- * verdict.  *ret is the new manifest.
+ * verdict.  *ret is the new manifest.  Its files are SLOT_UID's if we are root; those of the source
+ * stay as they are.
  */
 int data_import(struct manifest *ret, const struct pool *p, const char *path,
         const struct import_options *o, struct err *e) NODISCARD;

@@ -19,6 +19,7 @@
 #include <zstd.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/num.h"
@@ -125,8 +126,8 @@ static int writer_add(struct writer *w, const char *p, size_t n, struct err *e)
 
 static int canceled(const struct clone_options *o, struct err *e)
 {
-	return o->cancel && *o->cancel ? err_set(e, ERR_INTERRUPTED, "the import was interrupted")
-	                               : 0;
+	return cancel_is_set(o->cancel) ? err_set(e, ERR_INTERRUPTED, "the import was interrupted")
+	                                : 0;
 }
 
 static void advance(const struct clone_options *o, size_t n)

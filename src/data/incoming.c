@@ -14,11 +14,18 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "data/generation_priv.h"
 #include "data/pool.h"
+#include "data/tmpdir.h"
 
 /*
  * The note is the last thing that is made and the first that is removed: a directory whose note is
- * not of this manifest is emptied.
+ * not of this manifest is emptied.  Note and marks are removed after the directory has its name as
+ * a generation, so that whoever is killed before that has lost nothing; one who is killed between
+ * leaves two small files beside the manifest, which nobody minds.
+ *
+ * A directory is found, made and buried under generations/lock, and flocked for as long as somebody
+ * works in it.
  */
 
 #define NOTE      "pull.json"
@@ -101,12 +108,6 @@ static int count_pieces(struct incoming *in, struct err *e)
 
 /* --- its directory -------------------------------------------------------------------------- */
 
-static int open_list(struct incoming *in, const struct pool *p, struct err *e)
-{
-	in->list_fd = fs_open_dir_at(p->fd, GENERATION_DIR, true, 0755, e);
-	return in->list_fd < 0 ? -1 : 0;
-}
-
 /* Returns 1 when somebody else has it. */
 static int lock_dir(int *ret_fd, int list_fd, const char *dir, struct err *e)
 {
@@ -126,7 +127,8 @@ static int lock_dir(int *ret_fd, int list_fd, const char *dir, struct err *e)
 	return 0;
 }
 
-static void remove_stale(int list_fd, const char *but)
+/* Under the lock.  What cannot be removed now is there for the next one. */
+static void bury_stale(struct tmpdir_dead *dead, int list_fd, const char *but)
 {
 	AUTO(close_fd) int fd = openat(list_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(closedir) DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -143,10 +145,31 @@ static void remove_stale(int list_fd, const char *but)
 		if (str_starts(ent->d_name, INCOMING_PREFIX, NULL) &&
 		        strcmp(ent->d_name, but) != 0 &&
 		        lock_dir(&lock, list_fd, ent->d_name, &ignored) == 0 &&
-		        incoming_is_stale(lock, now))
-			/* What cannot be removed now is there for the next one. */
-			(void)!fs_remove_tree_at(list_fd, ent->d_name, &ignored);
+		        incoming_is_stale(lock, now) &&
+		        tmpdir_dead_add(dead, list_fd, ent->d_name, lock, &ignored) == 0)
+			lock = -1;
 	}
+}
+
+/* Find or make the directory and have it for oneself. */
+static int take_dir(struct incoming *in, const struct pool *p, struct err *e)
+{
+	AUTO(tmpdir_dead) struct tmpdir_dead dead = TMPDIR_DEAD_INIT;
+	AUTO(close_fd) int lock = -1;
+	int rc;
+
+	dead.cancel = in->cancel;
+	in->list_fd = generation_open_list(p, true, e);
+	if (in->list_fd < 0 || tmpdir_lock(&lock, in->list_fd, LIST_LOCK, in->cancel, e) < 0)
+		return -1;
+	bury_stale(&dead, in->list_fd, in->dir);
+	if (mkdirat(in->list_fd, in->dir, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, errno, "make '%s'", in->dir);
+	rc = lock_dir(&in->fd, in->list_fd, in->dir, e);
+	if (rc <= 0)
+		return rc;
+	err_set(e, ERR_CONFLICT, "generation '%s' is being fetched already", in->m->name);
+	return err_hint(e, "wait for it, or see what goes on: GET /v1/data of the agent");
 }
 
 /* Whether what is there is of this manifest. */
@@ -265,20 +288,10 @@ static void count_resumed(struct incoming *in)
 
 static int begin(struct incoming *in, const struct pool *p, const char *from, struct err *e)
 {
-	int rc;
-
-	if (check_manifest(in->m, e) < 0 || count_pieces(in, e) < 0 || open_list(in, p, e) < 0)
+	if (check_manifest(in->m, e) < 0 || count_pieces(in, e) < 0)
 		return -1;
 	(void)snprintf(in->dir, sizeof(in->dir), INCOMING_PREFIX "%s", in->m->name);
-	remove_stale(in->list_fd, in->dir);
-	if (mkdirat(in->list_fd, in->dir, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, errno, "make '%s'", in->dir);
-	rc = lock_dir(&in->fd, in->list_fd, in->dir, e);
-	if (rc > 0) {
-		err_set(e, ERR_CONFLICT, "generation '%s' is being fetched already", in->m->name);
-		return err_hint(e, "wait for it, or see what goes on: GET /v1/data of the agent");
-	}
-	if (rc < 0 || (!is_same(in) && empty_dir(in, e) < 0))
+	if (take_dir(in, p, e) < 0 || (!is_same(in) && empty_dir(in, e) < 0))
 		return -1;
 	in->data_fd = fs_open_dir_at(in->fd, DATA, true, 0755, e);
 	if (in->data_fd < 0 || read_marks(in, e) < 0 || write_note(in, from, e) < 0)
@@ -291,8 +304,15 @@ static int begin(struct incoming *in, const struct pool *p, const char *from, st
 int incoming_begin(struct incoming *in, const struct pool *p, const struct manifest *m,
         const char *from, struct err *e)
 {
+	return incoming_begin_until(in, p, m, from, NULL, e);
+}
+
+int incoming_begin_until(struct incoming *in, const struct pool *p, const struct manifest *m,
+        const char *from, const volatile int *cancel, struct err *e)
+{
 	*in = INCOMING_INIT;
 	in->m = m;
+	in->cancel = cancel;
 	if (begin(in, p, from, e) == 0)
 		return 0;
 	incoming_release(in);
@@ -301,13 +321,17 @@ int incoming_begin(struct incoming *in, const struct pool *p, const struct manif
 
 void incoming_discard(const struct pool *p, const char *name)
 {
-	AUTO(incoming) struct incoming in = INCOMING_INIT;
 	struct err ignored = ERR_INIT;
+	AUTO(close_fd) int list_fd = generation_open_list(p, false, &ignored);
+	AUTO(tmpdir_dead) struct tmpdir_dead dead = TMPDIR_DEAD_INIT;
+	AUTO(close_fd) int lock = -1, fd = -1;
+	char dir[64];
 
-	(void)snprintf(in.dir, sizeof(in.dir), INCOMING_PREFIX "%s", name);
-	if (open_list(&in, p, &ignored) < 0 || lock_dir(&in.fd, in.list_fd, in.dir, &ignored) != 0)
-		return;
-	(void)!fs_remove_tree_at(in.list_fd, in.dir, &ignored);
+	(void)snprintf(dir, sizeof(dir), INCOMING_PREFIX "%s", name);
+	if (list_fd >= 0 && tmpdir_lock(&lock, list_fd, LIST_LOCK, NULL, &ignored) == 0 &&
+	        lock_dir(&fd, list_fd, dir, &ignored) == 0 &&
+	        tmpdir_dead_add(&dead, list_fd, dir, fd, &ignored) == 0)
+		fd = -1;
 }
 
 /* --- files ---------------------------------------------------------------------------------- */
@@ -496,27 +520,38 @@ static int make_manifest(struct manifest *ret, const struct manifest *m, struct 
 	return -1;
 }
 
+/* Another descriptor of the directory, with the lock that is on it. */
+static int work_of(struct generation_work *w, const struct incoming *in, struct err *e)
+{
+	w->fd = fcntl(in->fd, F_DUPFD_CLOEXEC, 0);
+	w->list_fd = fcntl(in->list_fd, F_DUPFD_CLOEXEC, 0);
+	if (w->fd < 0 || w->list_fd < 0)
+		return err_sys(e, errno, "dup '%s'", in->dir);
+	(void)snprintf(w->tmp, sizeof(w->tmp), "%s", in->dir);
+	return 0;
+}
+
 int incoming_commit(struct incoming *in, const struct pool *p, struct manifest *ret, bool promote,
         struct err *e)
 {
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
-	struct err ignored = ERR_INIT;
+	int rc;
 
-	if (sync_dirs(in, e) < 0 || make_manifest(&m, in->m, e) < 0 ||
-	        generation_begin(&w, p, e) < 0)
+	if (sync_dirs(in, e) < 0 || make_manifest(&m, in->m, e) < 0)
 		return -1;
-	if (renameat(in->fd, DATA, w.fd, DATA) < 0)
-		return err_sys(e, errno, "move the files of '%s'", in->m->name);
-	if (generation_commit(&w, p, &m, promote, false, e) < 0) {
-		/* Unless it has its name, and only the last word of it is not on disk. */
-		if (w.tmp[0])
-			(void)!renameat(w.fd, DATA, in->fd, DATA);
+	rc = work_of(&w, in, e) < 0 ? -1 : generation_commit(&w, p, &m, promote, false, e);
+	/* What is there is kept, whatever became of it. */
+	w.tmp[0] = '\0';
+	if (rc < 0)
 		return -1;
-	}
+	(void)unlinkat(in->fd, NOTE, 0);
+	(void)unlinkat(in->fd, MARKS, 0);
+	/* From here on it can be removed as any other. */
+	auto_close_fd(&in->data_fd);
+	auto_close_fd(&in->fd);
+	in->data_fd = in->fd = -1;
 	*ret = m;
 	m = MANIFEST_INIT;
-	/* Only notes are left; what cannot be removed now is a leftover. */
-	(void)!fs_remove_tree_at(in->list_fd, in->dir, &ignored);
 	return 0;
 }

@@ -8,10 +8,11 @@
  *	            marks              a byte for each file, then one for each piece: 1 is "there"
  *	            data/
  *
- * What was there when a transfer broke off is there for the next one of the same generation.  A
- * directory that nobody went on with for INCOMING_KEEP_NS is removed by the next transfer, and by
- * gc.  Marks are hints: after a power loss they may promise bytes that were never written.  Each
- * file is checked as a whole against its digest before it counts.
+ * The directory itself becomes the generation: at every moment what has come is there under one of
+ * the two names.  What was there when a transfer broke off is there for the next one of the same
+ * generation.  A directory that nobody went on with for INCOMING_KEEP_NS is removed by the next
+ * transfer, and by gc.  Marks are hints: after a power loss they may promise bytes that were never
+ * written.  Each file is checked as a whole against its digest before it counts.
  *
  *	incoming_begin(&in, pool, &manifest, "10.0.0.2", &e)
  *	for each file i that is not incoming_is_whole(&in, i):
@@ -23,7 +24,7 @@
  *	incoming_release(&in)                    what is there stays
  *
  * Several threads may work on it, but only one at a time on one piece, and only one on a file
- *before its first piece and after its last.
+ * before its first piece and after its last.
  */
 
 #include <stdbool.h>
@@ -50,6 +51,7 @@ struct incoming {
 	size_t nmarks;
 	size_t *first;          /* for each file its first piece in marks */
 	uint64_t resumed_bytes; /* of the pieces that were there already */
+	const volatile int *cancel;
 };
 
 #define INCOMING_INIT ((struct incoming){ .list_fd = -1, .fd = -1, .data_fd = -1, .marks_fd = -1 })
@@ -61,6 +63,10 @@ struct incoming {
  */
 int incoming_begin(struct incoming *in, const struct pool *p, const struct manifest *m,
         const char *from, struct err *e) NODISCARD;
+/* The same; waits for locks, here and in incoming_commit(), end with ERR_INTERRUPTED when *cancel,
+ * which may be NULL and must stay valid, becomes other than 0. */
+int incoming_begin_until(struct incoming *in, const struct pool *p, const struct manifest *m,
+        const char *from, const volatile int *cancel, struct err *e) NODISCARD;
 
 size_t incoming_pieces(const struct incoming *in, size_t file);
 bool incoming_is_whole(const struct incoming *in, size_t file);
@@ -80,8 +86,9 @@ int incoming_check(struct incoming *in, size_t file, int fd, const volatile int 
         struct err *e) NODISCARD;
 
 /*
- * All files are whole: give it a number on this host and a manifest, *ret.  ERR_CONFLICT: `current`
- * is of another chain.  On failure all of it stays for another try.
+ * All files are whole: give it a number on this host and a manifest, *ret, whose is_behind is as
+ * generation_commit() says.  ERR_CONFLICT: `current` is of another chain.  On failure all of it
+ * stays for another try.
  */
 int incoming_commit(struct incoming *in, const struct pool *p, struct manifest *ret, bool promote,
         struct err *e) NODISCARD;

@@ -18,8 +18,9 @@ enum arg_type {
 	ARG_TEXT,
 	ARG_BOOL,
 	ARG_SECONDS,
-	ARG_NAMES, /* a list of "service.slot" */
-	ARG_SLOTS, /* a list of numbers */
+	ARG_NAMES,   /* a list of "service.slot" */
+	ARG_ENTRIES, /* a list of names */
+	ARG_SLOTS,   /* a list of numbers */
 };
 
 struct arg {
@@ -37,7 +38,8 @@ static const struct op {
 	{ "ls", op_ls, false, false, { { 0 } } },
 	{ "show", op_show, false, false, { { "name", ARG_NAME, true } } },
 	{ "verify", op_verify, false, true, { { "name", ARG_NAME, true } } },
-	{ "promote", op_promote, true, false, { { "name", ARG_NAME, true } } },
+	{ "promote", op_promote, true, false,
+	        { { "name", ARG_NAME, true }, { "force_chain", ARG_BOOL, false } } },
 	{ "rm", op_rm, true, true, { { "name", ARG_NAME, true } } },
 	{ "prune", op_prune, true, true,
 	        { { "keep", ARG_TEXT, true }, { "dry_run", ARG_BOOL, false } } },
@@ -47,7 +49,8 @@ static const struct op {
 	                { "force_chain", ARG_BOOL, false } } },
 	{ "gc", op_gc, true, true,
 	        { { "age_seconds", ARG_SECONDS, false }, { "remove", ARG_BOOL, false },
-	                { "in_use", ARG_NAMES, false } } },
+	                { "in_use", ARG_NAMES, false }, { "slots", ARG_NAMES, false },
+	                { "quarantine", ARG_ENTRIES, false }, { "leftovers", ARG_BOOL, false } } },
 	{ "prepare", op_prepare, true, true,
 	        { { "service", ARG_NAME, true }, { "slots", ARG_SLOTS, true },
 	                { "generation", ARG_NAME, false } } },
@@ -99,11 +102,11 @@ static int check_text(const struct arg *a, const json_t *v, struct err *e)
 	return 0;
 }
 
-static bool is_slot_name(const json_t *v)
+static bool is_name(const json_t *v, size_t max)
 {
 	const char *s = json_string_value(v);
 
-	return s && strlen(s) == json_string_length(v) && str_is_name(s, SLOT_SERVICE_MAX + 16);
+	return s && strlen(s) == json_string_length(v) && str_is_name(s, max);
 }
 
 static bool is_slot_number(const json_t *v)
@@ -112,19 +115,26 @@ static bool is_slot_number(const json_t *v)
 	        json_integer_value(v) <= SLOT_NUMBER_MAX;
 }
 
+static int check_item(const struct arg *a, const json_t *v, struct err *e)
+{
+	const char *what = a->type == ARG_NAMES ? "SERVICE.SLOT"
+	        : a->type == ARG_SLOTS          ? "a slot's number"
+	                                        : "a name";
+	bool ok = a->type == ARG_NAMES   ? is_name(v, SLOT_SERVICE_MAX + 16)
+	        : a->type == ARG_ENTRIES ? is_name(v, NAME_MAX_LEN)
+	                                 : is_slot_number(v);
+
+	return ok ? 0 : err_set(e, ERR_USAGE, "'%s' has something that is not %s", a->key, what);
+}
+
 static int check_list(const struct arg *a, const json_t *v, struct err *e)
 {
-	size_t i;
-	json_t *item;
-
 	if (!json_is_array(v) || json_array_size(v) > OP_SLOTS_MAX)
 		return err_set(
 		        e, ERR_USAGE, "'%s' is not a list of at most %d", a->key, OP_SLOTS_MAX);
-	json_array_foreach(v, i, item) if (a->type == ARG_NAMES
-	                ? !is_slot_name(item)
-	                : !is_slot_number(item)) return err_set(e, ERR_USAGE,
-	        "'%s' has something that is not %s", a->key,
-	        a->type == ARG_NAMES ? "SERVICE.SLOT" : "a slot's number");
+	for (size_t i = 0; i < json_array_size(v); i++)
+		if (check_item(a, json_array_get(v, i), e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -144,6 +154,7 @@ static int check_arg(const struct arg *a, const json_t *v, struct err *e)
 		        ? 0
 		        : err_set(e, ERR_USAGE, "'%s' is not a number of seconds", a->key);
 	case ARG_NAMES:
+	case ARG_ENTRIES:
 	case ARG_SLOTS:
 		break;
 	}
@@ -194,6 +205,18 @@ static const struct op *check(const char *verb, const json_t *args, struct err *
 int data_op_check(const char *verb, const json_t *args, struct err *e)
 {
 	return check(verb, args, e) ? 0 : -1;
+}
+
+int data_op_check_remote(const char *verb, const json_t *args, struct err *e)
+{
+	if (!check(verb, args, e))
+		return -1;
+	if (strcmp(verb, "gc") != 0 || !json_bool(args, "remove", false) ||
+	        json_int(args, "age_seconds", OP_GC_AGE_MIN_S) >= OP_GC_AGE_MIN_S)
+		return 0;
+	err_set(e, ERR_DENIED, "gc removes nothing from afar that was used in the last %d minutes",
+	        OP_GC_AGE_MIN_S / 60);
+	return err_hint(e, "ask for --older 1h or more");
 }
 
 /* --- results -------------------------------------------------------------------------------- */

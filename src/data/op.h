@@ -14,20 +14,28 @@
  *	         {"generation":...}               manifest_json() with files
  *	verify   {"name"}
  *	         {"name","files","bytes","different":N,"differences":[{"path","what"}...]}
- *	promote  {"name"}
+ *	promote  {"name","force_chain"?}
  *	         {"name"}
  *	rm       {"name"}                         a generation, or an entry of the quarantine
  *	         {"name","kind":"generation"|"quarantine"}
  *	prune    {"keep":"count=3,...","dry_run"?}
  *	         {"dry_run","removed":[M...],"kept":[{"name","error"}...]}   kept: had to go and
- *	                                          could not
+ *	                                          could not, or cannot be read
  *	import   {"path","promote"?,"chain_id"?,"version"?,"force_chain"?}
- *	         {"generation":...}               manifest_json() without files
- *	gc       {"age_seconds"?,"remove"?,"in_use"?:["service.slot"...]}  7 days; without in_use
- *	                                          nothing may be removed
- *	         {"slots":[{"service","slot","bytes","idle_seconds","removed","error"?}...],
- *	          "quarantine":[{"name","slot","why","at","bytes","removed","error"?}...],
+ *	         {"generation":...,"current"}     manifest_json() without files; whether it is
+ *	                                          current now: none that is behind ever gets that
+ *	gc       {"age_seconds"?,"in_use"?:["service.slot"...],"remove"?,
+ *	          "slots"?:["service.slot"...],"quarantine"?:[name...],"leftovers"?}
+ *	                                          7 days; in_use: not to be listed.  With
+ *	                                          remove, of what slots and quarantine name goes
+ *	                                          what is still unused and as old; leftovers only
+ *	                                          if that is true; nothing else is looked at
+ *	         {"slots":[{"service","slot","bytes","idle_seconds","own_files","removed",
+ *	          "quarantined"?,"error"?}...],    own_files: of its node alone (keys, finalizers/);
+ *	                                          quarantined: the entry where they are now
+ *	          "quarantine":[{"name","slot","why","at","bytes","own_files","removed","error"?}...],
  *	          "leftovers":[{"path","bytes","removed","error"?}...],
+ *	          "skipped":[{"name","error"}...], could not be judged
  *	          "free_bytes"}                   of the pool, afterwards
  *	prepare  {"service","slots":[...],"generation"?}  current
  *	         {"generation","slots":[{"slot","state":"restored"|"has data"|"in use"|"failed",
@@ -61,6 +69,13 @@ json_t *data_op(
 
 /* Only look at what is asked for: 0, or ERR_USAGE. */
 int data_op_check(const char *verb, const json_t *args, struct err *e) NODISCARD;
+
+/* The least age_seconds with which another host may have gc remove something. */
+#define OP_GC_AGE_MIN_S 3600
+
+/* The same for what comes from another host: also ERR_DENIED, where root on the spot may do more.
+ */
+int data_op_check_remote(const char *verb, const json_t *args, struct err *e) NODISCARD;
 
 bool data_op_is(const char *verb);
 

@@ -28,7 +28,6 @@
 #include "data/tmpdir.h"
 
 #define QUARANTINE_FORMAT   1
-#define QUARANTINE_LOCK     ".lock"
 #define WHY_FILE            "why.json"
 #define WHY_MAX             65536
 #define QUARANTINE_MAX      10000
@@ -63,11 +62,13 @@ static int shelf_open(struct shelf *s, const struct pool *p, bool make, struct e
 	return 0;
 }
 
-static int shelf_lock(struct shelf *s, const struct pool *p, bool make, struct err *e)
+static int shelf_lock(
+        struct shelf *s, const struct pool *p, bool make, const volatile int *cancel, struct err *e)
 {
-	return shelf_open(s, p, make, e) < 0 || tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, e) < 0
-	        ? -1
-	        : 0;
+	s->dead.cancel = cancel;
+	if (shelf_open(s, p, make, e) < 0)
+		return -1;
+	return tmpdir_lock(&s->lock, s->fd, QUARANTINE_LOCK, cancel, e);
 }
 
 /* --- putting something there --- */
@@ -131,7 +132,7 @@ int quarantine_put(char ret_name[QUARANTINE_NAME_SIZE], const struct pool *p, in
 	AUTO(close_fd) int fd = -1;
 	struct err ignored = ERR_INIT;
 
-	if (shelf_lock(&s, p, true, e) < 0 || make_entry(name, s.fd, note, e) < 0)
+	if (shelf_lock(&s, p, true, NULL, e) < 0 || make_entry(name, s.fd, note, e) < 0)
 		return -1;
 	fd = openat(s.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0) {
@@ -228,7 +229,7 @@ static int read_why(struct quarantine_entry *q, int fd, struct err *e)
 }
 
 /* Returns 1 when it is no entry, or went away. */
-static int read_entry(struct quarantine_entry *q, int shelf_fd, const char *name, struct err *e)
+static int read_entry(struct quarantine_entry *q, int shelf_fd, const char *name)
 {
 	AUTO(close_fd)
 	int fd = openat(shelf_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -243,14 +244,14 @@ static int read_entry(struct quarantine_entry *q, int shelf_fd, const char *name
 		from_name(q, fd);
 		(void)snprintf(q->why, sizeof(q->why), "%.*s", (int)sizeof(q->why) - 1, why.msg);
 	}
-	return fs_walk_at(fd, QUARANTINE_DATA, add_blocks, NULL, &q->data_bytes, e);
+	if (fs_walk_at(fd, QUARANTINE_DATA, add_blocks, NULL, &q->data_bytes, &q->err) < 0)
+		err_wrap(&q->err, "'%s'", name);
+	return 0;
 }
 
 static int add_entry(
         struct quarantine *q, size_t *cap, int shelf_fd, const char *name, struct err *e)
 {
-	int rc;
-
 	if (q->n == QUARANTINE_MAX)
 		return err_set(e, ERR_CONFLICT, "more than %d entries", QUARANTINE_MAX);
 	if (q->n == *cap) {
@@ -262,10 +263,9 @@ static int add_entry(
 		q->v = v;
 		*cap = more;
 	}
-	rc = read_entry(&q->v[q->n], shelf_fd, name, e);
-	if (rc == 0)
+	if (read_entry(&q->v[q->n], shelf_fd, name) == 0)
 		q->n++;
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 static int list_entries(struct quarantine *q, int shelf_fd, struct err *e)
@@ -319,7 +319,33 @@ void quarantine_release(struct quarantine *q)
 
 /* --- removing --- */
 
+/* Under the lock: have the entry for oneself. */
+static int take_entry(int *ret_fd, int shelf_fd, const char *name, struct err *e)
+{
+	AUTO(close_fd)
+	int fd = openat(shelf_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(e, ERR_NOT_FOUND, "no '%s' in quarantine", name);
+	if (fd < 0)
+		return err_sys(e, errno, "open '%s/%s'", QUARANTINE_DIR, name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_sys(e, errno, "lock '%s/%s'", QUARANTINE_DIR, name);
+		err_set(e, ERR_CONFLICT, "somebody has '%s/%s' locked", QUARANTINE_DIR, name);
+		return err_hint(e, "see who it is with lslocks, and try again");
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
 int quarantine_remove(const struct pool *p, const char *name, struct err *e)
+{
+	return quarantine_remove_until(p, name, NULL, e);
+}
+
+int quarantine_remove_until(
+        const struct pool *p, const char *name, const volatile int *cancel, struct err *e)
 {
 	AUTO(shelf) struct shelf s = SHELF_INIT;
 	char tmp[TMPDIR_NAME_SIZE];
@@ -327,19 +353,18 @@ int quarantine_remove(const struct pool *p, const char *name, struct err *e)
 
 	if (!str_is_name(name, NAME_MAX_BYTES))
 		return err_set(e, ERR_USAGE, "'%s' is not the name of a quarantine entry", name);
-	if (shelf_lock(&s, p, false, e) < 0)
-		return err_wrap(e, "remove '%s' from quarantine", name);
+	if (shelf_lock(&s, p, false, cancel, e) < 0) {
+		if (e->kind != ERR_NOT_FOUND)
+			return err_wrap(e, "remove '%s' from quarantine", name);
+		err_clear(e);
+		return err_set(e, ERR_NOT_FOUND, "no '%s' in quarantine: nothing is", name);
+	}
 	tmpdir_collect(&s.dead, s.fd);
-	fd = openat(s.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
-		return err_set(e, ERR_NOT_FOUND, "no '%s' in quarantine", name);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_sys(e, errno, "open '%s/%s'", QUARANTINE_DIR, name);
-	if (tmpdir_bury(s.fd, name, tmp, e) < 0)
+	if (take_entry(&fd, s.fd, name, e) < 0 || tmpdir_bury(s.fd, name, tmp, e) < 0)
 		return -1;
 	auto_close_fd(&s.lock);
 	s.lock = -1;
-	if (fs_remove_tree_at(s.fd, tmp, e) < 0)
+	if (tmpdir_remove_tree(s.fd, tmp, cancel, e) < 0)
 		return err_wrap(e, "'%s' is out of quarantine, but not all of it is deleted", name);
 	return 0;
 }
@@ -403,7 +428,7 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 	{
 		AUTO(shelf) struct shelf s = SHELF_INIT;
 
-		if (shelf_lock(&s, p, true, e) < 0 || remove_unfilled(s.fd, e) < 0)
+		if (shelf_lock(&s, p, true, NULL, e) < 0 || remove_unfilled(s.fd, e) < 0)
 			return -1;
 		tmpdir_collect(&s.dead, s.fd);
 	}

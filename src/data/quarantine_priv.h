@@ -10,6 +10,7 @@
 
 #define QUARANTINE_NAME_SIZE 256
 #define QUARANTINE_DATA      "data"
+#define QUARANTINE_LOCK      ".lock"
 
 /* What why.json says. */
 struct quarantine_note {

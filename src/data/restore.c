@@ -1,15 +1,16 @@
 #include "data/restore.h"
 
 /*
- * Besides the directories of the header, a restore from a snapshot has .from-snapshot-ready: what
- * SLOT_FROM_SNAPSHOT will say.  It is there before .data-ready is, and goes after data/ has its
- * name, so that whoever finishes the work of a killed process knows which kind it was:
+ * Besides the directories of the header, a restore has notes: .generation-ready is what
+ * SLOT_GENERATION will say and, of a snapshot, .from-snapshot-ready what SLOT_FROM_SNAPSHOT will
+ * say.  They are there before .data-ready is, and go after data/ has its name, so that whoever
+ * finishes the work of a killed process knows which kind it was:
  *
  *	.data-ready   data/   it means
- *	no            any     nothing was swapped, or all of it: .from-snapshot-ready goes
- *	yes           yes     not swapped: .data-ready goes, and so does .from-snapshot-ready
- *	yes           no      half way: SLOT_FROM_SNAPSHOT becomes what .from-snapshot-ready says,
- *or goes if that is not there; then .data-ready becomes data/
+ *	no            any     nothing was swapped, or all of it: the notes go
+ *	yes           yes     not swapped: .data-ready goes, and so do the notes
+ *	yes           no      half way: both files become what their notes say, or go if there is
+ *	                      none; then .data-ready becomes data/
  *
  * .data-ready is never deleted under that name: what is left of it half way would be taken for a
  * whole one.  It is renamed to .data-new first.
@@ -34,6 +35,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "data/generation.h"
+#include "data/owner.h"
 #include "data/pool.h"
 #include "data/quarantine_priv.h"
 #include "data/slot.h"
@@ -45,8 +47,9 @@
 #define DATA_READY     ".data-ready"
 #define DATA_GONE      ".data-gone" /* had no file in it */
 #define SNAPSHOT_READY ".from-snapshot-ready"
+#define ORIGIN_READY   ".generation-ready"
 #define SNAPSHOT_DIR   "snapshots"
-#define SNAPSHOT_MAX   4096
+#define NOTE_MAX       4096
 
 #define PRIVATE_FILES_MAX 1000
 #define PRIVATE_BYTES_MAX (64U * 1024 * 1024)
@@ -83,19 +86,42 @@ static int sync_in(const struct slot *s, struct err *e)
 
 /* --- the end of a swap, and what a killed one has left --- */
 
+/* What is said of data/, and where it stands before. */
+static const struct {
+	const char *name, *ready;
+} notes[] = { { SLOT_FROM_SNAPSHOT, SNAPSHOT_READY }, { SLOT_GENERATION, ORIGIN_READY } };
+
+static int publish(const struct slot *s, const char *ready, const char *name, struct err *e)
+{
+	AUTO(buf) struct buf b = BUF_INIT(NOTE_MAX);
+	int rc = fs_read_at(s->fd, ready, &b, e);
+
+	if (rc != 0)
+		return rc < 0 ? -1 : unlink_in(s, name, e);
+	return fs_write_at(s->fd, name, b.data, b.len, 0644, e);
+}
+
+static int drop_notes(const struct slot *s, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		if (unlink_in(s, notes[i].name, e) < 0)
+			return -1;
+	return 0;
+}
+
 /* data/ has gone and .data-ready is there. */
 static int finish(const struct slot *s, struct err *e)
 {
-	AUTO(buf) struct buf b = BUF_INIT(SNAPSHOT_MAX);
-	int rc = fs_read_at(s->fd, SNAPSHOT_READY, &b, e);
-
-	if (rc < 0 || (rc > 0 && unlink_in(s, SLOT_FROM_SNAPSHOT, e) < 0) ||
-	        (rc == 0 && fs_write_at(s->fd, SLOT_FROM_SNAPSHOT, b.data, b.len, 0644, e) < 0))
-		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		if (publish(s, notes[i].ready, notes[i].name, e) < 0)
+			return -1;
 	/* It must not say something else than data/ after a power loss. */
 	if (sync_in(s, e) < 0 || rename_in(s, DATA_READY, DATA_DIR, e) < 0 || sync_in(s, e) < 0)
 		return -1;
-	return unlink_in(s, SNAPSHOT_READY, e);
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		if (unlink_in(s, notes[i].ready, e) < 0)
+			return -1;
+	return 0;
 }
 
 static int drop_ready(const struct slot *s, struct err *e)
@@ -117,7 +143,8 @@ static int settle_ready(const struct slot *s, struct err *e)
 
 int slot_settle(const struct slot *s, struct err *e)
 {
-	static const char *const leftovers[] = { DATA_NEW, DATA_GONE, SNAPSHOT_READY };
+	static const char *const leftovers[] = { DATA_NEW, DATA_GONE, SNAPSHOT_READY,
+		ORIGIN_READY };
 	int ready = is_there(s, DATA_READY, e), done = ready, data;
 
 	if (ready < 0 || (ready && settle_ready(s, e) < 0))
@@ -131,9 +158,11 @@ int slot_settle(const struct slot *s, struct err *e)
 	}
 	(void)tmpdir_sweep_files(s->fd, "." SLOT_FROM_SNAPSHOT ".tmp-");
 	(void)tmpdir_sweep_files(s->fd, "." SNAPSHOT_READY ".tmp-");
-	/* It is about a data-dir that is not there any more. */
+	(void)tmpdir_sweep_files(s->fd, "." SLOT_GENERATION ".tmp-");
+	(void)tmpdir_sweep_files(s->fd, "." ORIGIN_READY ".tmp-");
+	/* They are about a data-dir that is not there any more. */
 	data = is_there(s, DATA_DIR, e);
-	if (data < 0 || (data == 0 && unlink_in(s, SLOT_FROM_SNAPSHOT, e) < 0))
+	if (data < 0 || (data == 0 && drop_notes(s, e) < 0))
 		return -1;
 	return done ? 1 : 0;
 }
@@ -276,35 +305,6 @@ static int take_over_private(const struct slot *s, struct err *e)
 	return 0;
 }
 
-/* --- owners --- */
-
-struct owner {
-	uid_t uid;
-	gid_t gid;
-};
-
-/* Behind its content, so that a directory is its new owner's only when we are done in it. */
-static int give(int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
-{
-	const struct owner *o = arg;
-	AUTO(close_fd) int fd = -1;
-
-	if (st->st_uid == o->uid && st->st_gid == o->gid)
-		return 0;
-	/* The generation's file too, and made readable for the slot when it was linked. */
-	if (S_ISREG(st->st_mode) && st->st_nlink > 1 && clone_is_constant(name))
-		return 0;
-	if (fchownat(dirfd, name, o->uid, o->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, errno, "chown '%s'", name);
-	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
-		return 0;
-	/* Also chown takes the set-id bits off, as it should. */
-	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fsync(fd) < 0)
-		return err_sys(e, errno, "sync '%s'", name);
-	return 0;
-}
-
 /* --- making the new one --- */
 
 /* The one file that a SNAPSHOT has; NULL when it is not like that. */
@@ -336,13 +336,13 @@ static int make_from_snapshot(const struct slot *s, const struct generation_hold
 	return fsync(dir) < 0 ? err_sys(e, errno, "sync '%s'", DATA_NEW) : 0;
 }
 
-static int make_new(const struct slot *s, const struct generation_hold *from, struct owner owner,
+static int make_new(const struct slot *s, const struct generation_hold *from, uid_t uid, gid_t gid,
         const struct clone_options *o, struct clone_report *ret, struct err *e)
 {
 	struct clone_options mine = o ? *o : (struct clone_options){ 0 };
 
 	/* A link is readable for that group alone. */
-	mine.protect_links = owner.gid == SLOT_UID;
+	mine.protect_links = gid == SLOT_UID;
 	mine.no_link |= !mine.protect_links;
 	if (from->m.kind == GENERATION_SNAPSHOT) {
 		if (make_from_snapshot(s, from, &mine, ret, e) < 0)
@@ -352,23 +352,34 @@ static int make_new(const struct slot *s, const struct generation_hold *from, st
 	}
 	if (take_over_private(s, e) < 0)
 		return -1;
-	return fs_walk_at(s->fd, DATA_NEW, NULL, give, &owner, e);
+	return owner_give_tree(s->fd, DATA_NEW, uid, gid, e);
+}
+
+/* Ends the reference. */
+static int write_note(const struct slot *s, const char *name, json_t *note_take, struct err *e)
+{
+	AUTO(json) json_t *j = note_take;
+	AUTO(free) char *text = j ? json_text(j, false) : NULL;
+
+	if (!text)
+		return err_nomem(e);
+	return fs_write_at(s->fd, name, text, strlen(text), 0644, e);
 }
 
 /* Say what is coming, and give it the name under which it is whole. */
 static int make_ready(const struct slot *s, const struct generation_hold *from, struct err *e)
 {
-	if (from->m.kind == GENERATION_SNAPSHOT) {
-		AUTO(json)
-		json_t *j = json_pack("{s:i, s:s, s:s}", "format", 1, "generation", from->m.name,
-		        "file", snapshot_name(&from->m));
-		AUTO(free) char *text = j ? json_text(j, false) : NULL;
+	const char *name = from->m.name;
 
-		if (!text)
-			return err_nomem(e);
-		if (fs_write_at(s->fd, SNAPSHOT_READY, text, strlen(text), 0644, e) < 0)
-			return -1;
-	}
+	if (from->m.kind == GENERATION_SNAPSHOT &&
+	        write_note(s, SNAPSHOT_READY,
+	                json_pack("{s:i, s:s, s:s}", "format", 1, "generation", name, "file",
+	                        snapshot_name(&from->m)),
+	                e) < 0)
+		return -1;
+	if (write_note(s, ORIGIN_READY, json_pack("{s:i, s:s}", "format", 1, "generation", name),
+	            e) < 0)
+		return -1;
 	if (rename_in(s, DATA_NEW, DATA_READY, e) < 0)
 		return -1;
 	return sync_in(s, e);
@@ -459,14 +470,13 @@ int slot_restore(const struct pool *p, const struct slot *s, const struct genera
         struct restore_report *ret, struct err *e)
 {
 	struct restore_report r = { 0 };
-	struct owner owner = { uid, gid };
 	uint64_t files;
 
 	(void)snprintf(r.generation, sizeof(r.generation), "%s", from->m.name);
 	/* Early: a clone that cannot be used is not begun. */
 	if (slot_settle(s, e) < 0 || look_at_old(s, &files, e) < 0)
 		return err_wrap(e, "restore '%s'", s->path);
-	if (make_new(s, from, owner, o, &r.clone, e) < 0 || make_ready(s, from, e) < 0)
+	if (make_new(s, from, uid, gid, o, &r.clone, e) < 0 || make_ready(s, from, e) < 0)
 		goto fail;
 	if (swap(p, s, why, &r, e) < 0)
 		goto fail;
@@ -491,7 +501,27 @@ int slot_quarantine(const struct pool *p, const struct slot *s, const char *why,
 		return rc;
 	if (move_old(p, s, files, why, "", ret_name, e) < 0)
 		return err_wrap(e, "move '%s/data' away", s->path);
-	if (unlink_in(s, SLOT_FROM_SNAPSHOT, e) < 0 || sync_in(s, e) < 0)
+	if (drop_notes(s, e) < 0 || sync_in(s, e) < 0)
 		return -1;
 	return files ? 0 : 1;
+}
+
+int slot_generation(const struct slot *s, char ret[32], struct err *e)
+{
+	AUTO(buf) struct buf b = BUF_INIT(NOTE_MAX);
+	AUTO(json) json_t *j = NULL;
+	const char *name;
+	int rc = fs_read_at(s->fd, SLOT_GENERATION, &b, e);
+
+	if (rc != 0)
+		return rc;
+	j = json_parse_object(b.data, b.len, SLOT_GENERATION, e);
+	if (!j)
+		return -1;
+	name = json_str(j, "generation", "");
+	if (!generation_name_is(name, NULL))
+		return err_set(
+		        e, ERR_PROTOCOL, "'%s/" SLOT_GENERATION "' names no generation", s->path);
+	(void)snprintf(ret, GENERATION_NAME_SIZE, "%s", name);
+	return 0;
 }

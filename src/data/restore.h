@@ -32,6 +32,8 @@
 #define QUARANTINE_DIR "quarantine"
 /* Where a slot notes that its data-dir is being made from a snapshot; see slot_restore(). */
 #define SLOT_FROM_SNAPSHOT "from-snapshot.json"
+/* Of which generation its data-dir is a clone; see slot_generation(). */
+#define SLOT_GENERATION "generation.json"
 
 struct pool;
 struct slot;
@@ -60,6 +62,10 @@ int slot_restore(const struct pool *p, const struct slot *s, const struct genera
         uid_t uid, gid_t gid, const char *why, const struct clone_options *o,
         struct restore_report *ret, struct err *e) NODISCARD;
 
+/* The generation that the slot's data-dir was made from by slot_restore().  Returns 0, 1 when the
+ * slot's directory does not say. */
+int slot_generation(const struct slot *s, char ret[32], struct err *e) NODISCARD;
+
 /* Move the data-dir away and leave the slot empty.  0 and its name in quarantine/; 1 when there was
  * nothing, or no file in it. */
 int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
@@ -73,6 +79,7 @@ struct quarantine_entry {
 	char why[320];
 	int64_t at_ns;
 	uint64_t data_bytes; /* allocated */
+	struct err err;      /* not all of it can be read: data_bytes are too few */
 };
 
 struct quarantine {
@@ -88,7 +95,12 @@ static inline void auto_quarantine(struct quarantine *q)
 	quarantine_release(q);
 }
 
+/* ERR_NOT_FOUND; ERR_CONFLICT: somebody has it. */
 int quarantine_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
+/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0: what is left of
+ * it then is off the list, and deleted by whoever removes or bounds next. */
+int quarantine_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
+        struct err *e) NODISCARD;
 
 /* Bounds: so many entries a slot, and all together so many bytes; 0: no limit. */
 struct quarantine_limit {

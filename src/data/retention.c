@@ -5,6 +5,8 @@
 #include "base/num.h"
 #include "data/generation.h"
 
+#define ORIGIN_ARCHIVE "archive"
+
 static int set_limit(struct retention *r, const char *key, const char *value, struct err *e)
 {
 	int64_t age = 0;
@@ -62,6 +64,13 @@ hint:
 	return err_hint(e, "as in count=3,age=7d,bytes=500G,min=2");
 }
 
+/* What was imported or fetched is not the archivist's, whatever source its manifest has. */
+static bool is_subject(const struct retention *r, const struct manifest *m)
+{
+	return !r->source ||
+	        (strcmp(m->source, r->source) == 0 && strcmp(m->origin, ORIGIN_ARCHIVE) == 0);
+}
+
 void retention_plan(
         bool *remove, const struct generations *g, const struct retention *r, int64_t now_ns)
 {
@@ -72,7 +81,7 @@ void retention_plan(
 		bool is_over;
 
 		remove[i] = false;
-		if (x->err.kind != ERR_NONE)
+		if (x->err.kind != ERR_NONE || !is_subject(r, &x->m))
 			continue;
 		rank++;
 		if (__builtin_add_overflow(bytes, x->data_bytes, &bytes))

@@ -9,22 +9,56 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/str.h"
 
-int tmpdir_lock(int *ret_fd, int dirfd, const char *file, struct err *e)
+#define WAIT_NS       (60 * NS_PER_SEC)
+#define WAIT_PAUSE_NS (2 * NS_PER_MS)
+#define MAKE_TRIES    500
+
+static void pause_shortly(void)
+{
+	const struct timespec t = { .tv_nsec = WAIT_PAUSE_NS };
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* Not by a flock() that blocks: only a signal to this very thread would end that. */
+int tmpdir_wait(int fd, const char *file, const volatile int *cancel, struct err *e)
+{
+	int64_t until = clock_mono_ns() + WAIT_NS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "lock '%s'", file);
+		if (cancel_is_set(cancel))
+			return err_set(
+			        e, ERR_INTERRUPTED, "interrupted while waiting for '%s'", file);
+		if (clock_mono_ns() > until) {
+			err_set(e, ERR_CONFLICT, "'%s' has been locked for %d seconds", file,
+			        (int)(WAIT_NS / NS_PER_SEC));
+			return err_hint(e, "see who has it open, and what his disk does: lslocks");
+		}
+		pause_shortly();
+	}
+	return 0;
+}
+
+int tmpdir_lock(int *ret_fd, int dirfd, const char *file, const volatile int *cancel, struct err *e)
 {
 	AUTO(close_fd)
 	int fd = openat(dirfd, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 	if (fd < 0)
 		return err_sys(e, errno, "open lock '%s'", file);
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_sys(e, errno, "lock '%s'", file);
+	if (tmpdir_wait(fd, file, cancel, e) < 0)
+		return -1;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -52,9 +86,12 @@ int tmpdir_make(int dirfd, char ret_name[TMPDIR_NAME_SIZE], int *ret_fd, struct 
 		err_sys(e, errno, "open directory '%s'", ret_name);
 		goto undo;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		err_sys(e, errno, "lock directory '%s'", ret_name);
-		goto undo;
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK || i == MAKE_TRIES) {
+			err_sys(e, errno, "lock directory '%s'", ret_name);
+			goto undo;
+		}
+		pause_shortly();
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -112,6 +149,17 @@ void tmpdir_collect(struct tmpdir_dead *ret, int dirfd)
 			(void)close(ret->v[--ret->n].fd);
 }
 
+int tmpdir_dead_add(struct tmpdir_dead *d, int dirfd, const char *name, int fd, struct err *e)
+{
+	if (d->n == ARRAY_LEN(d->v))
+		return err_set(e, ERR_CONFLICT, "too much is to be deleted already");
+	if (tmpdir_bury(dirfd, name, d->v[d->n].name, e) < 0)
+		return -1;
+	d->dirfd = dirfd;
+	d->v[d->n++].fd = fd;
+	return 0;
+}
+
 size_t tmpdir_sweep_files(int dirfd, const char *prefix)
 {
 	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -135,12 +183,33 @@ size_t tmpdir_sweep_files(int dirfd, const char *prefix)
 	return others;
 }
 
+static int visit_remove(
+        int dirfd, const char *name, const struct stat *st, void *arg, struct err *e)
+{
+	if (cancel_is_set(arg))
+		return err_set(e, ERR_INTERRUPTED, "interrupted while deleting '%s'", name);
+	if (unlinkat(dirfd, name, S_ISDIR(st->st_mode) ? AT_REMOVEDIR : 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno, "remove '%s'", name);
+	return 0;
+}
+
+int tmpdir_remove_tree(int dirfd, const char *name, const volatile int *cancel, struct err *e)
+{
+	int rc = fs_walk_at(dirfd, name, NULL, visit_remove, (void *)(uintptr_t)cancel, e);
+
+	if (rc == 0 || e->kind != ERR_USAGE)
+		return rc;
+	/* Deeper than any data-dir: not worth a way to end it. */
+	err_clear(e);
+	return fs_remove_tree_at(dirfd, name, e);
+}
+
 void tmpdir_dead_release(struct tmpdir_dead *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		struct err e = ERR_INIT;
 
-		if (fs_remove_tree_at(d->dirfd, d->v[i].name, &e) < 0)
+		if (tmpdir_remove_tree(d->dirfd, d->v[i].name, d->cancel, &e) < 0)
 			err_clear(&e);
 		(void)close(d->v[i].fd);
 	}

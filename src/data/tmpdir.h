@@ -23,10 +23,19 @@
 #define TMPDIR_PREFIX    ".tmp-"
 #define TMPDIR_NAME_SIZE 64
 
-/* Wait for the lock, making its file.  It is held until *ret_fd is closed. */
-int tmpdir_lock(int *ret_fd, int dirfd, const char *file, struct err *e) NODISCARD;
+/*
+ * Wait for the lock, making its file.  It is held until *ret_fd is closed.  ERR_INTERRUPTED when
+ * *cancel, which may be NULL, becomes other than 0; ERR_CONFLICT when somebody has held it for a
+ * minute, who never needs it for more than some syncs.
+ */
+int tmpdir_lock(int *ret_fd, int dirfd, const char *file, const volatile int *cancel,
+        struct err *e) NODISCARD;
 
-/* Under the lock: make one, mode 0700, flocked.  Nothing is left on failure. */
+/* The same wait, for a lock file that is open. */
+int tmpdir_wait(int fd, const char *file, const volatile int *cancel, struct err *e) NODISCARD;
+
+/* Under the lock: make one, mode 0700, flocked.  Nothing is left on failure.  Who looks at it for
+ * an instant without the lock is waited for. */
 int tmpdir_make(int dirfd, char ret_name[TMPDIR_NAME_SIZE], int *ret_fd, struct err *e) NODISCARD;
 
 /*
@@ -36,8 +45,14 @@ int tmpdir_make(int dirfd, char ret_name[TMPDIR_NAME_SIZE], int *ret_fd, struct 
 int tmpdir_bury(
         int dirfd, const char *name, char ret_tmp[TMPDIR_NAME_SIZE], struct err *e) NODISCARD;
 
+/* fs_remove_tree_at(), which ends with ERR_INTERRUPTED when *cancel, which may be NULL, becomes
+ * other than 0. */
+int tmpdir_remove_tree(
+        int dirfd, const char *name, const volatile int *cancel, struct err *e) NODISCARD;
+
 struct tmpdir_dead {
-	int dirfd; /* borrowed */
+	int dirfd;                  /* borrowed */
+	const volatile int *cancel; /* leaves what is not deleted yet to the next one; or NULL */
 	size_t n;
 	struct {
 		int fd;
@@ -49,6 +64,11 @@ struct tmpdir_dead {
 
 /* Under the lock: flock what the dead have left.  What cannot be opened is left alone. */
 void tmpdir_collect(struct tmpdir_dead *ret, int dirfd);
+
+/* Under the lock: tmpdir_bury(), and have it deleted with them.  fd is theirs on success; on
+ * failure it is the caller's still.  ERR_CONFLICT: too many already. */
+int tmpdir_dead_add(
+        struct tmpdir_dead *d, int dirfd, const char *name, int fd, struct err *e) NODISCARD;
 
 /* Under the lock: unlink the files whose names begin so: what fs_write_at() has left in a process
  * that was killed.  Returns how many other names there are, not counting ".tmp-" ones. */

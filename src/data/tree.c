@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "data/clone.h"
 #include "data/parallel_priv.h"
@@ -130,7 +131,7 @@ struct digest {
 
 static bool is_cancelled(const struct digests *all)
 {
-	return all->cancel && __atomic_load_n(all->cancel, __ATOMIC_RELAXED);
+	return cancel_is_set(all->cancel);
 }
 
 static void did(struct digest *d, off_t at, size_t n)

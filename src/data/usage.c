@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "data/clone.h"
@@ -42,7 +43,7 @@ struct walk {
 
 static bool is_cancelled(const struct walk *w)
 {
-	return w->w && w->w->cancel && *w->w->cancel;
+	return w->w && cancel_is_set(w->w->cancel);
 }
 
 void usage_sum(struct usage *to, const struct usage *add)

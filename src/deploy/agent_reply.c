@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "control/control.h"
 #include "data/restore.h"
@@ -169,11 +170,12 @@ static const char *name_at(const json_t *j, const char *key)
 	return str_is_name(s, 255) ? s : "";
 }
 
-int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e)
+int agent_work_parse(struct agent_work *ret, const json_t *status, const char *key, struct err *e)
 {
-	const json_t *j = json_object_get(status, "work"), *error = object_at(j, "error");
+	const json_t *j = json_object_get(status, key), *error = object_at(j, "error");
 	const char *quarantined = json_str(j, "quarantined", "");
 	struct agent_work w;
+	int64_t started;
 
 	if (!j || json_is_null(j))
 		return 1;
@@ -191,6 +193,8 @@ int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e
 		.down_seconds = seconds_at(j, "down_seconds"),
 		.clone = object_at(j, "clone"),
 	};
+	if (clock_parse(&started, json_str(j, "started", "")) == 0)
+		w.started_ns = started;
 	if ((*w.id && !str_is_name(w.id, AGENT_WORK_ID_MAX)) || !*w.kind || !*w.stage)
 		return err_set(e, ERR_PROTOCOL, "what its supervisor says of its work is no such");
 	if (strcmp(w.stage, "failed") == 0) {

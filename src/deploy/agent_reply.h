@@ -73,8 +73,12 @@ const struct agent_slot *agent_slots_find(
 
 #define AGENT_WORK_ID_MAX 64
 
+#define AGENT_WORK      "work"
+#define AGENT_LAST_WORK "last_work"
+
 /*
- * Work that a supervisor does on its slot's data-dir, or did last ("work" of its status):
+ * Work that a supervisor does on its slot's data-dir, or did last (AGENT_WORK of its status), or
+ * did before that (AGENT_LAST_WORK, which not every supervisor tells):
  *
  *	{"id","kind":"archive"|"restore","stage":"stopping"|...|"done"|"failed","generation",
  *	 "quarantined","bytes_done","bytes_total","started","took_seconds","down_seconds","clone",
@@ -89,14 +93,17 @@ struct agent_work {
 	const char *generation;  /* "" while it has no name */
 	const char *quarantined; /* where a restore has put the old data-dir; "" */
 	bool is_over;
+	int64_t started_ns; /* wall clock; 0: not known */
 	uint64_t bytes_done, bytes_total;
 	double took_seconds, down_seconds; /* < 0: not known */
 	const json_t *clone;               /* an object, or NULL */
 	struct err err;                    /* why it failed; ERR_NONE */
 };
 
-/* Returns 0; 1 when there is no work; -1 (ERR_PROTOCOL) when what is there is none. */
-int agent_work_parse(struct agent_work *ret, const json_t *status, struct err *e) NODISCARD;
+/* key: one of the two.  Returns 0; 1 when there is no work; -1 (ERR_PROTOCOL) when what is there
+ * is none. */
+int agent_work_parse(
+        struct agent_work *ret, const json_t *status, const char *key, struct err *e) NODISCARD;
 
 /*
  * The reply to a gather: fills body, text or err of each ask, as agents.h says.  -1 when the

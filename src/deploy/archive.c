@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/num.h"
+#include "data/generation.h"
 #include "deploy/agent_reply.h"
 #include "deploy/deploy_priv.h"
 #include "deploy/target_priv.h"
@@ -24,6 +25,7 @@ struct job {
 	struct slot_target at;
 	bool is_engineless; /* nobody can say where slots are */
 	char id[AGENT_WORK_ID_MAX + 1];
+	int64_t started_ns; /* of a work that was joined */
 	int64_t ordered_ns; /* CLOCK_MONOTONIC */
 	unsigned tries;
 	struct err refused; /* the answer to the last order */
@@ -79,8 +81,83 @@ static void describe(const struct job *j, const struct agent_work *k, char *out,
 
 static int busy(const struct job *j, const struct agent_work *k, struct err *e)
 {
-	err_set(e, ERR_CONFLICT, "its supervisor is at other work: %s, %s", k->kind, k->stage);
-	return err_hint(e, "wait for its end: nodeswarm data %s %s", k->kind, j->w->name);
+	err_set(e, ERR_CONFLICT, "its supervisor is at other work: %s%s%s, %s", k->kind,
+	        *k->generation ? " of " : "", k->generation, k->stage);
+	return err_hint(e, "wait for its end: nodeswarm data %s %s%s%s", k->kind, j->w->name,
+	        strcmp(k->kind, SLOT_ORDER_RESTORE) == 0 && *k->generation ? " --generation " : "",
+	        strcmp(k->kind, SLOT_ORDER_RESTORE) == 0 ? k->generation : "");
+}
+
+static bool has_options(const json_t *args)
+{
+	return !json_bool(args, "promote", true) || json_bool(args, "integrity", false) ||
+	        *json_str(args, "keep", "");
+}
+
+/* Whether what another has ordered is what is wanted here. */
+static bool is_wanted(const struct job *j, const struct agent_work *k)
+{
+	const char *name = json_str(j->w->args, "generation", GENERATION_CURRENT);
+	char current[GENERATION_NAME_SIZE];
+
+	if (strcmp(k->kind, j->w->kind) != 0)
+		return false;
+	if (strcmp(k->kind, SLOT_ORDER_RESTORE) != 0)
+		return !has_options(j->w->args);
+	if (strcmp(name, GENERATION_CURRENT) == 0) {
+		target_current(j->d, &j->at, current);
+		name = current;
+	}
+	return *name && strcmp(name, k->generation) == 0;
+}
+
+static int join(struct job *j, const struct agent_work *k, struct err *e)
+{
+	if (!is_wanted(j, k)) {
+		if (strcmp(k->kind, j->w->kind) != 0 || strcmp(k->kind, SLOT_ORDER_RESTORE) == 0)
+			return busy(j, k, e);
+		err_set(e, ERR_CONFLICT, "it is already being archived, %s", k->stage);
+		return err_hint(e, "wait for its end, or ask without options to watch it");
+	}
+	deploy_note(j->d, "%s: %s is under way already (%s); watching that", j->w->name, j->w->kind,
+	        k->stage);
+	snprintf(j->id, sizeof(j->id), "%s", k->id);
+	j->started_ns = k->started_ns;
+	j->w->is_joined = true;
+	return 0;
+}
+
+/* What has no id began by itself, and is known by when. */
+static bool is_ours(const struct job *j, const struct agent_work *k)
+{
+	return strcmp(k->id, j->id) == 0 && (*j->id || k->started_ns == j->started_ns);
+}
+
+static void keep(struct job *j, const json_t *status, const char *key, const struct agent_work *k)
+{
+	j->has_begun = true;
+	json_decref(j->w->work);
+	j->w->work = json_incref(json_object_get(status, key));
+	note_speed(j, k);
+}
+
+/* Ours has ended before it was seen to, and another work has followed. */
+static int look_back(struct job *j, const json_t *status, struct agent_work *ret, struct err *e)
+{
+	int rc = agent_work_parse(ret, status, AGENT_LAST_WORK, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0 && is_ours(j, ret)) {
+		keep(j, status, AGENT_LAST_WORK, ret);
+		return 0;
+	}
+	if (!j->has_begun)
+		return 1;
+	err_set(e, ERR_CONFLICT,
+	        "it has ended, its supervisor has done other work since, and how "
+	        "it ended is not known");
+	return err_hint(e, "'nodeswarm data ls' shows which generations are whole");
 }
 
 /*
@@ -89,26 +166,25 @@ static int busy(const struct job *j, const struct agent_work *k, struct err *e)
  */
 static int look(struct job *j, const json_t *status, struct agent_work *ret, struct err *e)
 {
-	bool is_ours;
-	int rc = agent_work_parse(ret, status, e);
+	int rc = agent_work_parse(ret, status, AGENT_WORK, e);
+	struct agent_work last;
 
 	if (rc != 0)
 		return rc;
-	is_ours = strcmp(ret->id, j->id) == 0;
-	if (!is_ours && ret->is_over)
-		return 1;
-	if (!is_ours && (j->has_begun || strcmp(ret->kind, j->w->kind) != 0))
-		return busy(j, ret, e);
-	if (!is_ours) {
-		deploy_note(j->d, "%s: %s is under way already (%s); watching that", j->w->name,
-		        j->w->kind, ret->stage);
-		snprintf(j->id, sizeof(j->id), "%s", ret->id);
-		j->w->is_joined = true;
+	if (is_ours(j, ret)) {
+		keep(j, status, AGENT_WORK, ret);
+		return 0;
 	}
-	j->has_begun = true;
-	json_decref(j->w->work);
-	j->w->work = json_incref(json_object_get(status, "work"));
-	note_speed(j, ret);
+	rc = look_back(j, status, &last, e);
+	if (rc <= 0) {
+		*ret = last;
+		return rc;
+	}
+	if (ret->is_over)
+		return 1;
+	if (join(j, ret, e) < 0)
+		return -1;
+	keep(j, status, AGENT_WORK, ret);
 	return 0;
 }
 
@@ -220,7 +296,7 @@ static void describe_last(const struct job *j, char *out, size_t size)
 	struct agent_work k = { 0 };
 	struct err ignored = ERR_INIT;
 
-	describe(j, agent_work_parse(&k, status, &ignored) == 0 ? &k : NULL, out, size);
+	describe(j, agent_work_parse(&k, status, AGENT_WORK, &ignored) == 0 ? &k : NULL, out, size);
 }
 
 /* Who stops waiting stops nothing, wherever he was interrupted. */

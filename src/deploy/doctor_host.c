@@ -81,6 +81,46 @@ static void pool_ids(struct doctor *d)
 		doctor_say(d, DOCTOR_OK, NULL, "%zu pools, all different", n);
 }
 
+/* The block that is in the name of a generation, as text of ten digits. */
+static const char *block_of(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+
+	return dash ? dash + 1 : "";
+}
+
+/* Slots of a host without one sync from the network for days, beside a host that has one. */
+static void pool_generations(struct doctor *d)
+{
+	const json_t *list = json_object_get(d->facts, "hosts"), *best = NULL;
+	const char *name = "";
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *h = json_array_get(list, i);
+		const char *has = json_str(h, "facts.pool.generation", "");
+
+		if (!*has || strcmp(block_of(has), block_of(name)) <= 0)
+			continue;
+		best = h;
+		name = has;
+	}
+	for (size_t i = 0; best && i < json_array_size(list); i++) {
+		const json_t *h = json_array_get(list, i);
+		char advice[400];
+
+		/* An agent of an older version does not say. */
+		if (*json_str(h, "facts.pool.generation", "?"))
+			continue;
+		snprintf(advice, sizeof(advice),
+		        "on that host: nodeswarm data pull current --from %.200s",
+		        json_str(best, "name", "?"));
+		doctor_say_of(d, json_str(h, "name", "?"), DOCTOR_NOTE, advice,
+		        "it has no current generation, and %s has %s: new slots here start from "
+		        "nothing",
+		        json_str(best, "name", "?"), name);
+	}
+}
+
 static void pool_space(struct doctor *d)
 {
 	const json_t *p = json_object_get(d->hf, "pool");
@@ -298,6 +338,7 @@ static void limits(struct doctor *d)
 const struct doctor_rule doctor_host_rules[] = {
 	{ "pool", pool, true },
 	{ "pool-ids", pool_ids, false },
+	{ "pool-generations", pool_generations, false },
 	{ "pool-space", pool_space, true },
 	{ "pool-clones", pool_clones, true },
 	{ "pool-image", pool_image, true },

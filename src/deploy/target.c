@@ -3,13 +3,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "control/client.h"
+#include "data/generation.h"
 #include "data/pool.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 #include "deploy/deploy_priv.h"
+
+#define CURRENT_NS (10 * NS_PER_SEC)
 
 int target_parse(struct slot_target *t, const char *stack, const char *name, struct err *e)
 {
@@ -128,6 +132,39 @@ json_t *target_order(struct deploy *d, const struct slot_target *t, const char *
 {
 	return t->is_direct ? order_here(t, request, args, timeout_ns, d->interrupted, e)
 	                    : order_there(d, t, request, args, timeout_ns, e);
+}
+
+static void current_here(const struct slot_target *t, char out[GENERATION_NAME_SIZE])
+{
+	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+	AUTO(pool) struct pool p = POOL_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (pool_open(&p, t->pool, &ignored) == 0 &&
+	        generation_hold(&h, &p, GENERATION_CURRENT, &ignored) == 0)
+		snprintf(out, GENERATION_NAME_SIZE, "%s", h.m.name);
+}
+
+void target_current(struct deploy *d, const struct slot_target *t, char out[GENERATION_NAME_SIZE])
+{
+	struct agent_ask ask = { .node_id = t->node_id, .address = t->address };
+	const json_t *list;
+
+	*out = '\0';
+	if (t->is_direct) {
+		current_here(t, out);
+		return;
+	}
+	agents_ask(d->agents, "GET", "/v1/generations", NULL, &ask, 1, CURRENT_NS);
+	list = json_object_get(ask.body, "generations");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *g = json_array_get(list, i);
+		const char *name = json_str(g, "name", "");
+
+		if (json_bool(g, "current", false) && generation_name_is(name, NULL))
+			snprintf(out, GENERATION_NAME_SIZE, "%s", name);
+	}
+	agent_asks_release(&ask, 1);
 }
 
 int target_is_mute(struct slot_target *t, const struct view_task *k, const char *of, struct err *e)

@@ -14,6 +14,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "data/generation.h"
 #include "engine/engine.h"
 
 struct deploy;
@@ -55,6 +56,9 @@ int target_locate(struct slot_target *t, const struct view *v, const struct view
 
 /* Make it one of the pool here, of which no engine could tell.  ERR_NOT_FOUND. */
 int target_here(struct slot_target *t, const char *pool, struct err *e) NODISCARD;
+
+/* The name of its host's current generation into out; "" if there is none or it cannot be had. */
+void target_current(struct deploy *d, const struct slot_target *t, char out[GENERATION_NAME_SIZE]);
 
 /* Send a request to its supervisor; args as in control_request().  The reply, a new reference, or
  * NULL and *e. */

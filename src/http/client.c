@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "http/curl_priv.h"
@@ -158,7 +159,7 @@ static int on_progress(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl
 {
 	struct exchange *x = arg;
 
-	x->interrupted = x->c->interrupt && *x->c->interrupt;
+	x->interrupted = cancel_is_set(x->c->interrupt);
 	return x->interrupted;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "loop/loop.h"
 
 struct work {
@@ -109,14 +110,14 @@ struct work *work_start(struct loop *l, work_fn *fn, work_done_fn *done, void *a
 void work_cancel(struct work *w)
 {
 	if (w)
-		w->cancel = 1;
+		cancel_set(&w->cancel);
 }
 
 void work_free(struct work *w)
 {
 	if (!w)
 		return;
-	w->cancel = 1;
+	cancel_set(&w->cancel);
 	join(w);
 	free(w);
 }

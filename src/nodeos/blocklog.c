@@ -518,3 +518,44 @@ int nodeos_blocklog_at(struct blocklog_facts *ret, int data_dirfd, struct err *e
 	*ret = f;
 	return 0;
 }
+
+/* --- a log that was split and has nothing yet --- */
+
+static bool has_piece_that_ends(const struct pieces *all, uint32_t last)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].last == last)
+			return true;
+	return false;
+}
+
+/* The index first: without it an empty log is as it was. */
+static int remove_log(int data_dirfd, struct err *e)
+{
+	static const char *const names[] = { INDEX_FILE, LOG_FILE };
+	AUTO(close_fd) int dir = -1;
+	int rc = datafile_open_dir(&dir, data_dirfd, "blocks", strlen("blocks"), e);
+
+	if (rc != DATAFILE_OPEN)
+		return rc < 0 ? -1 : 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (unlinkat(dir, strrchr(names[i], '/') + 1, 0) < 0 && errno != ENOENT)
+			return err_sys(e, errno, "remove '%s'", names[i]);
+	return fsync(dir) < 0 ? err_sys(e, errno, "sync 'blocks'") : 1;
+}
+
+int nodeos_blocklog_mend_at(int data_dirfd, const char *retained_dir, struct err *e)
+{
+	AUTO(pieces) struct pieces all = { 0 };
+	AUTO(log) struct block_log l;
+	struct err why = ERR_INIT;
+
+	if (!*retained_dir)
+		return 0;
+	if (open_log(&l, data_dirfd, LOG_FILE, &why) != 0 || l.last || l.is_pruned ||
+	        l.first <= 1 || check_index(&l, data_dirfd, &why) < 0 ||
+	        find_pieces(&all, data_dirfd, retained_dir, &why) < 0 ||
+	        !has_piece_that_ends(&all, l.first - 1))
+		return 0;
+	return remove_log(data_dirfd, e);
+}

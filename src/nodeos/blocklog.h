@@ -6,8 +6,7 @@
  * Reads blocks/blocks.log (its preamble and its last block), the size and end of blocks.index, the
  * names of split files (blocks-<first>-<last>.log in blocks/, blocks/retained, blocks/archive; of
  * the newest also preamble and last block), and blocks/reversible/fork_db.dat for the head.  A few
- * hundred KiB at most, whatever their sizes.  Nothing is written, no link is followed; nodeos must
- * not run.
+ * hundred KiB at most, whatever their sizes.  No link is followed; nodeos must not run.
  *
  * Sources: AntelopeIO/leap v4.0.6, libraries/chain/{block_log,fork_database}.cpp;
  * AntelopeIO/spring, the same; EOSIO 2.1 for version 4 of the log.
@@ -33,3 +32,17 @@ struct blocklog_facts {
 /* Damage that shows here is ERR_PROTOCOL with what and where; what is merely not there is left
  * empty. */
 int nodeos_blocklog_at(struct blocklog_facts *ret, int data_dirfd, struct err *e) NODISCARD;
+
+/*
+ * Make a data-dir startable whose nodeos was stopped when a part of the split log had just become
+ * full, so that blocks.log has no block yet.  v4.0.6 then takes the first block of its oldest part
+ * for the one to go on with, stops at the next irreversible block ("The first block 20 when
+ * starting with an empty block log should be the block after fork database root 50") and exits with
+ * 0, at each start.  Without the empty log and its index it makes new ones, and goes on (seen with
+ * a real one).  They are removed only if a part in retained_dir, a directory below the data-dir,
+ * ends just before; an empty log alone, as after a snapshot, is sound.  "": nodeos splits no log.
+ *
+ * Returns 1 if they were removed, 0 if there was nothing to do, or -1.  What cannot be made sense
+ * of is left to nodeos.
+ */
+int nodeos_blocklog_mend_at(int data_dirfd, const char *retained_dir, struct err *e) NODISCARD;

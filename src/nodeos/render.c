@@ -388,16 +388,40 @@ static int check_producer(struct render *r, struct err *e)
 	return 0;
 }
 
-static int check_block_log(const struct render *r, struct err *e)
+/* What boost makes of a path: without quotes; and without a slash at the end. */
+static void find_retained_dir(struct render *r)
+{
+	const struct config_entry *x = last(r, "blocks-retained-dir");
+	const char *v = x ? x->value : "";
+	size_t n = strlen(v);
+	char *to = r->info.retained_dir;
+
+	if (n >= 2 && v[0] == '"' && v[n - 1] == '"') {
+		v++;
+		n -= 2;
+	}
+	while (n > 0 && v[n - 1] == '/')
+		n--;
+	if (snprintf(to, sizeof(r->info.retained_dir), "blocks%s%.*s", n ? "/" : "", (int)n, v) >=
+	        (int)sizeof(r->info.retained_dir))
+		*to = '\0';
+}
+
+static int check_block_log(struct render *r, struct err *e)
 {
 	static const char *const parts[] = { "blocks-log-stride", "max-retained-block-files",
 		"blocks-retained-dir", "blocks-archive-dir" };
 	const struct config_entry *x = last(r, "block-log-retain-blocks");
 
-	for (size_t i = 0; x && i < ARRAY_LEN(parts); i++)
-		if (config_ini_get(&r->ini, parts[i]))
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!config_ini_get(&r->ini, parts[i]))
+			continue;
+		if (x)
 			return REFUSE(
 			        r, x, e, "'%s' and '%s' exclude each other", x->key, parts[i]);
+		/* Each of them makes nodeos split its log. */
+		find_retained_dir(r);
+	}
 	return 0;
 }
 

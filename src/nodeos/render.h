@@ -51,6 +51,9 @@ struct render_info {
 	bool is_producer;        /* there is a producer-name */
 	uint16_t p2p_port;       /* where peers connect to; 0: it does not listen */
 	bool has_integrity_hash; /* it prints the hash of its state when it stops */
+	/* Where it has the parts of a split block log, below the data-dir; "" if it does not split,
+	 * or if that is a name too long. */
+	char retained_dir[56];
 };
 
 /* Append the slot's config.ini to out.  Returns 0, or -1 with ERR_USAGE ("NAME:LINE: ..."). */

@@ -43,11 +43,10 @@ static json_t *warnings(const struct supervisor *s)
 		(void)json_array_append_new(list, json_string("the state database is nearly full"));
 	if (list && s->output.suppressed > s->output.reported)
 		(void)json_array_append_new(list, json_string("nodeos floods its log"));
-	if (list && s->is_other_chain)
-		(void)json_array_append_new(
-		        list, json_string("the pool's current generation is of another chain"));
-	if (list)
+	if (list) {
+		restore_warnings(s, list);
 		archivist_warnings(s, list);
+	}
 	return list;
 }
 
@@ -75,7 +74,7 @@ json_t *answer_status(const struct supervisor *s)
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
 	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
-	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o}",
+	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
@@ -101,7 +100,9 @@ json_t *answer_status(const struct supervisor *s)
 	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
 	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
 	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC),
-	        "work", slot_work_json(s), "generation", text_or_null(s->record.generation));
+	        "work", slot_work_json(s), "last_work",
+	        s->last_work ? json_incref(s->last_work) : json_null(), "generation",
+	        text_or_null(s->record.generation));
 }
 
 static json_t *health_json(const struct supervisor *s)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
@@ -25,6 +26,8 @@
  *	clone     (thread) the only one that nodeos has to wait for
  *	          nodeos is started
  *	digest    (thread) of the copy, which nobody changes any more; manifest, commit, prune
+ *	          who asked is answered
+ *	unshare   (thread) the slot's own files, where sharing has cut them (slot_unshare.c)
  *
  * A slot that is quiesced or held is archived where it is, and stays so.
  *
@@ -35,18 +38,8 @@
  * costs the stop nothing that counts and their loss would cost another stop, and end with it.
  */
 
-/*
- * A state that is cloned each hour and written to in between is cut into pieces by the sharing, and
- * so is each clone of it.  When a directory of the copy has files with more pieces than this, it is
- * written anew, as large as it is but in one piece, so that slots which are cloned from it begin
- * well.
- */
-#define EXTENTS_PER_GIB_MAX 8192
-#define REWRITE_FREE_SHARE  10 /* per cent of the file system that must stay free for it */
-
 #define HASH_LINE "chain database stopped with hash: "
 #define HASH_LEN  64
-#define GIB       (1024ULL * 1024 * 1024)
 
 struct archive_job {
 	struct archive_order order;
@@ -88,6 +81,12 @@ static void fail(struct supervisor *s, const struct err *why)
 	slot_work_end(s, why);
 }
 
+static void fail_before_it(struct supervisor *s, const struct err *why)
+{
+	archivist_note(s, NULL, why);
+	slot_work_not_taken(s, why);
+}
+
 /* --- prepare -------------------------------------------------------------------------------- */
 
 /* What promoting would refuse in the end is refused before anything is stopped. */
@@ -106,41 +105,58 @@ static int check_current(const struct supervisor *s, struct err *e)
 	        j->chain_id);
 }
 
-static int prepare(void *arg, const volatile int *cancel UNUSED, struct err *e)
+/* Nor what no generation can have: paths that a manifest cannot say, too many files. */
+static int check_count(const struct supervisor *s, struct err *e)
+{
+	AUTO(generations) struct generations g = { 0 };
+
+	if (generations_list(&g, &s->pool, e) < 0)
+		return -1;
+	if (g.n < GENERATIONS_MAX)
+		return 0;
+	err_set(e, ERR_CONFLICT, "there are %d generations already", GENERATIONS_MAX);
+	return err_hint(e, "remove some: 'nodeswarm data prune', 'nodeswarm data rm'");
+}
+
+static int prepare(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
+	const struct usage_watch watch = { .cancel = cancel };
 	struct usage u = { 0 };
 
+	if (slot_work_method(s) != POOL_REFLINK &&
+	        usage_watch_tree(&u, s->slot.fd, "data", &watch, e) < 0)
+		return -1;
 	if (clone_check(s->slot.fd, "data", e) < 0)
-		return err_wrap(e, "look at '%s/data'", s->slot.path);
-	if (s->pool.method != POOL_REFLINK && usage_add_tree(&u, s->slot.fd, "data", e) < 0)
+		return err_wrap(e, "the data-dir cannot become a generation");
+	if (check_count(s, e) < 0 || slot_work_check_room(s, u.allocated_bytes, e) < 0 ||
+	        check_current(s, e) < 0)
 		return -1;
-	if (slot_work_check_room(s, u.allocated_bytes, e) < 0 || check_current(s, e) < 0)
+	if (generation_begin_until(&s->work.archive->dir, &s->pool, cancel, e) < 0)
 		return -1;
-	return generation_begin(&s->work.archive->dir, &s->pool, e);
+	return slot_unshare_wait(s, cancel, e);
 }
 
 static void on_prepared(struct supervisor *s, int rc, const struct err *why)
 {
-	enum slot_state state = s->record.state;
 	struct err e = ERR_INIT;
 
 	if (rc < 0) {
-		fail(s, why);
+		fail_before_it(s, why);
 		return;
 	}
 	if (supervisor_nodeos_alive(s)) {
 		supervisor_stop_nodeos(s);
 		return;
 	}
-	if ((state == SLOT_QUIESCED || state == SLOT_HELD || state == SLOT_BACKOFF) &&
-	        strcmp(s->record.verdict, "clean") == 0) {
+	if (slot_work_may_take(s, &e) && strcmp(s->record.verdict, "clean") == 0) {
 		archive_clone(s);
 		return;
 	}
-	err_set(&e, ERR_CONFLICT, "the slot is %s and its data-dir %s", slot_state_name(state),
-	        s->record.verdict);
-	fail(s, &e);
+	if (e.kind == ERR_NONE)
+		err_set(&e, ERR_CONFLICT, "the data-dir is %s: %s", s->record.verdict,
+		        s->record.verdict_why);
+	fail_before_it(s, &e);
 }
 
 /* --- clone ---------------------------------------------------------------------------------- */
@@ -201,98 +217,6 @@ void archive_clone(struct supervisor *s)
 
 /* --- digest, commit ------------------------------------------------------------------------- */
 
-/* Extents of the most cut up file of a directory, for each GiB; and what the directory takes. */
-static int look_at_extents(int dirfd, uint64_t *worst, uint64_t *bytes, struct err *e)
-{
-	AUTO(tree) struct tree t = TREE_INIT;
-
-	*worst = *bytes = 0;
-	if (tree_read(&t, dirfd, e) < 0)
-		return -1;
-	for (size_t i = 0; i < t.n; i++) {
-		AUTO(close_fd)
-		int fd = openat(dirfd, t.v[i].path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		struct usage u = { 0 };
-		uint64_t gib;
-
-		if (fd < 0 || usage_add_file(&u, fd, e) < 0)
-			return fd < 0 ? err_sys(e, errno, "open '%s'", t.v[i].path) : -1;
-		gib = u.allocated_bytes / GIB;
-		if (u.extents / (gib ? gib : 1) > *worst)
-			*worst = u.extents / (gib ? gib : 1);
-		*bytes += u.allocated_bytes;
-	}
-	return 0;
-}
-
-static bool has_room_to_rewrite(const struct supervisor *s, uint64_t bytes)
-{
-	struct err ignored = ERR_INIT;
-	struct pool_space space;
-
-	return pool_space_at(&space, s->pool.fd, &ignored) == 0 &&
-	        space.free_bytes > bytes + space.total_bytes / 100 * REWRITE_FREE_SHARE;
-}
-
-/* Replace the directory `name` of the copy by one that shares nothing. */
-static int rewrite(struct supervisor *s, int data_fd, const char *name, const volatile int *cancel,
-        struct err *e)
-{
-	const struct clone_options o = {
-		.no_reflink = true,
-		.no_link = true,
-		.cancel = cancel,
-		.progress = &s->work.progress,
-	};
-	struct clone_report report;
-
-	if (clone_tree(data_fd, name, data_fd, ".rewritten", &o, &report, e) < 0)
-		return -1;
-	if (fs_remove_tree_at(data_fd, name, e) < 0)
-		return -1;
-	if (renameat(data_fd, ".rewritten", data_fd, name) < 0 || fsync(data_fd) < 0)
-		return err_sys(e, errno, "rename '%s'", name);
-	return 0;
-}
-
-/*
- * Undo fragmentation, directory by directory, because a block log is large and stays in one piece
- * when the state does not.
- */
-static int defragment(struct supervisor *s, int data_fd, const volatile int *cancel, struct err *e)
-{
-	static const char *const names[] = { "state", "blocks" };
-
-	/* Without sharing a copy is in as few pieces as its holes allow. */
-	if (s->pool.method != POOL_REFLINK)
-		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		AUTO(close_fd) int fd = -1;
-		uint64_t worst, bytes;
-		struct stat st;
-
-		if (fstatat(data_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		fd = fs_open_dir_at(data_fd, names[i], false, 0, e);
-		if (fd < 0 || look_at_extents(fd, &worst, &bytes, e) < 0)
-			return -1;
-		if (worst <= EXTENTS_PER_GIB_MAX)
-			continue;
-		if (!has_room_to_rewrite(s, bytes)) {
-			log_warn("a generation stays fragmented, there is no room to write it anew",
-			        "directory=%s extents_per_gib=%llu bytes=%llu", names[i],
-			        (unsigned long long)worst, (unsigned long long)bytes);
-			continue;
-		}
-		log_info("a fragmented directory of the generation is written anew",
-		        "directory=%s extents_per_gib=%llu bytes=%llu", names[i],
-		        (unsigned long long)worst, (unsigned long long)bytes);
-		if (rewrite(s, data_fd, names[i], cancel, e) < 0)
-			return err_wrap(e, "write '%s' anew", names[i]);
-	}
-	return 0;
-}
-
 static int describe(struct supervisor *s, int data_fd, struct err *e)
 {
 	struct archive_job *j = s->work.archive;
@@ -336,8 +260,7 @@ static int make_generation(
 	struct archive_job *j = s->work.archive;
 	struct manifest *m = &j->manifest;
 
-	if (defragment(s, data_fd, cancel, e) < 0 || describe(s, data_fd, e) < 0 ||
-	        tree_read(&m->files, data_fd, e) < 0 ||
+	if (describe(s, data_fd, e) < 0 || tree_read(&m->files, data_fd, e) < 0 ||
 	        tree_digest(&m->files, data_fd, 0, &s->work.progress, cancel, e) < 0)
 		return -1;
 	return generation_commit(&j->dir, &s->pool, m, j->order.promote, false, e);
@@ -354,7 +277,7 @@ static int digest(void *arg, const volatile int *cancel, struct err *e)
 		generation_work_release(&j->dir);
 		return -1;
 	}
-	if (*j->keep &&
+	if (*j->keep && !cancel_is_set(cancel) &&
 	        generations_prune(&s->pool, &j->retention, false, on_pruned, NULL, &why) < 0)
 		log_warn("old generations not removed", "why=\"%s\"", why.msg);
 	return 0;
@@ -372,12 +295,13 @@ static void on_digested(struct supervisor *s, int rc, const struct err *why)
 	snprintf(w->generation, sizeof(w->generation), "%s", m->name);
 	s->archived.ok_ns = clock_real_ns();
 	s->archived.number = m->number;
-	s->archived.down_ns = w->down_ns;
 	log_info("archived", "generation=%s head=%u lib=%u files=%zu promoted=%s", m->name,
 	        m->head_block_num, m->lib_block_num, m->files.n,
 	        w->archive->order.promote ? "yes" : "no");
 	archivist_note(s, m, NULL);
 	slot_work_end(s, NULL);
+	s->archived.down_ns = w->down_ns;
+	slot_unshare_begin(s);
 }
 
 /* --- begin ---------------------------------------------------------------------------------- */
@@ -397,7 +321,7 @@ static int check_order(const struct supervisor *s, const struct archive_order *o
 		err_set(e, ERR_USAGE, "this slot's nodeos does not tell the hash of its state");
 		return err_hint(e, "set NODESWARM_INTEGRITY_HASH=1 for its service");
 	}
-	if (o->integrity && !running && !*s->integrity_hash) {
+	if (o->integrity && !running) {
 		err_set(e, ERR_CONFLICT, "the hash of its state is not known: nodeos does not run");
 		return err_hint(e, "set NODESWARM_INTEGRITY_HASH=1 and archive it while it runs");
 	}
@@ -410,8 +334,10 @@ int archive_begin(
 	struct archive_job *j;
 
 	/* Somebody may have put another data-dir there. */
-	if (!supervisor_nodeos_alive(s))
+	if (!supervisor_nodeos_alive(s)) {
 		supervisor_take_verdict(s);
+		*s->integrity_hash = '\0';
+	}
 	if (check_order(s, o, e) < 0)
 		return -1;
 	j = calloc(1, sizeof(*j));

@@ -54,6 +54,8 @@ static void on_listed(void *arg, int rc, const struct err *why)
 	struct supervisor *s = arg;
 	struct archivist *a = s->archivist;
 	char name[sizeof(((struct manifest *)0)->source)];
+	int64_t last_ns;
+	uint32_t last_head;
 
 	a->thread = NULL;
 	if (rc < 0) {
@@ -62,14 +64,10 @@ static void on_listed(void *arg, int rc, const struct err *why)
 		return;
 	}
 	snprintf(name, sizeof(name), "%s.%llu", s->cfg->service, (unsigned long long)s->cfg->slot);
-	for (size_t i = 0; i < a->list.n; i++) {
-		const struct manifest *m = &a->list.v[i].m;
-
-		if (strcmp(m->source, name) != 0 || m->created_ns <= a->last_ns ||
-		        strcmp(m->origin, "archive") != 0)
-			continue;
-		a->last_ns = m->created_ns;
-		a->last_head = m->head_block_num;
+	archive_last(&last_ns, &last_head, &a->list, name, clock_real_ns());
+	if (last_ns > a->last_ns) {
+		a->last_ns = last_ns;
+		a->last_head = last_head;
 	}
 	generations_release(&a->list);
 	a->is_known = true;

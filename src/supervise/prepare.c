@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/strvec.h"
 #include "data/record.h"
+#include "nodeos/blocklog.h"
 #include "nodeos/config.h"
 #include "nodeos/genesis.h"
 #include "nodeos/options.h"
@@ -70,10 +71,21 @@ static int check_verdict(struct supervisor *s, struct err *e)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
 	err_hint(e,
-	        "move '%s/data' away to sync afresh, or put a sound copy there, then "
-	        "'nodeswarm resume'",
+	        "'nodeswarm data restore' puts a generation there; or move '%s/data' away to begin "
+	        "afresh, and then 'nodeswarm resume'",
 	        s->slot.path);
 	return final(s);
+}
+
+static int mend_blocks(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = fs_open_dir_at(s->slot.fd, "data", false, 0, e);
+	int rc = fd < 0 ? -1 : nodeos_blocklog_mend_at(fd, s->render.retained_dir, e);
+
+	if (rc > 0)
+		log_warn("an empty blocks.log was removed, which nodeos would not go on with",
+		        "split_logs=\"%s\"", s->render.retained_dir);
+	return rc < 0 ? -1 : 0;
 }
 
 /* Sets s->chain_id; writes the copy that nodeos is given.  1: there is no genesis file. */
@@ -208,6 +220,14 @@ static int open_data_dir(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+/* Whatever the data-dir was, nodeos begins anew in it. */
+static void forget_generation(struct supervisor *s)
+{
+	*s->record.generation = '\0';
+	if (unlinkat(s->slot.fd, SLOT_GENERATION, 0) < 0 && errno != ENOENT)
+		log_warn("'" SLOT_GENERATION "' not removed", "why=\"%s\"", strerror(errno));
+}
+
 int supervisor_prepare(struct supervisor *s, struct err *e)
 {
 	AUTO(close_fd) int config_fd = -1;
@@ -233,7 +253,7 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	if (rc != 0)
 		return rc < 0 ? -1 : final(s);
 	if (strcmp(s->record.verdict, "empty") == 0 && !*s->snapshot)
-		*s->record.generation = '\0';
+		forget_generation(s);
 	if (strcmp(s->record.verdict, "empty") == 0 && !has_genesis && !*s->snapshot) {
 		err_set(e, ERR_NOT_FOUND, "the data-dir is empty and there is no genesis '%s'",
 		        s->cfg->genesis_path);
@@ -242,7 +262,8 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	}
 	if (open_data_dir(s, e) < 0)
 		return -1;
-	return check_verdict(s, e);
+	rc = check_verdict(s, e);
+	return rc == 0 ? mend_blocks(s, e) : rc;
 }
 
 int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)

@@ -50,10 +50,12 @@ struct restore_look {
 	uint32_t far_behind;
 	bool settled;
 	enum restore_plan plan;
+	enum current_kind current;
 	struct generation_hold hold;
 	uint32_t our_lib;
 	char chain_id[65];
-	struct err warn; /* something that was ignored */
+	char generation[GENERATION_NAME_SIZE]; /* of the data-dir that is there; "" */
+	struct err warn;                       /* something that was ignored */
 };
 
 void restore_job_free(struct restore_job *j)
@@ -95,23 +97,31 @@ static int our_chain(
 
 /* --- the clone ------------------------------------------------------------------------------ */
 
-static void on_bounded(void *arg UNUSED, const struct quarantine_entry *q)
+static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
 {
 	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
 }
 
-static void bound_quarantine(const struct supervisor *s)
+static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
 {
+	const struct supervisor *s = arg;
 	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT };
 	struct pool_space space;
-	struct err e = ERR_INIT;
+	struct err why = ERR_INIT;
 
-	if (pool_space_at(&space, s->pool.fd, &e) == 0)
+	if (pool_space_at(&space, s->pool.fd, &why) == 0)
 		limit.bytes = space.total_bytes / 100 * QUARANTINE_PER_CENT;
 	else
-		err_clear(&e);
-	if (quarantine_bound(&s->pool, &limit, on_bounded, NULL, &e) < 0)
-		log_warn("the quarantine is not bounded", "why=\"%s\"", e.msg);
+		err_clear(&why);
+	if (quarantine_bound(&s->pool, &limit, on_removed, NULL, &why) < 0)
+		log_warn("the quarantine is not bounded", "why=\"%s\"", why.msg);
+	return 0;
+}
+
+/* Whether it could be bounded or not, the slot is restored. */
+static void on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
+{
+	slot_work_end(s, NULL);
 }
 
 static int restore_it(void *arg, const volatile int *cancel, struct err *e)
@@ -124,8 +134,6 @@ static int restore_it(void *arg, const volatile int *cancel, struct err *e)
 	        slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
 	                &j->report, e) < 0)
 		return err_wrap(e, "restore from '%s'", j->hold.m.name);
-	/* Here, because it may delete a lot. */
-	bound_quarantine(s);
 	return 0;
 }
 
@@ -155,6 +163,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct restore_job *j = w->restore;
+	struct err e = ERR_INIT;
 
 	if (rc < 0) {
 		on_restore_failed(s, why);
@@ -166,6 +175,10 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	supervisor_take_verdict(s);
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
+	*s->integrity_hash = '\0'; /* of the data that has gone */
+	s->current = CURRENT_OURS;
+	s->is_untried = true;
+	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);
 	s->is_looked = true;
 	s->failures = 0;
 	s->restore_retry_ns = 0;
@@ -174,7 +187,10 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	s->hold = HOLD_NONE;
 	supervisor_note(s);
 	slot_work_give_back(s);
-	slot_work_end(s, NULL);
+	/* After nodeos was started, because it may delete a lot. */
+	if (w->stopped_by.kind != ERR_NONE ||
+	        slot_work_run(s, bound_quarantine, on_bounded, &e) < 0)
+		slot_work_end(s, NULL);
 }
 
 void restore_clone(struct supervisor *s)
@@ -219,15 +235,19 @@ static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
 
 static void on_held(struct supervisor *s, int rc, const struct err *why)
 {
+	struct err e = ERR_INIT;
+
 	if (rc < 0) {
-		slot_work_end(s, why);
+		slot_work_not_taken(s, why);
 		return;
 	}
 	set_generation(s);
 	if (supervisor_nodeos_alive(s))
 		supervisor_stop_nodeos(s);
-	else
+	else if (slot_work_may_take(s, &e))
 		restore_clone(s);
+	else
+		slot_work_not_taken(s, &e);
 }
 
 int restore_begin(struct supervisor *s, const char *id, const char *generation, struct err *e)
@@ -304,9 +324,12 @@ static int look_at_current(
 {
 	struct err why = ERR_INIT;
 
-	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN) ||
-	        !has_current(s))
+	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN))
 		return 0;
+	k->current = CURRENT_NONE;
+	if (!has_current(s))
+		return 0;
+	k->current = CURRENT_UNUSABLE;
 	if (generation_hold(&k->hold, &s->pool, GENERATION_CURRENT, &why) < 0) {
 		err_wrap(&why, "the pool's current generation cannot be used");
 		if (f->verdict == DATA_EMPTY) {
@@ -318,6 +341,7 @@ static int look_at_current(
 		k->warn = why;
 		return 0;
 	}
+	k->current = CURRENT_OURS;
 	f->has_current = true;
 	f->is_snapshot = k->hold.m.kind == GENERATION_SNAPSHOT;
 	f->chain_id = k->hold.m.chain_id;
@@ -333,12 +357,16 @@ static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
 		.far_behind = k->far_behind,
 		.our_chain_id = "",
 		.chain_id = "" };
+	struct err why = ERR_INIT;
 	struct stat st;
 	int rc = slot_settle(&s->slot, e);
 
 	if (rc < 0)
 		return -1;
 	k->settled = rc > 0;
+	/* Who prepared the slot while nobody supervised it, has said so there. */
+	if (slot_generation(&s->slot, k->generation, &why) < 0)
+		log_warn("not known what the data-dir was made from", "why=\"%s\"", why.msg);
 	/* Made from a snapshot and not finished: that comes first. */
 	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
@@ -375,18 +403,36 @@ static void begin_by_itself(struct supervisor *s, struct restore_look *k)
 
 static void take_look(struct supervisor *s, struct restore_look *k)
 {
+	struct err e = ERR_INIT;
+
 	if (k->settled)
 		log_info("ended what a killed restore had left", "%s", "");
+	if (*k->generation)
+		snprintf(s->record.generation, sizeof(s->record.generation), "%s", k->generation);
 	if (k->warn.kind != ERR_NONE)
 		log_warn("not restored from the current generation", "why=\"%s\"", k->warn.msg);
 	if (k->plan == RESTORE_OTHER_CHAIN)
 		log_warn("the current generation is of another chain and not used",
 		        "name=%s chain=%s ours=%s", k->hold.m.name,
 		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
-	s->is_other_chain = k->plan == RESTORE_OTHER_CHAIN;
+	s->current = k->plan == RESTORE_OTHER_CHAIN ? CURRENT_OTHER_CHAIN : k->current;
+	snprintf(s->current_why, sizeof(s->current_why), "%.*s", (int)sizeof(s->current_why) - 1,
+	        k->warn.msg);
+	str_printable(s->current_why);
 	if (k->plan == RESTORE_EMPTY || (k->plan == RESTORE_BEHIND && !s->skip_behind)) {
-		begin_by_itself(s, k);
-		return;
+		if (!slot_work_is_active(s)) {
+			begin_by_itself(s, k);
+			return;
+		}
+		/* Digests may take hours.  What there is will do for a slot that has blocks. */
+		if (k->plan == RESTORE_EMPTY) {
+			err_set(&e, ERR_CONFLICT,
+			        "the slot is empty and is restored when its archive is done");
+			supervisor_hold_for(s, HOLD_RETRY, &e);
+			return;
+		}
+		log_warn("not restored although far behind", "why=\"%s\"",
+		        "an archive of this slot is under way");
 	}
 	s->is_looked = true;
 	supervisor_attempt(s);
@@ -424,6 +470,33 @@ int restore_look(struct supervisor *s, struct err *e)
 		return 1;
 	free(TAKE(s->look_at));
 	return -1;
+}
+
+void restore_warnings(const struct supervisor *s, json_t *list)
+{
+	/* For days, perhaps, beside a host that has all of it. */
+	bool syncs = s->cfg->may_restore && supervisor_nodeos_alive(s) && s->health.started_empty &&
+	        !s->health.was_ready && !*s->record.generation;
+	const char *now =
+	        syncs ? ": it syncs from block 1 ('nodeswarm data pull' or 'data import')" : "";
+
+	switch (s->current) {
+	case CURRENT_NOT_ASKED:
+	case CURRENT_OURS:
+		break;
+	case CURRENT_NONE:
+		if (syncs)
+			(void)json_array_append_new(list,
+			        json_sprintf("this host's pool has no current generation%s", now));
+		break;
+	case CURRENT_UNUSABLE:
+		(void)json_array_append_new(list, json_sprintf("%s%s", s->current_why, now));
+		break;
+	case CURRENT_OTHER_CHAIN:
+		(void)json_array_append_new(list,
+		        json_sprintf("the pool's current generation is of another chain%s", now));
+		break;
+	}
 }
 
 void restore_look_release(struct supervisor *s)

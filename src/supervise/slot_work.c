@@ -1,5 +1,6 @@
 #include "supervise/slot_work.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,13 @@ bool slot_work_is_active(const struct supervisor *s)
 
 bool slot_work_has_data(const struct supervisor *s)
 {
-	return s->look || (is_under_way(&s->work) && s->work.stage == SLOT_WORK_CLONING);
+	const struct slot_work *w = &s->work;
+
+	if (s->look || (is_under_way(w) && w->stage == SLOT_WORK_CLONING))
+		return true;
+	/* It is about to be copied or replaced, as soon as the first step is done. */
+	return is_under_way(w) && w->stage == SLOT_WORK_STOPPING && w->thread &&
+	        !supervisor_nodeos_alive(s);
 }
 
 /* --- callers ------------------------------------------------------------------------------- */
@@ -64,8 +71,8 @@ static void answer_calls(struct supervisor *s)
 	}
 }
 
-/* Who asks waits for the end of the work that is under way. */
-static int add_call(struct supervisor *s, struct control_call *call, struct err *e)
+/* A place for one who waits for the end of the work that is under way; NULL: there is none. */
+static struct control_call **find_place(struct supervisor *s, struct err *e)
 {
 	struct slot_work *w = &s->work;
 
@@ -75,12 +82,10 @@ static int add_call(struct supervisor *s, struct control_call *call, struct err 
 			w->calls[i] = NULL;
 		}
 	for (size_t i = 0; i < SLOT_WORK_CALLS_MAX; i++)
-		if (!w->calls[i]) {
-			w->calls[i] = call;
-			return 0;
-		}
-	return err_set(
-	        e, ERR_CONFLICT, "%d callers already wait for this work", SLOT_WORK_CALLS_MAX);
+		if (!w->calls[i])
+			return &w->calls[i];
+	err_set(e, ERR_CONFLICT, "%d callers already wait for this work", SLOT_WORK_CALLS_MAX);
+	return NULL;
 }
 
 static int check_id(const char *id, struct err *e)
@@ -129,6 +134,13 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);
 }
 
+/* The work before this one, whose end the asker has not seen: the status's "last_work" tells it. */
+static bool is_last(const struct supervisor *s, enum slot_work_kind kind, const char *id)
+{
+	return s->last_work && strcmp(json_str(s->last_work, "id", ""), id) == 0 &&
+	        strcmp(json_str(s->last_work, "kind", ""), kind_names[kind]) == 0;
+}
+
 void slot_work_request(
         struct supervisor *s, const char *name, const json_t *request, struct control_call *call)
 {
@@ -136,16 +148,26 @@ void slot_work_request(
 	        strcmp(name, "archive") == 0 ? SLOT_WORK_ARCHIVE : SLOT_WORK_RESTORE;
 	const char *id = json_str(request, "id", "");
 	struct slot_work *w = &s->work;
+	struct control_call **place = NULL;
 	struct err e = ERR_INIT;
 	int rc = check_id(id, &e);
 
+	if (rc == 0 && is_last(s, kind, id)) {
+		AUTO(json) json_t *j = answer_status(s);
+
+		control_call_reply(call, j ? json_text(j, false) : NULL);
+		return;
+	}
+	if (rc == 0 && !(place = find_place(s, &e)))
+		rc = -1;
 	if (rc == 0 && (w->kind != kind || strcmp(w->id, id) != 0))
 		rc = begin(s, kind, id, request, &e);
-	if (rc == 0)
-		rc = add_call(s, call, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		control_call_error(call, &e);
-	else if (!is_under_way(w))
+		return;
+	}
+	*place = call;
+	if (!is_under_way(w))
 		answer_calls(s);
 }
 
@@ -161,6 +183,10 @@ void slot_work_begin(struct supervisor *s, enum slot_work_kind kind, const char 
 {
 	struct slot_work *w = &s->work;
 
+	(void)slot_unshare_cancel(s);
+	assert(!is_under_way(w) && !w->thread);
+	json_decref(s->last_work);
+	s->last_work = w->kind == SLOT_WORK_NONE ? NULL : slot_work_json(s);
 	json_decref(w->clone);
 	memset(w, 0, sizeof(*w));
 	w->kind = kind;
@@ -186,6 +212,8 @@ void slot_work_end(struct supervisor *s, const struct err *why)
 	char took[NUM_TEXT_MAX], down[NUM_TEXT_MAX];
 
 	w->took_ns = clock_mono_ns() - w->begun_ns;
+	/* How long it stays down after this is not its doing. */
+	slot_work_nodeos_started(s);
 	w->stage = why ? SLOT_WORK_FAILED : SLOT_WORK_DONE;
 	(void)num_duration_text(took, w->took_ns);
 	(void)num_duration_text(down, w->down_ns);
@@ -245,6 +273,29 @@ bool slot_work_cancel(struct supervisor *s, const char *why)
 	return false;
 }
 
+bool slot_work_changes_data(const struct supervisor *s)
+{
+	const struct slot_work *w = &s->work;
+
+	return s->look ||
+	        (is_under_way(w) && w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+}
+
+bool slot_work_cancel_changes(struct supervisor *s, const char *why)
+{
+	struct slot_work *w = &s->work;
+
+	if (!slot_work_changes_data(s))
+		return false;
+	work_cancel(s->look);
+	if (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING) {
+		if (w->stopped_by.kind == ERR_NONE)
+			err_set(&w->stopped_by, ERR_INTERRUPTED, "%s", why);
+		work_cancel(w->thread);
+	}
+	return true;
+}
+
 void slot_work_release(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
@@ -253,13 +304,25 @@ void slot_work_release(struct supervisor *s)
 	archive_job_free(TAKE(w->archive));
 	restore_job_free(TAKE(w->restore));
 	json_decref(TAKE(w->clone));
+	json_decref(TAKE(s->last_work));
+}
+
+enum pool_method slot_work_method(struct supervisor *s)
+{
+	struct slot_work *w = &s->work;
+	char why[160];
+
+	if (!w->is_probed)
+		w->method = pool_probe_method(s->pool.fd, why, sizeof(why));
+	w->is_probed = true;
+	return w->method;
 }
 
 /* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
  * filled here stops the other slots. */
-int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e)
+int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e)
 {
-	uint64_t needed = s->pool.method == POOL_REFLINK ? 0 : bytes, reserve;
+	uint64_t needed = slot_work_method(s) == POOL_REFLINK ? 0 : bytes, reserve;
 	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
 	struct pool_space space;
 
@@ -289,8 +352,14 @@ void slot_work_nodeos_started(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
 
-	if (w->asked_ns && w->ended_ns && !w->down_ns)
+	if (is_under_way(w) && w->asked_ns && w->ended_ns && !w->down_ns)
 		w->down_ns = clock_mono_ns() - w->asked_ns;
+}
+
+void slot_work_quiesced(struct supervisor *s)
+{
+	slot_work_nodeos_started(s);
+	s->work.asked_ns = 0;
 }
 
 /* An archive needs a clean data-dir; a restore replaces it, whatever it is. */
@@ -325,6 +394,9 @@ bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
 	w->ended_ns = clock_mono_ns();
 	if (w->asked_ns)
 		w->flush_ns = w->ended_ns - w->asked_ns;
+	/* It would have stopped in any case. */
+	if (s->quiesce_asked)
+		w->asked_ns = 0;
 	if (check_end(s, asked, &why) < 0) {
 		w->stopped_by = why;
 		if (w->thread)
@@ -338,6 +410,28 @@ bool slot_work_nodeos_ended(struct supervisor *s, bool asked)
 	else
 		restore_clone(s);
 	return true;
+}
+
+bool slot_work_may_take(const struct supervisor *s, struct err *e)
+{
+	enum slot_state state = s->record.state;
+
+	/* ARCHIVING and RESTORING: it was resumed during the first step. */
+	if (!s->look &&
+	        (state == SLOT_QUIESCED || state == SLOT_HELD || state == SLOT_BACKOFF ||
+	                state == SLOT_ARCHIVING || state == SLOT_RESTORING))
+		return true;
+	err_set(e, ERR_CONFLICT, "the slot is %s now", slot_state_name(state));
+	return false;
+}
+
+void slot_work_not_taken(struct supervisor *s, const struct err *why)
+{
+	s->work.stage = SLOT_WORK_STARTING;
+	/* A wait that nodeos has before its next start goes on. */
+	if (!s->timer.set)
+		slot_work_give_back(s);
+	slot_work_end(s, why);
 }
 
 void slot_work_give_back(struct supervisor *s)
@@ -367,14 +461,14 @@ json_t *slot_work_json(const struct supervisor *s)
 
 	if (w->kind == SLOT_WORK_NONE)
 		return json_null();
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?}", "id", w->id,
-	        "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?, s:b}", "id",
+	        w->id, "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
 	        w->generation, "quarantined", w->quarantined, "bytes_done",
 	        (json_int_t)(done < total ? done : total), "bytes_total", (json_int_t)total,
 	        "started", clock_text(started, w->started_ns), "took_seconds",
 	        seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns), "down_seconds",
 	        seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
-	        seconds(w->flush_ns), "clone", w->clone);
+	        seconds(w->flush_ns), "clone", w->clone, "unsharing", s->unshare != NULL);
 	if (j && w->stage == SLOT_WORK_FAILED &&
 	        json_object_set_new(j, "error", control_error_json(&w->err)) < 0)
 		json_decref(TAKE(j));

@@ -9,7 +9,7 @@
  * is joined and not repeated.
  *
  *	archive   make a generation's directory -> stop nodeos -> verdict -> clone -> start nodeos
- *	          -> (undo fragmentation) -> digests, manifest -> commit, promote, prune
+ *	          -> digests, manifest -> commit, promote, prune; then, if need be, unshare
  *	restore   hold the generation, chain -> stop nodeos -> slot_restore() -> start nodeos
  *
  * What a thread works on (struct archive_job, struct restore_job) is its own until its end was
@@ -25,6 +25,7 @@
 #include "base/json.h"
 #include "data/clone.h"
 #include "data/generation.h"
+#include "data/pool.h"
 #include "data/restore.h"
 
 #define SLOT_WORK_CALLS_MAX 8
@@ -63,6 +64,8 @@ struct slot_work {
 	struct restore_job *restore;
 	struct control_call *calls[SLOT_WORK_CALLS_MAX];
 	struct clone_progress progress;
+	bool is_probed; /* the pool's method was tried; both are the thread's */
+	enum pool_method method;
 	char generation[GENERATION_NAME_SIZE];
 	char quarantined[256];      /* where a restore has put the old data-dir; "" */
 	int64_t started_ns;         /* wall clock */
@@ -91,10 +94,17 @@ bool slot_work_has_data(const struct supervisor *s);
 bool slot_work_nodeos_ended(struct supervisor *s, bool asked);
 void slot_work_nodeos_asked(struct supervisor *s); /* SIGTERM is about to be sent */
 void slot_work_nodeos_started(struct supervisor *s);
+/* From now on nodeos is down because that was asked for, and not because of the work. */
+void slot_work_quiesced(struct supervisor *s);
 
 /* Make all threads end soon, why as the work's error.  true: there is one that has not ended yet;
  * supervisor_thread_ended() is called when it has. */
 bool slot_work_cancel(struct supervisor *s, const char *why);
+
+/* A thread changes the data-dir, so that nobody else may. */
+bool slot_work_changes_data(const struct supervisor *s);
+/* Make these end soon, as slot_work_cancel(). */
+bool slot_work_cancel_changes(struct supervisor *s, const char *why);
 
 /* The "work" of the status object, a new reference. */
 json_t *slot_work_json(const struct supervisor *s);
@@ -114,9 +124,21 @@ typedef void slot_work_done_fn(struct supervisor *s, int rc, const struct err *w
 int slot_work_run(struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done,
         struct err *e) NODISCARD;
 
+/* How the pool copies, tried once a work: what pool.json says was so when the pool was made.  In a
+ * thread. */
+enum pool_method slot_work_method(struct supervisor *s);
+
 /* Whether a copy of so many bytes leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  For
  * a pool that shares blocks a copy takes nothing.  In a thread. */
-int slot_work_check_room(const struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
+int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
+
+/* Whether the slot's state, without a nodeos alive, lets the next step have the data-dir; false: *e
+ * says why not. */
+bool slot_work_may_take(const struct supervisor *s, struct err *e);
+
+/* The first step has failed, or the data-dir is not to be had after it: end the work, and let what
+ * waited for it go on. */
+void slot_work_not_taken(struct supervisor *s, const struct err *why);
 
 /* The data-dir is given back: start nodeos, unless it is not to run. */
 void slot_work_give_back(struct supervisor *s);
@@ -152,6 +174,8 @@ void restore_job_free(struct restore_job *j);
  */
 int restore_look(struct supervisor *s, struct err *e) NODISCARD;
 void restore_look_release(struct supervisor *s);
+/* Texts for the status's warnings, appended to list. */
+void restore_warnings(const struct supervisor *s, json_t *list);
 
 /* --- archivist.c --------------------------------------------------------------------------- */
 
@@ -164,6 +188,19 @@ void archivist_note(struct supervisor *s, const struct manifest *m, const struct
 /* Texts for the status's warnings, appended to list. */
 void archivist_warnings(const struct supervisor *s, json_t *list);
 void archivist_free(struct archivist *a, struct loop *l);
+
+/* --- slot_unshare.c ------------------------------------------------------------------------ */
+
+/* Mend the slot's files in a thread, if nodeos runs; nobody waits for it.  Any work that begins and
+ * any stop cancel it. */
+void slot_unshare_begin(struct supervisor *s);
+/* true: it has not ended yet; supervisor_thread_ended() is called when it has and the slot stops.
+ */
+bool slot_unshare_cancel(struct supervisor *s);
+/* In a thread: until a cancelled one has ended, because it changes the times of files. */
+int slot_unshare_wait(
+        const struct supervisor *s, const volatile int *cancel, struct err *e) NODISCARD;
+void slot_unshare_release(struct supervisor *s);
 
 /* --- snapshot_start.c ---------------------------------------------------------------------- */
 

@@ -10,13 +10,16 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "data/restore.h"
+#include "nodeos/verdict.h"
 #include "supervise/supervise_priv.h"
+#include "supervise/work_plan.h"
 
 /*
  * SLOT_FROM_SNAPSHOT in the slot's directory says that the data-dir is made from a snapshot and
  * that nodeos has not answered on it yet.  nodeos takes --snapshot only without a state, and
  * without --genesis-json; so what a start has left that was killed while it loaded is removed, and
- * it begins again.  That has no value: nodeos had never served it.
+ * it begins again.  That has no value: nodeos had never served it.  But the note alone does not say
+ * that it is such a start's: somebody may have put another data-dir there (snapshot_plan()).
  *
  * Source: a real nodeos v4.0.6 ("Snapshot can only be used to initialize an empty database").
  */
@@ -82,21 +85,35 @@ static int remove_remains(struct supervisor *s, int data_fd, struct err *e)
 static int prepare(struct supervisor *s, json_t *note, struct err *e)
 {
 	AUTO(close_fd) int data_fd = fs_open_dir_at(s->slot.fd, "data", false, 0, e);
-	int rc;
+	struct snapshot_facts f = { .tries = json_int(note, "tries", 0) };
+	struct err missing = ERR_INIT;
+	struct data_verdict v;
 
-	if (data_fd < 0)
+	if (data_fd < 0 || nodeos_verdict_at(&v, data_fd, e) < 0)
 		return -1;
-	if (!record_verdict_is_clean(s->record.verdict) && remove_remains(s, data_fd, e) < 0)
-		return -1;
-	if (strcmp(s->record.verdict, "empty") != 0) {
-		/* It was loaded, and stopped before it could answer. */
+	f.verdict = v.state;
+	f.has_file = check_file(s, data_fd, &missing) == 0;
+	switch (snapshot_plan(&f)) {
+	case SNAPSHOT_AGAIN:
+		if (remove_remains(s, data_fd, e) < 0)
+			return -1;
+		break;
+	case SNAPSHOT_START:
+		break;
+	case SNAPSHOT_LOADED:
 		*s->snapshot = '\0';
 		return 0;
-	}
-	if (check_file(s, data_fd, e) < 0)
+	case SNAPSHOT_MISSING:
+		*e = missing;
 		return e->kind == ERR_NOT_FOUND ? 1 : -1;
-	rc = count_try(s, note, e);
-	return rc;
+	case SNAPSHOT_NOT_OURS:
+		err_set(e, ERR_CONFLICT,
+		        "the data-dir is %s, and no start from snapshot '%s' made it",
+		        data_state_name(v.state), s->snapshot);
+		err_hint(e, "restore the slot, or remove its " SLOT_FROM_SNAPSHOT);
+		return 1;
+	}
+	return count_try(s, note, e);
 }
 
 int snapshot_start_prepare(struct supervisor *s, struct err *e)

@@ -161,9 +161,10 @@ static void answer_quiesce_calls(struct supervisor *s)
 /* No nodeos is alive: this supervisor is done, as soon as no thread of it works on the pool. */
 static void finish(struct supervisor *s)
 {
-	bool clean;
+	bool clean, is_unsharing;
 
-	if (slot_work_cancel(s, "the slot was stopped meanwhile")) {
+	is_unsharing = slot_unshare_cancel(s);
+	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_unsharing) {
 		loop_timer_remove(&s->loop, &s->timer);
 		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
@@ -180,11 +181,12 @@ static void finish(struct supervisor *s)
 
 void supervisor_thread_ended(struct supervisor *s)
 {
-	if (supervisor_nodeos_alive(s) || s->work.thread || s->look)
+	if (supervisor_nodeos_alive(s))
 		return;
 	if (s->stop_asked) {
-		finish(s);
-	} else if (s->quiesce_asked) {
+		if (!s->work.thread && !s->look)
+			finish(s);
+	} else if (s->quiesce_asked && !slot_work_changes_data(s)) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 		answer_quiesce_calls(s);
 	}
@@ -209,7 +211,8 @@ static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
 /* Ask the running nodeos to stop; what for is in the *_asked flags. */
 void supervisor_stop_nodeos(struct supervisor *s)
 {
-	if (s->record.state == SLOT_STOPPING)
+	/* Whoever else wants it stopped waits for the end of the lame duck too. */
+	if (s->record.state == SLOT_STOPPING || s->record.state == SLOT_LAME)
 		return;
 	/*
 	 * Fronts have only heard of a node that was ready in this run.  One that is not just now
@@ -229,6 +232,7 @@ static void begin_stop(struct supervisor *s)
 	bool again = s->stop_asked;
 
 	s->stop_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (!supervisor_nodeos_alive(s))
 		finish(s);
 	else if (s->record.state == SLOT_LAME && again)
@@ -241,16 +245,29 @@ static void begin_stop(struct supervisor *s)
 
 /* --- the child ---------------------------------------------------------------------- */
 
+/* A generation of another nodeos is the likely cause when its state was never opened here. */
+static const char *untried(const struct supervisor *s, const struct nodeos_exit *x, char out[200])
+{
+	*out = '\0';
+	if (s->is_untried && x->class == NODEOS_EXIT_DATA)
+		snprintf(out, 200,
+		        "; its state is of generation %.31s, made by nodeos %.40s: archive with "
+		        "this "
+		        "nodeos, or NODESWARM_RESTORE=never",
+		        s->record.generation, *s->made_by ? s->made_by : "(unknown)");
+	return out;
+}
+
 static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *x)
 {
 	int64_t wait = NS_PER_SEC;
-	char text[NUM_TEXT_MAX];
+	char text[NUM_TEXT_MAX], from[200];
 
 	s->failures++;
 	/* What was made from a snapshot and is not finished can be made again. */
 	if (!x->retry || (!is_startable(s) && !s->is_from_snapshot) || s->failures > FAILURES_MAX) {
 		s->hold = HOLD_FINAL;
-		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s", x->why,
+		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s%s", x->why, untried(s, x, from),
 		        s->failures > FAILURES_MAX ? " (too often in a row)" : "",
 		        is_startable(s) ? "" : "; the data-dir is left ",
 		        is_startable(s) ? "" : s->record.verdict);
@@ -604,7 +621,9 @@ void supervisor_resume(struct supervisor *s)
 	s->is_looked = s->skip_behind = false;
 	if (slot_work_has_data(s)) {
 		supervisor_set_state(s,
-		        s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING : SLOT_RESTORING,
+		        s->look                                     ? SLOT_STARTING
+		                : s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING
+		                                                    : SLOT_RESTORING,
 		        "nodeos starts when that is done");
 		return;
 	}
@@ -615,17 +634,19 @@ void supervisor_resume(struct supervisor *s)
 void supervisor_quiesce(struct supervisor *s)
 {
 	s->quiesce_asked = true;
+	(void)slot_unshare_cancel(s);
 	if (supervisor_nodeos_alive(s)) {
 		if (s->record.state == SLOT_RUNNING)
 			supervisor_stop_nodeos(s);
 		return;
 	}
 	loop_timer_remove(&s->loop, &s->timer);
-	/* A data-dir that is copied is whole; one that is replaced is not, and has time for that.
-	 */
-	if (s->record.state == SLOT_RESTORING &&
-	        slot_work_cancel(s, "the slot was quiesced meanwhile"))
+	slot_work_quiesced(s);
+	/* A data-dir that is copied is whole; one that is replaced is not. */
+	if (slot_work_cancel_changes(s, "the slot was quiesced meanwhile")) {
+		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
+	}
 	supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	answer_quiesce_calls(s);
 }
@@ -720,6 +741,7 @@ static void tear_down(struct supervisor *s)
 	}
 	slot_work_release(s);
 	restore_look_release(s);
+	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
 	follow_free(s->follow);

@@ -49,6 +49,8 @@ struct supervise_config {
 	int64_t archive_every_ns; /* below 0: not by itself */
 	const char *keep;         /* retention after an archive by itself (data/generation.h) */
 	bool integrity_hash;      /* nodeos prints the hash of its state when it stops */
+	uint64_t unshare_extents; /* of a file, when it is mended after an archive (data/unshare.h)
+	                           */
 	uid_t uid;
 	gid_t gid;
 	char *const *argv; /* nodeos and its arguments, NULL-terminated */

@@ -50,6 +50,15 @@ enum hold {
 	HOLD_FINAL, /* until somebody acts: `nodeswarm resume`, or a new task */
 };
 
+/* What a slot that starts finds in its pool. */
+enum current_kind {
+	CURRENT_NOT_ASKED,
+	CURRENT_NONE,
+	CURRENT_UNUSABLE,
+	CURRENT_OTHER_CHAIN,
+	CURRENT_OURS,
+};
+
 struct supervisor {
 	const struct supervise_config *cfg;
 	struct loop loop;
@@ -83,13 +92,22 @@ struct supervisor {
 	struct control_call *quiesce_calls[QUIESCE_CALLS_MAX];
 	int exit_status;
 	struct slot_work work;
+	json_t *last_work;            /* the status's "work" of the one before, or NULL */
 	slot_work_done_fn *step_done; /* of work.thread */
 	struct work *look;            /* restore_look()'s thread, and what it finds */
 	struct restore_look *look_at;
-	bool is_looked;           /* the data-dir is the one to start with */
-	bool skip_behind;         /* a restore of a far-behind slot failed: not again by itself */
-	bool is_other_chain;      /* `current` is of another chain */
-	int64_t restore_retry_ns; /* between two tries; 0: the last one did not fail */
+	bool is_looked;            /* the data-dir is the one to start with */
+	bool skip_behind;          /* a restore of a far-behind slot failed: not again by itself */
+	enum current_kind current; /* as the last look has found it */
+	char current_why[200];     /* CURRENT_UNUSABLE: why */
+	bool is_untried; /* the data-dir is a generation's, and nodeos has not answered on it yet */
+	char made_by[64];             /* that generation's nodeos; "": not known */
+	struct work *unshare;         /* slot_unshare_begin()'s thread; NULL when it has ended */
+	_Atomic bool is_unsharing;    /* as the thread itself says */
+	bool cannot_unshare;          /* the file system has said so */
+	uint64_t unshare_extents;     /* more than cfg's when that many would not go away */
+	double unshare_limit_percent; /* supervisor_disk_limit() when it was started */
+	int64_t restore_retry_ns;     /* between two tries; 0: the last one did not fail */
 	struct archivist *archivist;
 	struct {
 		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */

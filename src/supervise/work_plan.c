@@ -21,6 +21,36 @@ enum restore_plan restore_plan(const struct restore_facts *f)
 	return strcmp(f->our_chain_id, f->chain_id) == 0 ? plan : RESTORE_OTHER_CHAIN;
 }
 
+enum snapshot_plan snapshot_plan(const struct snapshot_facts *f)
+{
+	switch (f->verdict) {
+	case DATA_EMPTY:
+		return f->has_file ? SNAPSHOT_START : SNAPSHOT_MISSING;
+	case DATA_CLEAN:
+		return SNAPSHOT_LOADED;
+	case DATA_DIRTY:
+	case DATA_DAMAGED:
+		break;
+	}
+	return f->tries > 0 && f->has_file ? SNAPSHOT_AGAIN : SNAPSHOT_NOT_OURS;
+}
+
+void archive_last(int64_t *ret_ns, uint32_t *ret_head, const struct generations *g,
+        const char *source, int64_t now_ns)
+{
+	*ret_ns = 0;
+	*ret_head = 0;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct manifest *m = &g->v[i].m;
+
+		if (strcmp(m->source, source) != 0 || strcmp(m->origin, "archive") != 0 ||
+		        m->created_ns <= *ret_ns || m->created_ns > now_ns)
+			continue;
+		*ret_ns = m->created_ns;
+		*ret_head = m->head_block_num;
+	}
+}
+
 static int64_t retry_ns(const struct archive_facts *f)
 {
 	int64_t wait = f->every_ns < ARCHIVE_RETRY_NS ? f->every_ns : ARCHIVE_RETRY_NS;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "data/generation.h"
 #include "nodeos/verdict.h"
 
 /* --- at the start of a slot ---------------------------------------------------------------- */
@@ -38,6 +39,23 @@ enum restore_plan {
  */
 enum restore_plan restore_plan(const struct restore_facts *f) NODISCARD;
 
+/* A slot that is made from a snapshot and has not come up from it yet. */
+struct snapshot_facts {
+	enum data_state verdict;
+	int64_t tries; /* starts from the snapshot that were noted before they were made */
+	bool has_file; /* in data/snapshots */
+};
+
+enum snapshot_plan {
+	SNAPSHOT_START,
+	SNAPSHOT_AGAIN,  /* a start of ours was cut off: what it left is removed first */
+	SNAPSHOT_LOADED, /* it was loaded, and stopped before it could answer */
+	SNAPSHOT_MISSING,
+	SNAPSHOT_NOT_OURS, /* who knows whose blocks these are: nothing is removed */
+};
+
+enum snapshot_plan snapshot_plan(const struct snapshot_facts *f) NODISCARD;
+
 /* --- the archivist ------------------------------------------------------------------------- */
 
 #define ARCHIVE_RETRY_NS     (60LL * 1000000000)   /* after a failure, doubled for each next one */
@@ -62,6 +80,11 @@ enum archive_plan {
 	ARCHIVE_NO_BLOCKS, /* due, but there is nothing new */
 	ARCHIVE_NOW,
 };
+
+/* When this slot was archived last, and at which block; 0: never.  What is of the future was made
+ * under a clock that was wrong and does not count. */
+void archive_last(int64_t *ret_ns, uint32_t *ret_head, const struct generations *g,
+        const char *source, int64_t now_ns);
 
 /* *ret_due_ns: when it is or was due, wall clock; 0 with ARCHIVE_OFF. */
 enum archive_plan archive_plan(int64_t *ret_due_ns, const struct archive_facts *f) NODISCARD;

@@ -55,6 +55,19 @@ since()
 	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", b - a }'
 }
 
+# With -e jq 1.6 is content with no document at all: a curl that failed before it would pass.
+jq()
+{
+	local out
+	if [ "${1-}" != -e ]; then
+		command jq "$@"
+		return
+	fi
+	out=$(command jq "$@") || return
+	printf '%s\n' "$out"
+	[ -n "$out" ]
+}
+
 # --- cases -------------------------------------------------------------------------------------
 
 it_report()
@@ -91,7 +104,7 @@ need()
 {
 	local program
 	for program in "$@"; do
-		command -v "$program" >/dev/null || skip_all "no '$program' installed"
+		type -P "$program" >/dev/null || skip_all "no '$program' installed"
 	done
 }
 

@@ -4,183 +4,8 @@
 # time-limit: 300
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
-need jq curl python3
-
-POOL=$IT_DIR/pool
-GENERATIONS=$POOL/generations
-export NODESIM_FLUSH=0s
-
-# --- a slot: its ports are 10000 * slot + something ---------------------------------------------
-
-config()
-{
-	local slot=$1
-	shift
-	{
-		printf 'http-server-address = 127.0.0.1:%d\np2p-listen-endpoint = 127.0.0.1:%d\n' \
-			"${slot}8888" "${slot}9876"
-		printf 'chain-state-db-size-mb = 256\np2p-max-nodes-per-host = 20\nmax-clients = 50\n'
-		printf '%s\n' "$@"
-	} >"$IT_DIR/config.$slot.ini"
-}
-
-PRODUCER=('enable-stale-production = true' 'producer-name = eosio'
-	'signature-provider = EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV=KEY:5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3'
-	'plugin = eosio::producer_api_plugin')
-
-# supervise SLOT [ARG...]: in the background; its pid is in PID
-supervise()
-{
-	local slot=$1
-	shift
-	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
-		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
-		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
-		--lame-duck "${LAME-0s}" --peer-wait 2s "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
-	PID=$!
-}
-
-record()
-{
-	jq -r "$2" "$POOL/services/t_s/$1/run.json"
-}
-
-state()
-{
-	curl -sf -m 2 "http://127.0.0.1:${1}8880/state" | jq -r "$2"
-}
-
-state_is()
-{
-	[ "$(state "$1" .state)" = "$2" ]
-}
-
-stage_is()
-{
-	[ "$(state "$1" .work.stage)" = "$2" ]
-}
-
-# Many times a second, because a stage may be short.
-catch_stage()
-{
-	local i
-	for ((i = 0; i < 400; i++)); do
-		! stage_is "$1" "$2" || return 0
-	done
-	state "$1" .work
-	return 1
-}
-
-ready()
-{
-	curl -sf -m 2 -o /dev/null "http://127.0.0.1:${1}8880/readyz"
-}
-
-# stop PID STATUS: SIGTERM, and the exit status must be that
-stop()
-{
-	kill -TERM "$1" 2>/dev/null
-	wait "$1"
-	local rc=$?
-	[ "$rc" = "$2" ] || { echo "exit status $rc, not $2" && return 1; }
-}
-
-nodeos_pid()
-{
-	record "$1" .nodeos_pid
-}
-
-gone()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-# ask SLOT REQUEST: one line to its control socket, the answer's line
-ask()
-{
-	python3 - "$POOL/services/t_s/$1/control.sock" "$2" <<'PY'
-import socket
-import sys
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(60)
-s.connect(sys.argv[1])
-s.sendall(sys.argv[2].encode() + b"\n")
-print(s.makefile().readline(), end="")
-PY
-}
-
-# order SLOT KIND ID [MEMBERS]
-order()
-{
-	ask "$1" "{\"format\":1,\"request\":\"$2\",\"id\":\"$3\"${4:+,$4}}"
-}
-
-# order_ok SLOT KIND ID [MEMBERS]: it must be done; prints the work
-order_ok()
-{
-	local reply
-	reply=$(order "$@")
-	jq -e '.work.stage == "done"' <<<"$reply" >/dev/null || { echo "$reply" && return 1; }
-	jq -c .work <<<"$reply"
-}
-
-# refused PATTERN SLOT KIND ID [MEMBERS]
-refused()
-{
-	local reply pattern=$1
-	shift
-	reply=$(order "$@")
-	echo "$reply"
-	jq -e .error <<<"$reply" >/dev/null && grep -Eq "$pattern" <<<"$reply"
-}
-
-current()
-{
-	readlink "$GENERATIONS/current"
-}
-
-generations()
-{
-	find "$GENERATIONS" -maxdepth 1 -name 'g0*' | wc -l
-}
-
-no_leftovers()
-{
-	local left
-	left=$(find "$GENERATIONS" "$POOL/services" -maxdepth 3 \( -name '.tmp-*' -o -name '.data-*' \))
-	[ -z "$left" ] || { echo "$left" && return 1; }
-}
-
-# The manifest of `current` is there, and its files have the sizes that it says.
-whole()
-{
-	local path size
-	jq -r '.files[] | "\(.size_bytes)\t\(.path)"' "$GENERATIONS/current/manifest.json" >"$IT_DIR/files" || return
-	[ -s "$IT_DIR/files" ] || return
-	while IFS=$'\t' read -r size path; do
-		[ "$(stat -c %s "$GENERATIONS/current/data/$path")" = "$size" ] || {
-			echo "$path is not $size bytes" && return 1
-		}
-	done <"$IT_DIR/files"
-}
-
-# So that copying and digesting take a moment.
-ballast()
-{
-	head -c "$2" /dev/urandom >"$POOL/services/t_s/$1/data/ballast"
-}
-
-syncs()
-{
-	local head
-	head=$(state "$1" .head_block_num)
-	[ "$head" -gt 0 ] && wait_for 10 beyond "$1" "$head"
-}
-
-beyond()
-{
-	[ "$(state "$1" .head_block_num)" -gt "$2" ]
-}
+# shellcheck source=tests/it/slots.sh
+. "$(dirname "$0")/slots.sh"
 
 # --- the first one ------------------------------------------------------------------------------
 
@@ -403,6 +228,15 @@ never()
 }
 check 'not with restore=never' never
 
+prepared()
+{
+	rm -rf "$POOL/services/t_s/3/data"
+	nodeswarm --pool "$POOL" --stack t data prepare s --slots 3 || return
+	supervise 3 --restore never && P3=$PID
+	wait_for 20 ready 3 && expect "^$(current) null\$" state 3 '"\(.generation) \(.work)"' && stop "$P3" 0
+}
+check 'a slot that was prepared says of which generation it is' prepared
+
 # kill -9 while it is restored
 killed_restore()
 {
@@ -542,8 +376,14 @@ cut_off()
 	kill -SEGV "$(nodeos_pid 5)"
 	wait_for 10 state_is 5 held && stop "$P5" 1 || return
 	# As if nodeos had been killed while it loaded.
-	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\"}" >"$NOTE"
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":0}" >"$NOTE"
 	: >"$IT_DIR/log.5"
+	supervise 5 && P5=$PID
+	# No start of ours made this: not a byte goes.
+	wait_for 20 state_is 5 held || return
+	expect 'no start from snapshot' state 5 .reason || return
+	[ -s "$POOL/services/t_s/5/data/state/shared_memory.bin" ] && stop "$P5" 1 || return
+	echo "{\"format\":1,\"generation\":\"$(current)\",\"file\":\"$file\",\"tries\":1}" >"$NOTE"
 	supervise 5 && P5=$PID
 	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
 	grep 'cut off' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] && syncs 5 || return
@@ -574,50 +414,77 @@ check 'not for ever; a restore begins anew' too_often
 
 # --- a state in pieces ----------------------------------------------------------------------------
 
-# Only a file system that shares blocks cuts a file into pieces; so does this, at once.
+extents()
+{
+	filefrag "$1" | sed -n 's/.*: \([0-9]*\) extents\? found$/\1/p'
+}
+
+unshared()
+{
+	[ "$(state 5 .work.unsharing)" = false ] && grep 'a file was unshared' "$IT_DIR/log.5"
+}
+
+# Pages that change while their blocks are shared cut a file into pieces; here, beyond what nodesim
+# uses of it.
 fragmented()
 {
-	local POOL=$IT_DIR/xfs rc=0 state
+	local POOL=$IT_DIR/xfs rc=0 state before after
 	local GENERATIONS=$POOL/generations
 	: >"$IT_DIR/log.5"
-	supervise 5 && wait_for 20 ready 5 || rc=1
-	ask 5 '{"format":1,"request":"quiesce"}' >/dev/null || rc=1
 	state=$POOL/services/t_s/5/data/state/shared_memory.bin
+	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
 	order_ok 5 archive 60 | jq -e '.clone.reflink.files > 0' || rc=1
-	! grep 'written anew' "$IT_DIR/log.5" || rc=1
-	# Zeroes over holes, beyond what nodesim has written: every other block.
+	# It also tells XFS to set nothing aside beside pages that change from now on.
+	wait_for 10 expect false state 5 .work.unsharing || rc=1
+	stop "$PID" 0 || rc=1
 	python3 -c 'import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY)
-for i in range(16384, 16384 + 2 * 9000, 2):
-    os.pwrite(fd, bytes(4096), i * 4096)
+os.pwrite(fd, os.urandom(16 << 20), 64 << 20)
 os.fsync(fd)' "$state" || rc=1
-	order_ok 5 archive 61 | jq -e '.clone.reflink.files > 0' || rc=1
-	grep 'written anew' "$IT_DIR/log.5" || rc=1
+	cp --reflink=always "$state" "$POOL/shared" || rc=1
+	python3 -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY)
+for i in range(0, 2000, 2):
+    os.pwrite(fd, bytes([i % 256]) * 4096, (64 << 20) + i * 4096)
+os.fsync(fd)' "$state" || rc=1
+	supervise 5 --unshare-extents 500 && wait_for 20 ready 5 || rc=1
+	before=$(extents "$state")
+	! unshared || rc=1
+	order_ok 5 archive 61 || rc=1
+	wait_for 20 unshared || { tail -20 "$IT_DIR/log.5" && rc=1; }
+	after=$(extents "$state")
+	echo "$before extents, then $after"
+	[ "$before" -gt 1000 ] && [ "$after" -lt 500 ] || rc=1
+	[ "$(extents "$GENERATIONS/current/data/state/shared_memory.bin")" -gt 1000 ] || rc=1
 	nodeswarm --pool "$POOL" data verify "$(current)" || rc=1
 	whole && no_leftovers || rc=1
-	cmp "$state" "$GENERATIONS/current/data/state/shared_memory.bin" || rc=1
-	ask 5 '{"format":1,"request":"resume"}' >/dev/null && wait_for 20 ready 5 || rc=1
+	cmp -i $((64 << 20)) -n $((16 << 20)) "$state" "$GENERATIONS/current/data/state/shared_memory.bin" || rc=1
 	stop "$PID" 0 || rc=1
 	return $rc
 }
-with_xfs()
+mount_xfs()
 {
 	local device rc=0
-	truncate -s 600M "$IT_DIR/xfs.img" && mkfs.xfs -q "$IT_DIR/xfs.img" && mkdir "$IT_DIR/xfs" || return
 	device=$(losetup --find --show "$IT_DIR/xfs.img") || return
 	# Detached when it is not mounted any more, also when this file is killed.
 	mount "$device" "$IT_DIR/xfs" || rc=1
 	losetup --detach "$device"
-	[ $rc = 0 ] || return
+	return $rc
+}
+with_xfs()
+{
+	local rc=0
+	truncate -s 600M "$IT_DIR/xfs.img" && mkfs.xfs -q "$IT_DIR/xfs.img" && mkdir "$IT_DIR/xfs" || return
+	mount_xfs || return
 	config 5
 	nodeswarm pool init "$IT_DIR/xfs" && fragmented || rc=1
 	umount "$IT_DIR/xfs"
 	return $rc
 }
 if command -v mkfs.xfs >/dev/null && losetup --find >/dev/null 2>&1; then
-	check 'a fragmented state is written anew for the generation' with_xfs
+	check 'a state in pieces is unshared while nodeos runs' with_xfs
 else
-	skip 'a fragmented state is written anew for the generation' 'no mkfs.xfs or no loop device'
+	skip 'a state in pieces is unshared while nodeos runs' 'no mkfs.xfs or no loop device'
 fi
 
 # --- a full disk ----------------------------------------------------------------------------------
@@ -627,6 +494,8 @@ full_disk()
 	local POOL=$IT_DIR/small rc=0
 	local GENERATIONS=$POOL/generations
 	mkdir "$POOL" && mount -t tmpfs -o size=200m,mode=755 none "$POOL" && nodeswarm pool init "$POOL" || return
+	# It may have been moved here from a file system that could.
+	sed -i 's/"copy"/"reflink"/' "$POOL/pool.json" && grep -q reflink "$POOL/pool.json" || rc=1
 	supervise 4 || return
 	wait_for 20 ready 4 || rc=1
 	head -c 100m /dev/zero >"$POOL/services/t_s/4/data/ballast"

@@ -191,7 +191,13 @@ if command -v mkfs.xfs xfs_growfs >/dev/null; then
 	exec 8<"$POOL/pool.json"
 	check 'undo of an image in use is refused' expect_fail 1 'is in use' prepare --undo
 	exec 8<&-
+	other_unit=/etc/systemd/system/$(systemd-escape -p --suffix=mount "$IT_DIR/zother" 2>/dev/null || echo zother.mount)
+	printf "# Written by 'nodeswarm pool init --size'\n[Mount]\nWhere=%s\n" "$IT_DIR/zother" >"$other_unit"
+	check 'undo of another pool' expect "prepared for the pool '$POOL'" "$SWARM/prepare-host.sh" --pool "$IT_DIR/elsewhere" --undo
+	check 'leaves this one and its units' same prepare
 	check 'undo of the image' "$SWARM/prepare-host.sh" --undo
+	check 'the unit of another pool stays' test -e "$other_unit"
+	rm -f "$other_unit"
 	check 'its data stays' test -s "$POOL.img"
 	rm "$POOL.img" && rmdir "$POOL"
 	check 'all is as before' diff <(echo "$before") <(snapshot)

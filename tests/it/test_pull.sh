@@ -116,7 +116,7 @@ check 'pieces and maps, with the token only' asked
 # fetched BYTES: the first operation of B has brought more than that
 fetched()
 {
-	get "$B" /v1/data | jq -e ".operations[0].bytes_done > $1"
+	get "$B" /v1/data | jq -e ".operations[0] | .bytes_done > $1 and .id > 0 and .verb == \"pull\" and .name != \"\""
 }
 
 # same NAME-IN-B: the same files

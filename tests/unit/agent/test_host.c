@@ -75,7 +75,21 @@ static void directory_and_pool(void **state)
 	assert_string_equal(json_str(j, "swarm_address", ""), "10.0.0.2");
 	assert_true(json_int(j, "pool.total_bytes", 0) > 0);
 	assert_string_equal(json_str(j, "pool.method_now", ""), pool_method_name(p.method));
+	assert_string_equal(json_str(j, "pool.generation", "?"), "");
 	json_decref(j);
+
+	assert_int_equal(mkdirat(p.fd, "generations", 0755), 0);
+	assert_int_equal(symlinkat("g000042-0349798134", p.fd, "generations/current"), 0);
+	j = host_facts(dir);
+	assert_string_equal(json_str(j, "pool.generation", ""), "g000042-0349798134");
+	json_decref(j);
+	assert_int_equal(unlinkat(p.fd, "generations/current", 0), 0);
+	assert_int_equal(symlinkat("../x", p.fd, "generations/current"), 0);
+	j = host_facts(dir);
+	assert_true(json_is_null(json_at(j, "pool.generation")));
+	json_decref(j);
+	assert_int_equal(unlinkat(p.fd, "generations/current", 0), 0);
+	assert_int_equal(unlinkat(p.fd, "generations", AT_REMOVEDIR), 0);
 
 	put(POOL_UNMOUNTED_MARK, "");
 	put("host.json", "not JSON");

@@ -140,6 +140,11 @@ static void serve(struct raw_server *s, int fd, int n)
 	}
 }
 
+/* "promote" of the arguments: false or true; -1: left out. */
+static int promote_arg = -1;
+static const char *chain_arg;
+static bool is_chain_needed;
+
 /* --- set up --------------------------------------------------------------------------- */
 
 static int setup(void **state)
@@ -150,6 +155,9 @@ static int setup(void **state)
 	e = ERR_INIT;
 	cancel = 0;
 	trouble = 0;
+	promote_arg = -1;
+	chain_arg = NULL;
+	is_chain_needed = false;
 	if (fixture_setup(state) < 0)
 		return -1;
 	put(pool.fd, "src/blocks/blocks.log", "some blocks");
@@ -187,9 +195,15 @@ static int pull(const char *name)
 	const struct op_context c = {
 		.pool = &pool, .host = "host1", .progress = &progress, .cancel = &cancel
 	};
-	const struct pull_config cfg = { .token = TOKEN, .port = (uint16_t)server.port };
+	const struct pull_config cfg = {
+		.token = TOKEN, .port = (uint16_t)server.port, .is_chain_needed = is_chain_needed
+	};
 	AUTO(json) json_t *args = json_pack("{s:s, s:s}", "name", name, "address", "127.0.0.1");
 
+	if (promote_arg >= 0)
+		(void)json_object_set_new(args, "promote", json_boolean(promote_arg));
+	if (chain_arg)
+		(void)json_object_set_new(args, "chain_id", json_string(chain_arg));
 	json_decref(reply);
 	reply = pull_run(&c, &cfg, args, &e);
 	return reply ? 0 : -1;
@@ -234,9 +248,78 @@ static void what_is_here_becomes_current(void **state)
 	ok(pull(NAME));
 	put_data(pool.fd, "other", 9);
 	ok(archive(NULL, "other", 9, true, &e));
+	promote_arg = 1;
 	ok(pull(NAME));
 	assert_false(json_bool(reply, "is_new", true));
 	expect_pulled();
+}
+
+static void current_goes_back_only_when_told_to(void **state)
+{
+	static const struct {
+		const char *name;
+		int lib, promote; /* of current, 0: there is none; of the arguments */
+		bool is_current, is_here;
+	} rows[] = {
+		{ "none", 0, -1, true, false },
+		{ "none, not to be", 0, 0, false, false },
+		{ "earlier", 6, -1, true, false },
+		{ "earlier, not to be", 6, 0, false, false },
+		{ "of the same block", 7, -1, false, false },
+		{ "later", 8, -1, false, false },
+		{ "later, and told to", 8, 1, true, false },
+		{ "later, and here", 8, -1, false, true },
+		{ "later, and here, and told to", 8, 1, true, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
+
+		assert_int_equal(teardown(state), 0);
+		assert_int_equal(setup(state), 0);
+		lie = HONEST;
+		promote_arg = 0;
+		if (rows[i].is_here)
+			ok(pull(NAME));
+		put_data(pool.fd, "other", 9);
+		if (rows[i].lib)
+			ok(archive(NULL, "other", (uint32_t)rows[i].lib, true, &e));
+		promote_arg = rows[i].promote;
+		ok(pull(NAME));
+		if (json_bool(reply, "current", !rows[i].is_current) != rows[i].is_current)
+			fail_msg("%s", rows[i].name);
+		if (!rows[i].lib && !rows[i].is_current) {
+			assert_false(is_path(pool.fd, "generations/current"));
+			continue;
+		}
+		ok(generation_hold(&h, &pool, "current", &e));
+		if ((strcmp(h.m.origin, "pull") == 0) != rows[i].is_current)
+			fail_msg("%s: current is %s", rows[i].name, h.m.name);
+	}
+}
+
+static void the_chain_may_have_to_be_known(void **state)
+{
+	(void)state;
+	lie = HONEST;
+	is_chain_needed = true;
+	fails(pull(NAME), ERR_CONFLICT);
+	assert_non_null(strstr(e.hint, "--chain-id"));
+	chain_arg = CHAIN_B;
+	fails(pull(NAME), ERR_CONFLICT);
+	assert_false(is_path(pool.fd, "generations/current"));
+	chain_arg = CHAIN_A;
+	ok(pull(NAME));
+	chain_arg = NULL;
+	ok(pull(NAME));
+	chain_arg = "no chain";
+	fails(pull(NAME), ERR_USAGE);
+}
+
+static int promoted(const char *name)
+{
+	promote_arg = 1;
+	return pull(name);
 }
 
 static void lies_are_found_out(void **state)
@@ -283,7 +366,7 @@ static void lies_are_found_out(void **state)
 	}
 	/* And then the truth. */
 	lie = HONEST;
-	ok(pull(NAME));
+	ok(promoted(NAME));
 	expect_pulled();
 }
 
@@ -306,6 +389,8 @@ static void a_cancel_ends_it(void **state)
 	cancel = 1;
 	fails(pull(NAME), ERR_INTERRUPTED);
 	assert_false(is_path(pool.fd, "generations/current"));
+	/* Before anything was sent for. */
+	assert_false(is_path(pool.fd, "generations/" INCOMING_PREFIX NAME));
 	cancel = 0;
 	ok(pull(NAME));
 	expect_pulled();
@@ -318,6 +403,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(comes_whole),
 		TEST(what_is_here_becomes_current),
+		TEST(current_goes_back_only_when_told_to),
+		TEST(the_chain_may_have_to_be_known),
 		TEST(lies_are_found_out),
 		TEST(space_is_asked_for_first),
 		TEST(a_cancel_ends_it),

@@ -30,6 +30,10 @@ static struct {
 	const char *verb, *reply;
 } script[8];
 static char asked[4096];
+#define NAME "g000001-0000000007"
+static bool are_two; /* n1 answers so, too */
+
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static char *answer(void *arg, const char *node, const char *path, const char *body)
 {
@@ -40,8 +44,11 @@ static char *answer(void *arg, const char *node, const char *path, const char *b
 	if (!str_starts(path, "/v1/data/", &verb))
 		return NULL;
 	snprintf(asked + n, sizeof(asked) - n, "%s %s %s\n", node, verb, body);
+	if (are_two && strcmp(node, "n1") == 0 && strstr(body, "\"remove\""))
+		cluster.tasks[2] = (struct fake_cluster_task){ "t7", "readers", "n2", 7,
+			"preparing", "running" };
 	for (size_t i = 0; i < ARRAY_LEN(script) && script[i].verb; i++)
-		if (strcmp(script[i].verb, verb) == 0 && strcmp(node, "n2") == 0)
+		if (strcmp(script[i].verb, verb) == 0 && (are_two || strcmp(node, "n2") == 0))
 			return strdup(script[i].reply);
 	if (strcmp(node, "n1") == 0)
 		return strdup("\"status\":200,\"body\":{\"format\":1,\"generations\":[],\"slots\":"
@@ -68,6 +75,7 @@ static int set_up(void **state)
 	err_clear(&e);
 	memset(script, 0, sizeof(script));
 	*asked = '\0';
+	are_two = false;
 	fake = fake_engine_start();
 	agent = fake_agent_start();
 	fake_agent_handler(agent, answer, NULL);
@@ -264,20 +272,39 @@ static void verify_says_what_differs(void **state)
 	reply("verify",
 	        OK("\"name\":\"g1\",\"files\":3,\"bytes\":10,\"different\":1,"
 	           "\"differences\":[{\"path\":\"a\\u0007b\",\"what\":\"digest\"}]"));
-	expect_failure(run(&cmd_data_verify, "g1 --on n2"), ERR_UNHEALTHY,
+	expect_failure(run(&cmd_data_verify, NAME " --on n2"), ERR_UNHEALTHY,
 	        "g1 on host host-n2 is not what it was: 1 of 3 files differ, first a?b (digest)");
 	expect_in(out, "a?b: digest");
 	reply("verify",
 	        "\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\","
 	        "\"message\":\"no generation 'g9'\",\"hint\":\"\"}}");
-	expect_failure(run(&cmd_data_verify, "g9 --on n2"), ERR_NOT_FOUND,
+	expect_failure(run(&cmd_data_verify, NAME " --on n2"), ERR_NOT_FOUND,
 	        "host 'host-n2': no generation 'g9'");
+	expect_in(e.hint, "nodeswarm data ls");
+	reply("prepare",
+	        "\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\","
+	        "\"message\":\"no generation is current\",\"hint\":\"\"}}");
+	expect_failure(run(&cmd_data_prepare, "readers 1 --on n2"), ERR_NOT_FOUND, "is current");
+	expect_in(e.hint, "nodeswarm data ls");
 }
 
 static void what_is_asked_for_is_checked_here(void **state)
 {
+	static const struct command *const named[] = { &cmd_data_verify, &cmd_data_show,
+		&cmd_data_promote, &cmd_data_rm, &cmd_data_pull };
+
 	(void)state;
-	expect_failure(run(&cmd_data_verify, "../x --on n2"), ERR_USAGE, "not a name");
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		expect_failure(
+		        run(named[i],
+		                named[i] == &cmd_data_pull ? "g1 --on n2 --from n1" : "g1 --on n2"),
+		        ERR_USAGE, "not the name of a generation");
+	expect_failure(run(&cmd_data_prepare, "readers 1 --on n2 --from g1"), ERR_USAGE,
+	        "not the name of a generation");
+	expect_failure(run(&cmd_data_restore, "readers.1 --generation x"), ERR_USAGE,
+	        "not the name of a generation");
+	expect_failure(
+	        run(&cmd_data_verify, "../x --on n2"), ERR_USAGE, "not the name of a generation");
 	expect_failure(run(&cmd_data_prune, "--keep x=1 --on n2"), ERR_USAGE, "--keep");
 	assert_string_equal(asked, "");
 }
@@ -332,6 +359,14 @@ static void pull_goes_through_an_agent(void **state)
 		fail_msg("%s", e.msg);
 	expect_in(asked, "n2 pull {\"name\":\"current\",\"address\":\"10.0.0.1\"}");
 	expect_in(out, "g1 of host host-n1 is g5 on host host-n2, and it is current");
+	assert_int_equal(run(&cmd_data_pull, "current --from n1 --on n2 --promote"), 0);
+	expect_in(
+	        asked, "n2 pull {\"name\":\"current\",\"address\":\"10.0.0.1\",\"promote\":true}");
+	assert_int_equal(
+	        run(&cmd_data_pull, "current --from n1 --on n2 --no-promote --chain-id " ID), 0);
+	expect_in(asked, "\"promote\":false,\"chain_id\":\"" ID "\"}");
+	expect_failure(run(&cmd_data_pull, "current --from n1 --on n2 --promote --no-promote"),
+	        ERR_USAGE, "either");
 	expect_failure(run(&cmd_data_pull, "current --from n2 --on n2"), ERR_USAGE, "to itself");
 	expect_failure(run(&cmd_data_pull, "current --from x"), ERR_NOT_FOUND, "no host 'x'");
 }
@@ -371,15 +406,38 @@ static void gc_lists_what_the_engine_has_no_use_for(void **state)
 	assert_null(strstr(out, "s_readers.1 "));
 }
 
-static void gc_tells_a_host_what_stays(void **state)
+static void gc_tells_a_host_what_may_go(void **state)
 {
 	(void)state;
 	reply("gc", LISTED);
 	assert_int_equal(run(&cmd_data_gc, "--remove --older 1h --on n2"), 0);
 	expect_in(asked,
-	        "n2 gc {\"age_seconds\":3600,\"remove\":true,\"in_use\":[\"s_readers.1\","
-	        "\"s_readers.2\",\"s_stopped.1\"]}");
+	        "n2 gc {\"age_seconds\":3600,\"remove\":true,\"slots\":[\"s_readers.7\","
+	        "\"other_x.1\"],\"quarantine\":[\"s_readers.1-x\"],\"leftovers\":true}");
 	expect_in(out, "removed 0 of 4, 0 B");
+}
+
+/* While n1 removes, a task begins in slot 7 of n2. */
+static void gc_asks_the_engine_before_each_host(void **state)
+{
+	(void)state;
+	reply("gc", LISTED);
+	are_two = true;
+	assert_int_equal(run(&cmd_data_gc, "--remove --older 1h"), 0);
+	expect_in(asked,
+	        "n1 gc {\"age_seconds\":3600,\"remove\":true,\"slots\":[\"s_readers.7\","
+	        "\"other_x.1\"]");
+	expect_in(asked, "n2 gc {\"age_seconds\":3600,\"remove\":true,\"slots\":[\"other_x.1\"]");
+}
+
+static void gc_tells_what_was_not_judged(void **state)
+{
+	(void)state;
+	reply("gc",
+	        OK("\"slots\":[],\"quarantine\":[],\"leftovers\":[],\"skipped\":[{\"name\":"
+	           "\"s_readers.9\",\"error\":{\"message\":\"no right\"}}]"));
+	assert_int_equal(run(&cmd_data_gc, "--on n2"), 0);
+	expect_in(out, "cannot be judged: s_readers.9 on host host-n2: no right");
 }
 
 static void gc_without_an_engine_is_none(void **state)
@@ -408,7 +466,9 @@ int main(void)
 		TEST(prepare_names_its_service_in_full),
 		TEST(pull_goes_through_an_agent),
 		TEST(gc_lists_what_the_engine_has_no_use_for),
-		TEST(gc_tells_a_host_what_stays),
+		TEST(gc_tells_a_host_what_may_go),
+		TEST(gc_asks_the_engine_before_each_host),
+		TEST(gc_tells_what_was_not_judged),
 		TEST(gc_without_an_engine_is_none),
 	};
 

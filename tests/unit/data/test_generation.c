@@ -50,7 +50,7 @@ static void nothing_there_is_no_error(void **state)
 	assert_int_equal(g.n, 0);
 	fails(generation_hold(&h, &pool, "current", &e), ERR_NOT_FOUND);
 	fails(generation_hold(&h, &pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
-	fails(generation_promote(&pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
+	fails(generation_promote(&pool, "g000001-0000000001", false, &e), ERR_NOT_FOUND);
 	fails(generation_remove(&pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
 	assert_false(is_path(pool.fd, LIST));
 }
@@ -70,12 +70,14 @@ static void one_is_made_and_read(void **state)
 	assert_string_equal(current(), name);
 	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0349798134 lock number ");
 	assert_int_equal(fstatat(pool.fd, LIST "/g000001-0349798134", &st, 0), 0);
-	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(fstatat(pool.fd, LIST "/g000001-0349798134/manifest.json", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
 	assert_int_equal(fstatat(pool.fd, LIST, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
 
+	/* As they were made once. */
+	assert_int_equal(fchmodat(pool.fd, LIST "/g000001-0349798134", 0755, 0), 0);
 	ok(generations_list(&g, &pool, &e));
 	assert_int_equal(g.n, 1);
 	assert_int_equal(g.v[0].err.kind, ERR_NONE);
@@ -102,11 +104,11 @@ static void without_promote_current_stays(void **state)
 	ok(archive(NULL, "src", 1, true, &e));
 	ok(archive(NULL, "src", 2, false, &e));
 	assert_string_equal(current(), "g000001-0000000001");
-	ok(generation_promote(&pool, "g000002-0000000002", &e));
-	ok(generation_promote(&pool, "g000002-0000000002", &e));
+	ok(generation_promote(&pool, "g000002-0000000002", false, &e));
+	ok(generation_promote(&pool, "g000002-0000000002", false, &e));
 	assert_string_equal(current(), "g000002-0000000002");
-	fails(generation_promote(&pool, "g000003-0000000002", &e), ERR_NOT_FOUND);
-	fails(generation_promote(&pool, "../src", &e), ERR_USAGE);
+	fails(generation_promote(&pool, "g000003-0000000002", false, &e), ERR_NOT_FOUND);
+	fails(generation_promote(&pool, "../src", false, &e), ERR_USAGE);
 	assert_string_equal(current(), "g000002-0000000002");
 }
 
@@ -177,6 +179,57 @@ static void one_chain_is_current(void **state)
 	}
 }
 
+/* A generation of that block and chain, asked to become current; whether it is behind. */
+static bool commit_one(unsigned lib, const char *chain)
+{
+	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
+	AUTO(manifest) struct manifest m = MANIFEST_INIT;
+
+	ok(generation_begin(&w, &pool, &e));
+	assert_int_equal(mkdirat(w.fd, "data", 0755), 0);
+	fill_manifest(&m, lib);
+	snprintf(m.chain_id, sizeof(m.chain_id), "%s", chain);
+	m.is_behind = true;
+	ok(generation_commit(&w, &pool, &m, true, false, &e));
+	return m.is_behind;
+}
+
+static void current_goes_back_only_by_hand(void **state)
+{
+	static const struct {
+		unsigned lib;
+		const char *chain;
+		bool is_behind;
+		const char *current;
+	} rows[] = {
+		{ 7, CHAIN_A, false, "g000001-0000000007" },
+		{ 6, CHAIN_A, true, "g000001-0000000007" },
+		{ 7, CHAIN_A, false, "g000003-0000000007" },
+		{ 9, CHAIN_A, false, "g000004-0000000009" },
+		{ 8, CHAIN_A, true, "g000004-0000000009" },
+		{ 2, "", false, "g000006-0000000002" },
+		{ 1, CHAIN_B, false, "g000007-0000000001" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (commit_one(rows[i].lib, rows[i].chain) != rows[i].is_behind ||
+		        strcmp(current(), rows[i].current) != 0)
+			fail_msg("%zu: current is %s", i, current());
+	}
+	ok(generation_promote(&pool, "g000006-0000000002", false, &e));
+	ok(generation_promote(&pool, "g000004-0000000009", false, &e));
+	ok(generation_promote(&pool, "g000002-0000000006", false, &e));
+	assert_string_equal(current(), "g000002-0000000006");
+	fails(generation_promote(&pool, "g000007-0000000001", false, &e), ERR_CONFLICT);
+	assert_string_equal(current(), "g000002-0000000006");
+	ok(generation_promote(&pool, "g000007-0000000001", true, &e));
+	assert_string_equal(current(), "g000007-0000000001");
+	/* What cannot be read is good to be replaced. */
+	put_at(LIST "/g000007-0000000001/manifest.json", "what?");
+	assert_false(commit_one(1, CHAIN_A));
+}
+
 /* The manifest is of what is there. */
 static void what_is_committed_is_looked_at(void **state)
 {
@@ -240,7 +293,7 @@ static void a_bad_current_is_not_followed(void **state)
 		assert_false(g.v[0].is_current || g.v[1].is_current);
 		generations_release(&g);
 	}
-	ok(generation_promote(&pool, "g000002-0000000002", &e));
+	ok(generation_promote(&pool, "g000002-0000000002", false, &e));
 	assert_string_equal(current(), "g000002-0000000002");
 	ok(generation_remove(&pool, "g000001-0000000001", &e));
 	/* One that leads nowhere. */
@@ -279,7 +332,7 @@ static void damaged_ones_are_listed(void **state)
 		assert_int_equal(g.v[i + 1].m.number, i + 2);
 		assert_int_equal(g.v[i + 1].err.kind, ERR_PROTOCOL);
 		fails(generation_hold(&h, &pool, names[i], &e), ERR_PROTOCOL);
-		fails(generation_promote(&pool, names[i], &e), ERR_PROTOCOL);
+		fails(generation_promote(&pool, names[i], false, &e), ERR_PROTOCOL);
 	}
 	ok(generations_prune(&pool, &r, false, NULL, NULL, &e));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -340,6 +393,71 @@ static void leftovers_of_the_dead_go(void **state)
 	generation_work_release(&w);
 }
 
+/* Also one that is deeper than any walk goes. */
+static void what_is_left_goes_next(void **state)
+{
+	static const volatile int cancel = 1;
+	char deep[512] = LIST "/g000002-0000000002/data";
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	ok(archive(NULL, "src", 2, false, &e));
+	ok(archive(NULL, "src", 3, false, &e));
+	for (int i = 0; i < 80; i++)
+		strcat(deep, "/d");
+	put_at(strcat(deep, "/x"), "");
+	fails(generation_remove_until(&pool, "g000003-0000000003", &cancel, &e), ERR_INTERRUPTED);
+	assert_false(is_path(pool.fd, LIST "/g000003-0000000003"));
+	assert_non_null(strstr(names_in(pool.fd, LIST), ".tmp-"));
+	ok(generation_remove(&pool, "g000002-0000000002", &e));
+	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0000000001 lock number ");
+}
+
+static void waits_end_when_told_to(void **state)
+{
+	static const volatile int cancel = 1;
+	struct generation_work w;
+	struct generation_hold h;
+	int lock, dir;
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	dir = openat(pool.fd, LIST "/g000001-0000000001", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(dir, LOCK_EX), 0);
+	fails(generation_hold_until(&h, &pool, "current", &cancel, &e), ERR_INTERRUPTED);
+	close(dir);
+	ok(generation_hold_until(&h, &pool, "current", &cancel, &e));
+	generation_hold_release(&h);
+	lock = openat(pool.fd, LIST "/lock", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	fails(generation_begin_until(&w, &pool, &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_remove_until(&pool, "g000001-0000000001", &cancel, &e), ERR_INTERRUPTED);
+	close(lock);
+	ok(generation_begin_until(&w, &pool, &cancel, &e));
+	generation_work_release(&w);
+}
+
+/* Somebody looks at the new directory for an instant, without the lock. */
+static void who_only_looks_is_waited_for(void **state)
+{
+	struct generation_work w;
+	int last = 0;
+
+	(void)state;
+	do {
+		e = ERR_INIT;
+		trip_set(++last, ENOSPC);
+		if (generation_begin(&w, &pool, &e) == 0)
+			generation_work_release(&w);
+	} while (trip_was_reached() && e.kind != ERR_NONE && !strstr(e.msg, "lock directory"));
+	assert_non_null(strstr(e.msg, "lock directory"));
+	trip_set(last, EWOULDBLOCK);
+	ok(generation_begin(&w, &pool, &e));
+	assert_true(trip_was_reached());
+	trip_set(0, 0);
+	generation_work_release(&w);
+}
+
 struct gone {
 	char text[512];
 };
@@ -385,7 +503,7 @@ static void promote_second(void)
 {
 	struct err why = ERR_INIT;
 
-	assert_int_equal(generation_promote(&pool, "g000002-0000000002", &why), 0);
+	assert_int_equal(generation_promote(&pool, "g000002-0000000002", false, &why), 0);
 	remove_first();
 }
 
@@ -452,7 +570,7 @@ static int race_promote(struct err *why)
 			*why = g.v[i].err;
 			return -1;
 		}
-	if (g.n && generation_promote(&pool, g.v[0].m.name, why) < 0) {
+	if (g.n && generation_promote(&pool, g.v[0].m.name, false, why) < 0) {
 		if (why->kind != ERR_NOT_FOUND)
 			return -1;
 		err_clear(why);
@@ -525,7 +643,7 @@ static void off_the_list_before_it_is_deleted(void **state)
 	ok(archive(NULL, "src", 2, true, &e));
 	put_at(LIST "/.tmp-00/dead", "");
 	log_calls();
-	ok(generation_promote(&pool, "g000001-0000000001", &e));
+	ok(generation_promote(&pool, "g000001-0000000001", false, &e));
 	/* The dead are deleted behind it, and only after their names are synced. */
 	expect_calls("sync generations\n"
 	             "name generations/current\n"
@@ -571,7 +689,7 @@ static int run(enum what what)
 		rc = archive(NULL, "src", 4, what == WHAT_ARCHIVE, &why);
 		break;
 	case WHAT_PROMOTE:
-		rc = generation_promote(&pool, "g000003-0000000003", &why);
+		rc = generation_promote(&pool, "g000003-0000000003", false, &why);
 		break;
 	case WHAT_REMOVE:
 		rc = generation_remove(&pool, "g000001-0000000001", &why);
@@ -710,11 +828,15 @@ int main(void)
 		TEST(numbers_never_repeat),
 		TEST(current_and_in_use_are_not_removed),
 		TEST(one_chain_is_current),
+		TEST(current_goes_back_only_by_hand),
 		TEST(what_is_committed_is_looked_at),
 		TEST(a_bad_current_is_not_followed),
 		TEST(damaged_ones_are_listed),
 		TEST(verify_finds_what_changed),
 		TEST(leftovers_of_the_dead_go),
+		TEST(what_is_left_goes_next),
+		TEST(waits_end_when_told_to),
+		TEST(who_only_looks_is_waited_for),
 		TEST(prune_removes_what_the_plan_says),
 		TEST(what_is_gone_is_not_held),
 		TEST(current_is_followed_to_the_next),

@@ -104,6 +104,16 @@ static struct import_options options(void)
 	};
 }
 
+/* As a slot needs it; who is not root cannot give it away. */
+static void expect_owner(int fd, const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(st.st_uid, geteuid() == 0 ? SLOT_UID : geteuid());
+	assert_int_equal(st.st_gid, getegid() == 0 ? SLOT_UID : getegid());
+}
+
 /* Only what every list of generations has. */
 static void nothing_was_made(const char *when)
 {
@@ -125,6 +135,8 @@ static void a_directory(void **state)
 
 	(void)state;
 	put_data_dir("d");
+	if (geteuid() == 0)
+		assert_int_equal(fs_chown_tree_at(top, "d", 1234, 1235, &e), 0);
 	assert_int_equal(fstatat(top, "d/blocks/retained/blocks-1-2.index", &before, 0), 0);
 	o.promote = true;
 	o.chain_id = CHAIN;
@@ -148,8 +160,13 @@ static void a_directory(void **state)
 	assert_int_not_equal(after.st_ino, before.st_ino);
 	assert_int_equal(fstatat(top, "d/blocks/retained/blocks-1-2.index", &after, 0), 0);
 	assert_int_equal(after.st_nlink, 1);
+	assert_int_equal(after.st_uid, before.st_uid);
 	assert_int_equal(after.st_ctime, before.st_ctime);
 	assert_string_equal(names_in(top, "d"), "blocks finalizers state ");
+	expect_owner(h.fd, "data");
+	expect_owner(h.data_fd, "blocks/reversible");
+	expect_owner(h.data_fd, "state/shared_memory.bin");
+	expect_owner(h.data_fd, "blocks/retained/blocks-1-2.index");
 	generation_hold_release(&h);
 	ok(generation_verify(&pool, "current", NULL, NULL, NULL, NULL, &e));
 }

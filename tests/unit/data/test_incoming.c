@@ -4,6 +4,8 @@
 
 #include "unit/data/fixture.h"
 
+#include <sys/file.h>
+
 #include "base/str.h"
 #include "data/incoming.h"
 
@@ -362,6 +364,73 @@ static void try_until_it_is_through(int errnum)
 	expect_whole();
 }
 
+/* All has come: a kill while it gets its name costs none of it. */
+static void killed_in_commit(void **state)
+{
+	bool was_reached = true;
+
+	(void)state;
+	for (int at = 1; was_reached; at++) {
+		AUTO(manifest) struct manifest ours = MANIFEST_INIT;
+		AUTO(generations) struct generations g = { 0 };
+		struct incoming in;
+		int status;
+		pid_t pid;
+
+		ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+		for (size_t i = 0; i < theirs.files.n; i++)
+			if (!incoming_is_whole(&in, i))
+				ok(copy_file(&in, i));
+		pid = fork();
+		if (pid == 0) {
+			trip_set(at, 0);
+			_exit(incoming_commit(&in, &pool, &ours, true, &e) < 0);
+		}
+		incoming_release(&in);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		was_reached = WEXITSTATUS(status) == TRIP_KILLED;
+		ok(generations_list(&g, &pool, &e));
+		if (g.n == 0 && transfer(&ours) < 0)
+			fail_msg("after call %d: %s", at, e.msg);
+		if (g.n == 0 && sent != 0)
+			fail_msg("after call %d: %zu pieces were sent again", at, sent);
+		ok(generation_promote(&pool, g.n ? g.v[0].m.name : ours.name, false, &e));
+		expect_whole();
+		assert_int_equal(fixture_rm(fixture_dir), 0);
+		(void)teardown(NULL);
+		(void)snprintf(fixture_dir, sizeof(fixture_dir), "?");
+		assert_int_equal(setup(NULL), 0);
+	}
+}
+
+static void the_list_is_for_everybody(void **state)
+{
+	mode_t was = umask(077);
+	struct incoming in;
+	struct stat st;
+
+	(void)state;
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	(void)umask(was);
+	assert_int_equal(fstat(in.list_fd, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	incoming_release(&in);
+}
+
+static void a_cancel_ends_the_wait(void **state)
+{
+	static const volatile int cancel = 1;
+	AUTO(close_fd) int lock = -1;
+	struct incoming in;
+
+	(void)state;
+	ok(archive(NULL, "src", 1, true, &e));
+	lock = openat(pool.fd, LIST "/lock", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	fails(incoming_begin_until(&in, &pool, &theirs, "10.0.0.2", &cancel, &e), ERR_INTERRUPTED);
+	assert_false(is_path(pool.fd, WORK));
+}
+
 static void each_call_fails(void **state)
 {
 	(void)state;
@@ -387,6 +456,9 @@ int main(void)
 		TEST(nothing_leads_elsewhere),
 		TEST(old_ones_are_removed),
 		TEST(another_chain_is_kept_out),
+		TEST(killed_in_commit),
+		TEST(the_list_is_for_everybody),
+		TEST(a_cancel_ends_the_wait),
 		TEST(each_call_fails),
 		TEST(killed_at_each_call),
 	};

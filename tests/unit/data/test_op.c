@@ -115,7 +115,13 @@ static void what_is_refused(void **state)
 		{ "gc", "{\"age_seconds\":\"1\"}" },
 		{ "gc", "{\"age_seconds\":1.5}" },
 		{ "gc", "{\"age_seconds\":9223372036854775807}" },
-		{ "gc", "{\"remove\":true}" },
+		{ "gc", "{\"remove\":{}}" },
+		{ "gc", "{\"slots\":{}}" },
+		{ "gc", "{\"slots\":[1]}" },
+		{ "gc", "{\"slots\":[\"../x\"]}" },
+		{ "gc", "{\"quarantine\":[\".lock\"]}" },
+		{ "gc", "{\"quarantine\":\"x\"}" },
+		{ "gc", "{\"leftovers\":1}" },
 		{ "gc", "{\"in_use\":{}}" },
 		{ "gc", "{\"in_use\":[1]}" },
 		{ "gc", "{\"in_use\":[\"../x\"]}" },
@@ -147,6 +153,35 @@ static void what_they_are(void **state)
 	        !data_op_changes("explode"));
 	assert_true(data_op_is_long("verify") && !data_op_is_long("show"));
 	ok(data_op_check("ls", NULL, &e));
+}
+
+static void from_afar_not_all_is_allowed(void **state)
+{
+	static const struct {
+		const char *verb, *args;
+		enum err_kind want;
+	} rows[] = {
+		{ "ls", "{}", ERR_NONE },
+		{ "gc", "{}", ERR_NONE },
+		{ "gc", "{\"remove\":true}", ERR_NONE },
+		{ "gc", "{\"age_seconds\":0}", ERR_NONE },
+		{ "gc", "{\"remove\":true,\"age_seconds\":3600}", ERR_NONE },
+		{ "gc", "{\"remove\":true,\"age_seconds\":3599}", ERR_DENIED },
+		{ "gc", "{\"remove\":true,\"age_seconds\":0}", ERR_DENIED },
+		{ "gc", "{\"remove\":1,\"age_seconds\":0}", ERR_USAGE },
+		{ "explode", "{}", ERR_USAGE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(json) json_t *args = json_loads(rows[i].args, 0, NULL);
+		int rc;
+
+		e = ERR_INIT;
+		rc = data_op_check_remote(rows[i].verb, args, &e);
+		if (e.kind != rows[i].want || (rc < 0) != (e.kind != ERR_NONE))
+			fail_msg("%s %s: '%s'", rows[i].verb, rows[i].args, e.msg);
+	}
 }
 
 /* --- generations ----------------------------------------------------------------- */
@@ -240,6 +275,8 @@ static bool is_slot(const char *service, unsigned n)
 
 #define DAY 86400
 
+#define ALL_SLOTS "[\"s_r.1\",\"s_r.2\",\"s_r.3\",\"s_r.4\",\"s_r.5\"]"
+
 static void gc_leaves_what_is_needed(void **state)
 {
 	AUTO(close_fd) int lock = -1;
@@ -263,14 +300,22 @@ static void gc_leaves_what_is_needed(void **state)
 	assert_true(json_int(reply, "free_bytes", 0) > 0);
 	assert_true(is_slot("s_r", 1));
 
+	/* Nothing but what is named; and of that only what is as unused as it was. */
 	ok(op("gc", "{\"in_use\":[\"s_r.4\"],\"remove\":true}"));
+	assert_int_equal(count("slots"), 0);
+	ok(op("gc", "{\"slots\":[\"s_r.2\",\"s_r.11\"],\"remove\":true}"));
+	assert_int_equal(count("slots"), 0);
+	assert_true(is_slot("s_r", 1));
+	ok(op("gc", "{\"in_use\":[\"s_r.4\"],\"slots\":" ALL_SLOTS ",\"remove\":true}"));
 	assert_int_equal(count("slots"), 1);
 	assert_true(json_bool(nth("slots", 0), "removed", false));
 	assert_false(is_slot("s_r", 1));
 	for (unsigned n = 2; n <= 5; n++)
 		assert_true(is_slot("s_r", n));
 	assert_string_equal(names_in(pool.fd, "services/s_r"), ".lock 2 3 4 5 ");
-	ok(op("gc", "{\"in_use\":[\"s_r.4\"],\"remove\":true,\"age_seconds\":3600}"));
+	ok(op("gc",
+	        "{\"in_use\":[\"s_r.4\"],\"slots\":" ALL_SLOTS
+	        ",\"remove\":true,\"age_seconds\":3600}"));
 	assert_false(is_slot("s_r", 2));
 	assert_true(is_slot("s_r", 3) && is_slot("s_r", 4) && is_slot("s_r", 5));
 }
@@ -294,8 +339,13 @@ static void gc_finds_leftovers(void **state)
 	        "\"2020-01-01T00:00:00.000Z\"}");
 	held = openat(pool.fd, "generations/.tmp-0000000000000002", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(held, LOCK_EX), 0);
+	ok(op("gc", "{\"remove\":true,\"quarantine\":[\"s_r.7-20200101T000001Z\"]}"));
+	assert_int_equal(count("leftovers") + count("quarantine"), 0);
 	for (int remove = 0; remove <= 1; remove++) {
-		ok(op("gc", remove ? "{\"in_use\":[],\"remove\":true}" : "{}"));
+		ok(op("gc",
+		        remove ? "{\"remove\":true,\"leftovers\":true,"
+		                 "\"quarantine\":[\"s_r.7-20200101T000000Z\"]}"
+		               : "{}"));
 		assert_int_equal(count("leftovers"), 4);
 		assert_int_equal(count("quarantine"), 1);
 		assert_int_equal(count("slots"), 0);
@@ -306,7 +356,7 @@ static void gc_finds_leftovers(void **state)
 	}
 	assert_false(is_path(pool.fd, "services/s_r/1/.data-new"));
 	assert_true(is_path(pool.fd, "services/s_r/1/data/blocks/blocks.log"));
-	assert_string_equal(names_in(pool.fd, "services/s_r"), "1 ");
+	assert_string_equal(names_in(pool.fd, "services/s_r"), ".lock 1 ");
 	assert_string_equal(names_in(pool.fd, "generations"),
 	        ".pull-g000001-0000000001 .tmp-0000000000000002 current " G1 " " G2 " " G3
 	        " lock number ");
@@ -326,9 +376,126 @@ static void gc_follows_no_link(void **state)
 	assert_int_equal(symlinkat("../victim", pool.fd, "services/victim"), 0);
 	assert_int_equal(symlinkat("../victim", pool.fd, "generations/.tmp-0000000000000001"), 0);
 	make_old("services/s_r/1");
-	ok(op("gc", "{\"in_use\":[],\"remove\":true}"));
+	ok(op("gc", "{\"slots\":[\"s_r.1\"],\"leftovers\":true,\"remove\":true}"));
 	assert_false(is_slot("s_r", 1));
 	assert_string_equal(text_of(pool.fd, "victim/file"), "as it was");
+}
+
+/* What there is no second copy of. */
+static void gc_keeps_what_is_the_nodes_own(void **state)
+{
+	char path[512];
+	const char *name;
+
+	(void)state;
+	make_slot("s_r", 1, 30 * DAY);
+	put(pool.fd, "services/s_r/1/data/finalizers/safety.dat", "my votes");
+	put(pool.fd, "services/s_r/1/data/state/deep/a.key", "my key");
+	put(pool.fd, "services/s_r/1/data/snapshots/.incomplete-x.key", "junk");
+	make_old("services/s_r/1");
+	ok(op("gc", "{}"));
+	assert_int_equal(json_int(nth("slots", 0), "own_files", 0), 2);
+	ok(op("gc", "{\"slots\":[\"s_r.1\"],\"remove\":true}"));
+	assert_true(json_bool(nth("slots", 0), "removed", false));
+	assert_false(is_slot("s_r", 1));
+	name = json_str(nth("slots", 0), "quarantined", "");
+	assert_non_null(strstr(name, "s_r.1-"));
+	(void)snprintf(path, sizeof(path), "quarantine/%s/data", name);
+	assert_string_equal(names_in(pool.fd, path), "finalizers state ");
+	(void)snprintf(path, sizeof(path), "quarantine/%s/data/finalizers/safety.dat", name);
+	assert_string_equal(text_of(pool.fd, path), "my votes");
+	(void)snprintf(path, sizeof(path), "quarantine/%s/data/state/deep/a.key", name);
+	assert_string_equal(text_of(pool.fd, path), "my key");
+	/* Told so when that is listed in its turn. */
+	ok(op("gc", "{\"age_seconds\":0}"));
+	assert_int_equal(json_int(nth("quarantine", 0), "own_files", 0), 2);
+}
+
+/* A removal that fails leaves the slot as it was, and as old. */
+static void gc_that_fails_changes_nothing(void **state)
+{
+	AUTO(close_fd) int held = -1;
+
+	(void)state;
+	make_slot("s_r", 1, 30 * DAY);
+	put(pool.fd, "services/s_r/1/data/finalizers/safety.dat", "my votes");
+	make_old("services/s_r/1");
+	held = openat(pool.fd, "services/s_r/1", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(held, LOCK_EX), 0);
+	for (int i = 0; i < 2; i++) {
+		ok(op("gc", "{\"slots\":[\"s_r.1\"],\"remove\":true}"));
+		assert_int_equal(count("slots"), 1);
+		assert_false(json_bool(nth("slots", 0), "removed", true));
+		assert_string_equal(json_str(nth("slots", 0), "error.kind", ""), "conflict");
+		assert_true(*json_str(nth("slots", 0), "error.hint", ""));
+	}
+	assert_string_equal(names_in(pool.fd, "services/s_r/1"), "data run.json ");
+	assert_string_equal(
+	        text_of(pool.fd, "services/s_r/1/data/finalizers/safety.dat"), "my votes");
+	assert_string_equal(names_in(pool.fd, "quarantine"), ".lock ");
+}
+
+static void gc_says_what_it_cannot_judge(void **state)
+{
+	char deep[512] = "quarantine/s_r.7-20200101T000000Z/data";
+
+	(void)state;
+	for (int i = 0; i < 66; i++)
+		(void)strcat(deep, "/d");
+	put(pool.fd, strcat(deep, "/x"), "");
+	make_old("quarantine/s_r.7-20200101T000000Z");
+	put(pool.fd, "quarantine/s_r.8-20200101T000000Z/data/x", "");
+	make_old("quarantine/s_r.8-20200101T000000Z");
+	ok(op("gc", "{}"));
+	assert_int_equal(count("quarantine"), 1);
+	assert_int_equal(count("skipped"), 1);
+	assert_string_equal(json_str(nth("skipped", 0), "name", ""), "s_r.7-20200101T000000Z");
+	assert_true(*json_str(nth("skipped", 0), "error.message", ""));
+}
+
+/* Who works in the list is not disturbed by who only looks. */
+static void gc_looks_under_the_lock(void **state)
+{
+	static const volatile int cancel = 1;
+	AUTO(json) json_t *args = json_object();
+	AUTO(close_fd) int lock = openat(pool.fd, "generations/lock", O_RDONLY | O_CLOEXEC);
+	const struct op_context c = { .pool = &pool, .host = "host1", .cancel = &cancel };
+
+	(void)state;
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	e = ERR_INIT;
+	assert_null(data_op(&c, "gc", args, &e));
+	assert_int_equal(e.kind, ERR_INTERRUPTED);
+}
+
+static void prune_tells_of_what_it_cannot_read(void **state)
+{
+	(void)state;
+	put(pool.fd, "generations/" G1 "/manifest.json", "what?");
+	ok(op("prune", "{\"keep\":\"count=1\"}"));
+	assert_int_equal(count("removed"), 0);
+	assert_int_equal(count("kept"), 1);
+	assert_string_equal(json_str(nth("kept", 0), "name", ""), G1);
+	assert_string_equal(json_str(nth("kept", 0), "error.kind", ""), "protocol");
+}
+
+static void nothing_there_is_not_found(void **state)
+{
+	static const char *const names[] = { G1, "s.1-20260101T000000Z" };
+
+	(void)state;
+	assert_int_equal(renameat(pool.fd, "generations", pool.fd, "away"), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(free) char *args = NULL;
+
+		assert_true(asprintf(&args, "{\"name\":\"%s\"}", names[i]) > 0);
+		fails(op("rm", args), ERR_NOT_FOUND);
+		if (!strstr(e.msg, names[i]))
+			fail_msg("%s", e.msg);
+	}
+	fails(op("promote", "{\"name\":\"" G1 "\"}"), ERR_NOT_FOUND);
+	assert_non_null(strstr(e.msg, G1));
+	assert_false(is_path(pool.fd, "generations"));
 }
 
 static void prepare_fills_empty_slots(void **state)
@@ -404,7 +571,8 @@ static void a_cancel_ends_it(void **state)
 	static const volatile int cancel = 1;
 	static const char *const rows[][2] = {
 		{ "verify", "{\"name\":\"current\"}" },
-		{ "gc", "{\"in_use\":[],\"remove\":true}" },
+		{ "gc", "{\"slots\":[\"s_r.1\"],\"remove\":true}" },
+		{ "rm", "{\"name\":\"" G3 "\"}" },
 		{ "prepare", "{\"service\":\"s_r\",\"slots\":[8]}" },
 	};
 	const struct op_context c = { .pool = &pool, .host = "host1", .cancel = &cancel };
@@ -428,12 +596,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_refused),
 		TEST(what_they_are),
+		TEST(from_afar_not_all_is_allowed),
 		TEST(generations_are_told),
 		TEST(verify_names_what_differs),
 		TEST(the_list_changes),
 		TEST(gc_leaves_what_is_needed),
 		TEST(gc_finds_leftovers),
 		TEST(gc_follows_no_link),
+		TEST(gc_keeps_what_is_the_nodes_own),
+		TEST(gc_that_fails_changes_nothing),
+		TEST(gc_says_what_it_cannot_judge),
+		TEST(gc_looks_under_the_lock),
+		TEST(prune_tells_of_what_it_cannot_read),
+		TEST(nothing_there_is_not_found),
 		TEST(prepare_fills_empty_slots),
 		TEST(split_logs_take_no_room),
 		TEST(usage_is_told),

@@ -11,8 +11,9 @@
 #include "data/slot.h"
 
 /* As they are noted by trip.h. */
-#define S "services/s_readers/3"
-#define Q "quarantine/s_readers.3-*"
+#define OLD "g000009-0000000009" /* what the old data-dir was made from */
+#define S   "services/s_readers/3"
+#define Q   "quarantine/s_readers.3-*"
 
 static struct err e;
 static struct slot slot = { .fd = -1 };
@@ -88,6 +89,16 @@ static const char *which_data(void)
 	return "broken";
 }
 
+/* Of which generation the slot says that it is; "none", or "?". */
+static const char *generation_of(void)
+{
+	static char name[GENERATION_NAME_SIZE];
+	struct err ignored = ERR_INIT;
+	int rc = slot_generation(&slot, name, &ignored);
+
+	return rc > 0 ? "none" : rc == 0 ? name : "?";
+}
+
 static void put_old(void)
 {
 	put_data(slot.fd, "data", 0);
@@ -105,7 +116,8 @@ static void an_empty_slot_is_filled(void **state)
 	assert_string_equal(r.generation, "g000001-0000000001");
 	assert_string_equal(r.quarantined, "");
 	assert_int_equal(r.clone.files, 3);
-	assert_string_equal(names_in(slot.fd, "."), "data ");
+	assert_string_equal(names_in(slot.fd, "."), "data generation.json ");
+	assert_string_equal(generation_of(), r.generation);
 	assert_string_equal(text_of(slot.fd, "data/blocks/blocks.log"), "blocks/blocks.log at 1");
 	assert_string_equal(names_in(slot.fd, "data"), "blocks state ");
 	assert_false(is_path(pool.fd, "quarantine"));
@@ -124,7 +136,7 @@ static void the_old_one_goes_to_quarantine(void **state)
 	put(slot.fd, "run.json", "stays");
 	ok(restore("current", &r));
 	assert_string_equal(which_data(), "new");
-	assert_string_equal(names_in(slot.fd, "."), "data run.json ");
+	assert_string_equal(names_in(slot.fd, "."), "data generation.json run.json ");
 	assert_true(str_starts(r.quarantined, "s_readers.3-2", NULL));
 	snprintf(path, sizeof(path), "quarantine/%s/data/blocks/blocks.log", r.quarantined);
 	assert_string_equal(text_of(pool.fd, path), "blocks/blocks.log at 0");
@@ -151,7 +163,7 @@ static void without_a_file_it_is_not_kept(void **state)
 	ok(fs_open_dir_at(slot.fd, "data/blocks/reversible", true, 0755, &e));
 	ok(restore("current", &r));
 	assert_string_equal(r.quarantined, "");
-	assert_string_equal(names_in(slot.fd, "."), "data ");
+	assert_string_equal(names_in(slot.fd, "."), "data generation.json ");
 	assert_false(is_path(pool.fd, "quarantine"));
 }
 
@@ -278,7 +290,7 @@ static void a_snapshot_is_noted(void **state)
 	put_old();
 	ok(restore("g000002-0000000002", NULL));
 	assert_string_equal(which_data(), "snapshot");
-	assert_string_equal(names_in(slot.fd, "."), "data from-snapshot.json ");
+	assert_string_equal(names_in(slot.fd, "."), "data from-snapshot.json generation.json ");
 	assert_string_equal(names_in(slot.fd, "data"), "finalizers snapshots ");
 	assert_string_equal(text_of(slot.fd, SLOT_FROM_SNAPSHOT),
 	        "{\"format\":1,\"generation\":\"g000002-0000000002\",\"file\":\"s.bin\"}");
@@ -286,7 +298,7 @@ static void a_snapshot_is_noted(void **state)
 	assert_true(is_path(slot.fd, SLOT_FROM_SNAPSHOT));
 	/* What comes after it is not of a snapshot. */
 	ok(restore("current", NULL));
-	assert_string_equal(names_in(slot.fd, "."), "data ");
+	assert_string_equal(names_in(slot.fd, "."), "data generation.json ");
 	assert_string_equal(which_data(), "new");
 }
 
@@ -346,6 +358,15 @@ static void settle_ends_what_was_begun(void **state)
 		        1 },
 		{ "emptied", { "from-snapshot.json" }, "(none)", "", "(none)", 0 },
 		{ "removed one", { ".data-gone/x", "data/x" }, "data/x", "data ", "(none)", 1 },
+		{ "half way, of a generation", { ".data-ready/x", ".generation-ready" },
+		        ".data-ready/x", "data generation.json ", "(none)", 1 },
+		{ "not swapped, old of a generation",
+		        { ".data-ready/x", "data/x", ".generation-ready", "generation.json" },
+		        "data/x", "data generation.json ", "(none)", 1 },
+		{ "half way, of one before there were notes",
+		        { ".data-ready/x", "generation.json" }, ".data-ready/x", "data ", "(none)",
+		        1 },
+		{ "emptied, of a generation", { "generation.json" }, "(none)", "", "(none)", 0 },
 		{ "torn note", { ".from-snapshot.json.tmp-7", "data/x" }, "data/x", "data ",
 		        "(none)", 0 },
 	};
@@ -570,6 +591,9 @@ static void synced_before_the_swap(void **state)
 	             "sync " S "/..from-snapshot-ready.tmp-*\n"
 	             "name " S "/.from-snapshot-ready\n"
 	             "sync " S "\n"
+	             "sync " S "/..generation-ready.tmp-*\n"
+	             "name " S "/.generation-ready\n"
+	             "sync " S "\n"
 	             "name " S "/.data-ready\n"
 	             "sync " S "\n"
 	             "sync \n" /* the pool: quarantine/ is new */
@@ -583,10 +607,14 @@ static void synced_before_the_swap(void **state)
 	             "sync " S "/.from-snapshot.json.tmp-*\n"
 	             "name " S "/from-snapshot.json\n"
 	             "sync " S "\n"
+	             "sync " S "/.generation.json.tmp-*\n"
+	             "name " S "/generation.json\n"
+	             "sync " S "\n"
 	             "sync " S "\n"
 	             "name " S "/data\n"
 	             "sync " S "\n"
-	             "drop " S "/.from-snapshot-ready\n");
+	             "drop " S "/.from-snapshot-ready\n"
+	             "drop " S "/.generation-ready\n");
 }
 
 /* --- killed, and failing, at each call --------------------------------------------- */
@@ -617,8 +645,10 @@ static void prepare(enum what what)
 			put(slot.fd, "data/x", "x");
 			ok(slot_quarantine(&pool, &slot, "why", name, &e));
 		}
-	if (what != WHAT_FRESH)
+	if (what != WHAT_FRESH) {
 		put_old();
+		put(slot.fd, SLOT_GENERATION, "{\"generation\":\"" OLD "\"}");
+	}
 	if (what == WHAT_FROM_SNAPSHOT)
 		ok(restore("g000002-0000000002", NULL));
 }
@@ -661,6 +691,18 @@ static bool is_kept(const char *file, const char *text)
 	return false;
 }
 
+static const char *expected_generation(enum what what, const char *got)
+{
+	if (strcmp(got, "old") == 0)
+		return OLD;
+	if (strcmp(got, "snapshot") == 0)
+		return "g000002-0000000002";
+	/* The fresh one has nothing of its own node's, and is "broken" for that. */
+	if (strcmp(got, "new") == 0 || (what == WHAT_FRESH && strcmp(got, "none") != 0))
+		return "g000001-0000000001";
+	return "none";
+}
+
 /* As whoever takes the lock next finds it. */
 static void expect_settled(enum what what, int at, bool is_done)
 {
@@ -675,6 +717,9 @@ static void expect_settled(enum what what, int at, bool is_done)
 	if (has_marker != (strcmp(got, "snapshot") == 0))
 		fail_msg("%s, call %d: '%s', with %s", what_names[what], at, got,
 		        text_of(slot.fd, SLOT_FROM_SNAPSHOT));
+	if (strcmp(generation_of(), expected_generation(what, got)) != 0)
+		fail_msg("%s, call %d: '%s', said to be of '%s'", what_names[what], at, got,
+		        generation_of());
 	switch (what) {
 	case WHAT_RESTORE:
 	case WHAT_SNAPSHOT:
@@ -717,7 +762,7 @@ static void expect_next(enum what what, int at)
 
 	if (restore("current", NULL) < 0 || quarantine_bound(&pool, &l, NULL, NULL, &e) < 0)
 		fail_msg("%s, call %d: the next: %s", what_names[what], at, e.msg);
-	if (strcmp(names_in(slot.fd, "."), "data ") != 0)
+	if (strcmp(names_in(slot.fd, "."), "data generation.json ") != 0)
 		fail_msg("%s, call %d: left: %s", what_names[what], at, names_in(slot.fd, "."));
 	if (strstr(names_in(pool.fd, "quarantine"), "tmp"))
 		fail_msg("%s, call %d: left: %s", what_names[what], at,
@@ -775,7 +820,8 @@ static void failing_at_each_call(void **state)
 					fail_msg("%s, call %d: '%s' does not say why",
 					        what_names[what], at, why.msg);
 				if (rc < 0 && strcmp(which_data(), "old") == 0 &&
-				        strcmp(names_in(slot.fd, "."), "data ") != 0)
+				        strcmp(names_in(slot.fd, "."), "data generation.json ") !=
+				                0)
 					fail_msg("%s, call %d: %s: left %s", what_names[what], at,
 					        why.msg, names_in(slot.fd, "."));
 				if (rc < 0 && what != WHAT_BOUND &&

@@ -1,5 +1,6 @@
 #include "unit/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -119,6 +120,39 @@ static void plans(void **state)
 	}
 }
 
+/* The newest of the source count, and nothing else of anybody's goes. */
+static void only_of_one_source(void **state)
+{
+	static const struct {
+		const char *source, *origin;
+		bool goes;
+	} rows[] = {
+		{ "s_archivist.1", "archive", true },
+		{ "s_archivist.1", "pull", false },
+		{ "/root/data", "import", false },
+		{ "s_archivist.10", "archive", false },
+		{ "s_readers.1", "archive", false },
+		{ "s_archivist.1", "archive", true },
+		{ "s_archivist.1", "archive", false },
+		{ "s_readers.1", "archive", false },
+		{ "", "archive", false },
+	};
+	struct generation v[ARRAY_LEN(rows)] = { 0 };
+	struct generations g = { .v = v, .n = ARRAY_LEN(rows) };
+	struct retention r = { .count = 1, .source = "s_archivist.1" };
+	bool gone[ARRAY_LEN(rows)];
+
+	(void)state;
+	for (size_t i = 0; i < g.n; i++) {
+		(void)snprintf(v[i].m.source, sizeof(v[i].m.source), "%s", rows[i].source);
+		(void)snprintf(v[i].m.origin, sizeof(v[i].m.origin), "%s", rows[i].origin);
+	}
+	retention_plan(gone, &g, &r, 0);
+	for (size_t i = 0; i < g.n; i++)
+		if (gone[i] != rows[i].goes)
+			fail_msg("%zu: %s of '%s'", i, rows[i].origin, rows[i].source);
+}
+
 static void sums_do_not_overflow(void **state)
 {
 	struct generation v[3] = { { .data_bytes = UINT64_MAX }, { .data_bytes = UINT64_MAX },
@@ -138,6 +172,7 @@ int main(void)
 		cmocka_unit_test(limits_are_parsed),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(plans),
+		cmocka_unit_test(only_of_one_source),
 		cmocka_unit_test(sums_do_not_overflow),
 	};
 

@@ -35,6 +35,9 @@ static struct {
 	int end_at;         /* at that look its container ends */
 	int interrupt_at;   /* at that look somebody presses Ctrl-C */
 	int stages;         /* how many looks a work takes */
+	int replace_at;     /* at that look it is at another work, and tells of the last one ... */
+	bool is_forgetful;  /* ... or does not */
+	const char *at;     /* the generation that a restore under way is of */
 	/* what came of it */
 	int orders, begun, looks;
 	char id[80], kind[16], body[512];
@@ -78,13 +81,21 @@ static char *take_order(const char *kind, const char *body)
 
 static char *work_text(void)
 {
+	if (sup.replace_at && sup.looks >= sup.replace_at)
+		return str_fmt(
+		        "{\"id\":\"later\",\"kind\":\"archive\",\"stage\":\"cloning\"}%s%s%s",
+		        sup.is_forgetful ? "" : ",\"last_work\":{\"id\":\"",
+		        sup.is_forgetful ? "" : sup.id,
+		        sup.is_forgetful ? ""
+		                         : "\",\"kind\":\"archive\",\"stage\":\"done\","
+		                           "\"generation\":\"g000001-0000000007\"}");
 	if (sup.left < 0)
 		return strdup("null");
 	if (sup.left > 0)
 		return str_fmt(
 		        "{\"id\":\"%s\",\"kind\":\"%s\",\"stage\":\"cloning\",\"bytes_done\":"
-		        "1073741824,\"bytes_total\":2147483648}",
-		        sup.id, sup.kind);
+		        "1073741824,\"bytes_total\":2147483648,\"generation\":\"%s\"}",
+		        sup.id, sup.kind, sup.at ? sup.at : "");
 	if (sup.fail)
 		return str_fmt("{\"id\":\"%s\",\"kind\":\"%s\",\"stage\":\"failed\",\"error\":{"
 		               "\"kind\":\"conflict\",\"message\":\"%s\",\"hint\":\"so\"}}",
@@ -124,6 +135,10 @@ static char *answer(void *arg, const char *node, const char *path, const char *b
 		return NULL;
 	if (strcmp(path, "/v1/status") == 0)
 		return look();
+	if (strcmp(path, "/v1/generations") == 0)
+		return strdup("\"status\":200,\"body\":{\"format\":1,\"generations\":[{\"name\":"
+		              "\"g000004-0000000040\",\"current\":false},{\"name\":"
+		              "\"g000003-0000000030\",\"current\":true}]}");
 	if (strcmp(path, "/v1/slots/s_readers/2/archive") == 0)
 		return take_order("archive", body);
 	if (strcmp(path, "/v1/slots/s_readers/2/restore") == 0)
@@ -266,6 +281,84 @@ static void what_began_by_itself_is_joined(void **state)
 	assert_true(w.is_joined);
 	assert_int_equal(sup.orders, 0);
 	assert_string_equal(json_str(w.work, "stage", ""), "done");
+}
+
+static void an_archive_with_options_is_not_another(void **state)
+{
+	static const char *const rows[] = { "{\"promote\":false}", "{\"integrity\":true}",
+		"{\"promote\":true,\"integrity\":false,\"keep\":\"count=3\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *args = json_loads(rows[i], 0, NULL);
+
+		snprintf(sup.id, sizeof(sup.id), "another");
+		snprintf(sup.kind, sizeof(sup.kind), "archive");
+		sup.left = 3;
+		w.args = args;
+		if (carry_out() == 0 || e.kind != ERR_CONFLICT || sup.orders ||
+		        !strstr(e.msg, "already being archived") ||
+		        !strstr(e.hint, "without options"))
+			fail_msg("%s: %s; %s", rows[i], e.msg, e.hint);
+		json_decref(args);
+	}
+}
+
+static void a_restore_of_the_same_is_joined(void **state)
+{
+	static const struct {
+		const char *wanted, *at;
+		bool is_joined;
+	} rows[] = {
+		{ "g000003-0000000030", "g000003-0000000030", true },
+		{ "g000003-0000000030", "g000004-0000000040", false },
+		{ "current", "g000003-0000000030", true },
+		{ "current", "g000004-0000000040", false },
+		{ "g000003-0000000030", "", false },
+		{ "current", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *args = json_pack("{s:s}", "generation", rows[i].wanted);
+		int rc;
+
+		snprintf(sup.id, sizeof(sup.id), "another");
+		snprintf(sup.kind, sizeof(sup.kind), "restore");
+		sup.at = rows[i].at;
+		sup.left = 3;
+		w.kind = SLOT_ORDER_RESTORE;
+		w.args = args;
+		rc = carry_out();
+		if (rc != (rows[i].is_joined ? 0 : -1) || w.is_joined != rows[i].is_joined ||
+		        sup.orders || (rc < 0 && !strstr(e.msg, "at other work: restore")))
+			fail_msg("%s at %s: %d %s", rows[i].wanted, rows[i].at, rc, e.msg);
+		json_decref(args);
+	}
+}
+
+static void what_was_followed_by_another_is_found(void **state)
+{
+	(void)state;
+	sup.stages = 100;
+	sup.replace_at = 4;
+	if (carry_out() < 0)
+		fail_msg("%s", e.msg);
+	assert_string_equal(json_str(w.work, "stage", ""), "done");
+	assert_string_equal(json_str(w.work, "generation", ""), "g000001-0000000007");
+}
+
+static void what_nobody_tells_the_end_of_is_no_success(void **state)
+{
+	(void)state;
+	sup.stages = 100;
+	sup.replace_at = 4;
+	sup.is_forgetful = true;
+	assert_int_equal(carry_out(), -1);
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "how it ended is not known"));
+	assert_non_null(strstr(e.hint, "data ls"));
+	assert_int_equal(sup.orders, 1);
 }
 
 static void what_was_done_before_is_not_joined(void **state)
@@ -433,7 +526,7 @@ static void work_is_taken_apart(void **state)
 		int rc;
 
 		err_clear(&e);
-		rc = agent_work_parse(&k, j, &e);
+		rc = agent_work_parse(&k, j, AGENT_WORK, &e);
 		if (rc != rows[i].rc ||
 		        (rc == 0 &&
 		                (k.is_over != rows[i].is_over || k.err.kind != rows[i].failure)))
@@ -453,7 +546,7 @@ static void numbers_and_names_of_work_are_checked(void **state)
 	struct agent_work k;
 
 	(void)state;
-	assert_int_equal(agent_work_parse(&k, j, &e), 0);
+	assert_int_equal(agent_work_parse(&k, j, AGENT_WORK, &e), 0);
 	assert_string_equal(k.generation, "");
 	assert_string_equal(k.quarantined, "s_readers.2-x");
 	assert_int_equal(k.bytes_done, 0);
@@ -475,6 +568,10 @@ int main(void)
 		TEST(a_lost_order_is_given_again_and_done_once),
 		TEST(what_is_under_way_is_joined),
 		TEST(what_began_by_itself_is_joined),
+		TEST(an_archive_with_options_is_not_another),
+		TEST(a_restore_of_the_same_is_joined),
+		TEST(what_was_followed_by_another_is_found),
+		TEST(what_nobody_tells_the_end_of_is_no_success),
 		TEST(what_was_done_before_is_not_joined),
 		TEST(without_waiting_it_is_ordered),
 		TEST(other_work_is_in_the_way),

@@ -275,6 +275,41 @@ static void ingress_without_ipvs(void **state)
 	assert_int_equal(worst(&r, "ipvs", "n2")->level, DOCTOR_OK);
 }
 
+static void a_host_without_a_generation(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		const char *host, *word; /* NULL: no line */
+	} cases[] = {
+		{ "\"\"", "\"\"", NULL, NULL },
+		{ "\"g000009-0000000070\"", "\"\"", "n2", "n1 has g000009-0000000070" },
+		{ "\"\"", "\"g000001-0000000007\"", "n1", "n2 has g000001-0000000007" },
+		{ "\"g000009-0000000070\"", "\"g000001-0000000007\"", NULL, NULL },
+		{ "\"g000009-0000000070\"", "null", NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(doctor_report) struct doctor_report r = DOCTOR_REPORT_INIT;
+		AUTO(json) json_t *facts = json_deep_copy(healthy);
+		const struct doctor_line *l;
+		struct err e = ERR_INIT;
+
+		patch(facts, "hosts/0/facts/pool/generation", cases[i].a);
+		patch(facts, "hosts/1/facts/pool/generation", cases[i].b);
+		assert_int_equal(doctor_judge(&r, facts, &e), 0);
+		l = worst(&r, "pool-generations", NULL);
+		if (!l != !cases[i].host)
+			fail_msg("case %zu: %s", i, l ? l->found : "no line");
+		if (!l)
+			continue;
+		assert_string_equal(l->host, cases[i].host);
+		assert_int_equal(l->level, DOCTOR_NOTE);
+		assert_non_null(strstr(l->found, cases[i].word));
+		assert_non_null(strstr(l->advice, "nodeswarm data pull current --from n"));
+	}
+}
+
 /* Nothing known: no rule may crash, or call it healthy. */
 static void nothing_known(void **state)
 {
@@ -308,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_healthy_swarm),
 		cmocka_unit_test(each_rule),
 		cmocka_unit_test(ingress_without_ipvs),
+		cmocka_unit_test(a_host_without_a_generation),
 		cmocka_unit_test(nothing_known),
 	};
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "loop/work.h"
@@ -28,7 +29,7 @@ static int do_job(void *arg, const volatile int *cancel, struct err *e)
 	(void)pthread_sigmask(SIG_SETMASK, NULL, &now);
 	j->signals_blocked = sigismember(&now, SIGTERM) == 1;
 	j->begun = 1;
-	while (j->waits && !*cancel)
+	while (j->waits && !cancel_is_set(cancel))
 		(void)nanosleep(&(struct timespec){ .tv_nsec = NS_PER_MS }, NULL);
 	if (j->waits)
 		return err_set(e, ERR_INTERRUPTED, "cancelled");

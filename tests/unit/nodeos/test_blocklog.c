@@ -247,6 +247,72 @@ static void split(void **state)
 	}
 }
 
+static void put_piece(const char *in, uint32_t first, uint32_t last)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/blocks-%u-%u.log", in, first, last);
+	make(&(struct shape){ 3, first, last, 0 }, path, NULL);
+}
+
+static void a_log_that_was_just_split(void **state)
+{
+	static const struct {
+		const char *name, *pieces; /* of blocks 10 to 13 */
+		const char *retained;
+		struct shape log;
+		int removed;
+	} rows[] = {
+		{ "just split", "blocks/retained", "blocks/retained", { 3, 14, 0, 0 }, 1 },
+		{ "in blocks itself", "blocks", "blocks", { 3, 14, 0, 0 }, 1 },
+		{ "it has blocks", "blocks/retained", "blocks/retained", { 3, 10, LIB, 0 }, 0 },
+		{ "not where nodeos looks", "blocks/archive", "blocks/retained", { 3, 14, 0, 0 },
+		        0 },
+		{ "a gap", "blocks/retained", "blocks/retained", { 3, 15, 0, 0 }, 0 },
+		{ "from the first block", "blocks/retained", "blocks/retained", { 3, 1, 0, 0 }, 0 },
+		{ "no such directory", "blocks/retained", "blocks/other", { 3, 14, 0, 0 }, 0 },
+		{ "not split any more", "blocks", "", { 3, 14, 0, 0 }, 0 },
+	};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int rc;
+
+		fresh(state);
+		put_piece(rows[i].pieces, 5, 9);
+		put_piece(rows[i].pieces, 10, LIB);
+		make(&rows[i].log, "blocks/blocks.log", "blocks/blocks.index");
+		rc = nodeos_blocklog_mend_at(dir, rows[i].retained, &e);
+		if (rc != rows[i].removed ||
+		        (faccessat(dir, "blocks/blocks.log", F_OK, 0) == 0) == rows[i].removed ||
+		        (faccessat(dir, "blocks/blocks.index", F_OK, 0) == 0) == rows[i].removed)
+			fail_msg("row '%s': %d %s", rows[i].name, rc, e.msg);
+		if (rows[i].removed)
+			assert_int_equal(look().lib_block_num, LIB);
+	}
+}
+
+/* A kill in between has left the log alone; an index that is not empty is not ours to judge. */
+static void what_is_beside_an_empty_log(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	put_piece("blocks/retained", 10, LIB);
+	make(&(struct shape){ 3, 14, 0, 0 }, "blocks/blocks.log", "blocks/blocks.index");
+	put("blocks/blocks.index", "12345678", 8);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
+	assert_int_equal(unlinkat(dir, "blocks/blocks.index", 0), 0);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 1);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
+	put("blocks/blocks.log", "", 0);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
+	assert_int_equal(unlinkat(dir, "blocks/blocks.log", 0), 0);
+	assert_int_equal(symlinkat("retained/blocks-10-13.log", dir, "blocks/blocks.log"), 0);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
+	assert_int_equal(faccessat(dir, "blocks/retained/blocks-10-13.log", F_OK, 0), 0);
+}
+
 static void nothing_there_is_left_empty(void **state)
 {
 	struct blocklog_facts f;
@@ -481,6 +547,8 @@ int main(void)
 		cmocka_unit_test_setup(versions, fresh),
 		cmocka_unit_test_setup(the_head_tells_the_lib, fresh),
 		cmocka_unit_test_setup(split, fresh),
+		cmocka_unit_test_setup(a_log_that_was_just_split, fresh),
+		cmocka_unit_test_setup(what_is_beside_an_empty_log, fresh),
 		cmocka_unit_test_setup(nothing_there_is_left_empty, fresh),
 		cmocka_unit_test_setup(spring_tells_no_head, fresh),
 		cmocka_unit_test_setup(damage_is_named, fresh),

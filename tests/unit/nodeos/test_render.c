@@ -134,6 +134,37 @@ static void integrity_hash(void **state)
 	}
 }
 
+static void where_split_logs_are(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} t[] = {
+		{ "", "" },
+		{ "blocks-log-stride = 1000", "blocks" },
+		{ "blocks-archive-dir = \"\"", "blocks" },
+		{ "max-retained-block-files = 3\nblocks-retained-dir = x", "blocks/x" },
+		{ "blocks-retained-dir = retained", "blocks/retained" },
+		{ "blocks-retained-dir = \"re tained\"", "blocks/re tained" },
+		{ "blocks-retained-dir = a/b//", "blocks/a/b" },
+		{ "blocks-retained-dir = 2345678901234567890123456789012345678901234567890", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		struct render_input in = { .name = "config.ini",
+			.text = t[i].text,
+			.len = strlen(t[i].text),
+			.slot = "readers.3" };
+		struct render_info info;
+		struct err e = ERR_INIT;
+
+		if (nodeos_render(&out, &info, &in, &e) < 0)
+			fail_msg("%s: %s", t[i].text, e.msg);
+		assert_string_equal(info.retained_dir, t[i].wanted);
+	}
+}
+
 static void infos(void **state)
 {
 	static const struct {
@@ -467,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_texts),
 		cmocka_unit_test(integrity_hash),
+		cmocka_unit_test(where_split_logs_are),
 		cmocka_unit_test(infos),
 		cmocka_unit_test(advertised),
 		cmocka_unit_test(accepted),

@@ -285,11 +285,74 @@ static void archives(void **state)
 	}
 }
 
+static void lasts(void **state)
+{
+	static const struct {
+		const char *what;
+		const char *source, *origin;
+		int64_t created_s;
+		bool counts;
+	} rows[] = {
+		{ "ours", "t_s.1", "archive", 1000, true },
+		{ "made just now", "t_s.1", "archive", 2000, true },
+		{ "of another slot", "t_s.2", "archive", 1000, false },
+		{ "imported", "t_s.1", "import", 1000, false },
+		{ "of the future", "t_s.1", "archive", 2001, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct generation v[2] = { 0 };
+		const struct generations g = { .v = v, .n = 2 };
+		int64_t at;
+		uint32_t head;
+
+		snprintf(v[0].m.source, sizeof(v[0].m.source), "t_s.1");
+		snprintf(v[0].m.origin, sizeof(v[0].m.origin), "archive");
+		v[0].m.created_ns = 500 * NS_PER_SEC;
+		v[0].m.head_block_num = 5;
+		snprintf(v[1].m.source, sizeof(v[1].m.source), "%s", rows[i].source);
+		snprintf(v[1].m.origin, sizeof(v[1].m.origin), "%s", rows[i].origin);
+		v[1].m.created_ns = rows[i].created_s * NS_PER_SEC;
+		v[1].m.head_block_num = 7;
+		archive_last(&at, &head, &g, "t_s.1", 2000 * NS_PER_SEC);
+		if (head != (rows[i].counts ? 7 : 5) || at != v[rows[i].counts].m.created_ns)
+			fail_msg("%s: %u", rows[i].what, head);
+	}
+}
+
+static void snapshots(void **state)
+{
+	static const struct {
+		const char *what;
+		struct snapshot_facts facts;
+		enum snapshot_plan plan;
+	} rows[] = {
+		{ "first", { DATA_EMPTY, 0, true }, SNAPSHOT_START },
+		{ "again", { DATA_EMPTY, 3, true }, SNAPSHOT_START },
+		{ "no file", { DATA_EMPTY, 0, false }, SNAPSHOT_MISSING },
+		{ "loaded", { DATA_CLEAN, 1, true }, SNAPSHOT_LOADED },
+		{ "another clean one was put there", { DATA_CLEAN, 0, false }, SNAPSHOT_LOADED },
+		{ "cut off", { DATA_DIRTY, 1, true }, SNAPSHOT_AGAIN },
+		{ "cut off, damaged", { DATA_DAMAGED, 2, true }, SNAPSHOT_AGAIN },
+		{ "never started from it", { DATA_DIRTY, 0, true }, SNAPSHOT_NOT_OURS },
+		{ "never, damaged", { DATA_DAMAGED, 0, true }, SNAPSHOT_NOT_OURS },
+		{ "another one was put there", { DATA_DIRTY, 1, false }, SNAPSHOT_NOT_OURS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (snapshot_plan(&rows[i].facts) != rows[i].plan)
+			fail_msg("%s: %d", rows[i].what, snapshot_plan(&rows[i].facts));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(restores),
 		cmocka_unit_test(archives),
+		cmocka_unit_test(lasts),
+		cmocka_unit_test(snapshots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
