@@ -44,6 +44,7 @@
 struct archive_job {
 	struct archive_order order;
 	char keep[128];
+	char source[sizeof(((struct manifest *)0)->source)];
 	struct retention retention;
 	struct generation_work dir;
 	struct manifest manifest;
@@ -90,13 +91,14 @@ static void fail_before_it(struct supervisor *s, const struct err *why)
 /* --- prepare -------------------------------------------------------------------------------- */
 
 /* What promoting would refuse in the end is refused before anything is stopped. */
-static int check_current(const struct supervisor *s, struct err *e)
+static int check_current(const struct supervisor *s, const volatile int *cancel, struct err *e)
 {
 	const struct archive_job *j = s->work.archive;
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (!j->order.promote || generation_hold(&h, &s->pool, GENERATION_CURRENT, &ignored) < 0 ||
+	if (!j->order.promote ||
+	        generation_hold_until(&h, &s->pool, GENERATION_CURRENT, cancel, &ignored) < 0 ||
 	        !*h.m.chain_id || !*j->chain_id || strcmp(h.m.chain_id, j->chain_id) == 0)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the current generation '%s' is of another chain: %s", h.m.name,
@@ -106,6 +108,16 @@ static int check_current(const struct supervisor *s, struct err *e)
 }
 
 /* Nor what no generation can have: paths that a manifest cannot say, too many files. */
+static int check_data(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = fs_open_dir_at(s->slot.fd, "data", false, 0, e);
+	AUTO(tree) struct tree t = TREE_INIT;
+
+	if (clone_check(s->slot.fd, "data", e) < 0 || fd < 0 || tree_read(&t, fd, e) < 0)
+		return err_wrap(e, "the data-dir cannot become a generation");
+	return slot_work_check_room(s, &t, e);
+}
+
 static int check_count(const struct supervisor *s, struct err *e)
 {
 	AUTO(generations) struct generations g = { 0 };
@@ -121,18 +133,9 @@ static int check_count(const struct supervisor *s, struct err *e)
 static int prepare(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
-	const struct usage_watch watch = { .cancel = cancel };
-	struct usage u = { 0 };
 
-	if (slot_work_method(s) != POOL_REFLINK &&
-	        usage_watch_tree(&u, s->slot.fd, "data", &watch, e) < 0)
-		return -1;
-	if (clone_check(s->slot.fd, "data", e) < 0)
-		return err_wrap(e, "the data-dir cannot become a generation");
-	if (check_count(s, e) < 0 || slot_work_check_room(s, u.allocated_bytes, e) < 0 ||
-	        check_current(s, e) < 0)
-		return -1;
-	if (generation_begin_until(&s->work.archive->dir, &s->pool, cancel, e) < 0)
+	if (check_data(s, e) < 0 || check_count(s, e) < 0 || check_current(s, cancel, e) < 0 ||
+	        generation_begin_until(&s->work.archive->dir, &s->pool, cancel, e) < 0)
 		return -1;
 	return slot_unshare_wait(s, cancel, e);
 }
@@ -236,8 +239,7 @@ static int describe(struct supervisor *s, int data_fd, struct err *e)
 	}
 	snprintf(m->nodeos_version, sizeof(m->nodeos_version), "%s", j->info.server_version_string);
 	snprintf(m->integrity_hash, sizeof(m->integrity_hash), "%s", j->integrity_hash);
-	snprintf(m->source, sizeof(m->source), "%s.%llu", s->cfg->service,
-	        (unsigned long long)s->cfg->slot);
+	snprintf(m->source, sizeof(m->source), "%s", j->source);
 	snprintf(m->host, sizeof(m->host), "%s", s->cfg->node);
 	snprintf(m->origin, sizeof(m->origin), "archive");
 	m->kind = GENERATION_DATA;
@@ -278,7 +280,8 @@ static int digest(void *arg, const volatile int *cancel, struct err *e)
 		return -1;
 	}
 	if (*j->keep && !cancel_is_set(cancel) &&
-	        generations_prune(&s->pool, &j->retention, false, on_pruned, NULL, &why) < 0)
+	        generations_prune_until(
+	                &s->pool, &j->retention, false, cancel, on_pruned, NULL, &why) < 0)
 		log_warn("old generations not removed", "why=\"%s\"", why.msg);
 	return 0;
 }
@@ -293,11 +296,18 @@ static void on_digested(struct supervisor *s, int rc, const struct err *why)
 		return;
 	}
 	snprintf(w->generation, sizeof(w->generation), "%s", m->name);
+	w->is_promoted = w->archive->order.promote && !m->is_behind;
+	snprintf(w->not_promoted, sizeof(w->not_promoted), "%s",
+	        w->is_promoted         ? ""
+	                : m->is_behind ? "the current generation is of a later block"
+	                               : "it was not asked for");
 	s->archived.ok_ns = clock_real_ns();
 	s->archived.number = m->number;
 	log_info("archived", "generation=%s head=%u lib=%u files=%zu promoted=%s", m->name,
-	        m->head_block_num, m->lib_block_num, m->files.n,
-	        w->archive->order.promote ? "yes" : "no");
+	        m->head_block_num, m->lib_block_num, m->files.n, w->is_promoted ? "yes" : "no");
+	if (m->is_behind)
+		log_warn("not promoted", "generation=%s lib=%u why=\"%s\"", m->name,
+		        m->lib_block_num, w->not_promoted);
 	archivist_note(s, m, NULL);
 	slot_work_end(s, NULL);
 	s->archived.down_ns = w->down_ns;
@@ -356,6 +366,10 @@ int archive_begin(
 		free(j);
 		return err_wrap(e, "what to keep");
 	}
+	snprintf(j->source, sizeof(j->source), "%s.%llu", s->cfg->service,
+	        (unsigned long long)s->cfg->slot);
+	if (o->keeps_others)
+		j->retention.source = j->source;
 	if (s->health.has_info)
 		j->info = s->health.info;
 	snprintf(j->chain_id, sizeof(j->chain_id), "%s",

@@ -95,6 +95,7 @@ static void archive_now(struct supervisor *s)
 {
 	const struct archive_order order = {
 		.promote = true,
+		.keeps_others = true,
 		.integrity = s->render.has_integrity_hash,
 		.keep = s->cfg->keep,
 	};

@@ -130,7 +130,7 @@ static int restore_it(void *arg, const volatile int *cancel, struct err *e)
 	struct restore_job *j = s->work.restore;
 	const struct clone_options o = { .cancel = cancel, .progress = &s->work.progress };
 
-	if (slot_work_check_room(s, j->hold.m.files.data_bytes, e) < 0 ||
+	if (slot_work_check_room(s, &j->hold.m.files, e) < 0 ||
 	        slot_restore(&s->pool, &s->slot, &j->hold, s->cfg->uid, s->cfg->gid, j->why, &o,
 	                &j->report, e) < 0)
 		return err_wrap(e, "restore from '%s'", j->hold.m.name);
@@ -218,16 +218,16 @@ static void set_generation(struct supervisor *s)
 
 /* --- by order ------------------------------------------------------------------------------- */
 
-static int hold_it(void *arg, const volatile int *cancel UNUSED, struct err *e)
+static int hold_it(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
 	struct restore_job *j = s->work.restore;
 
-	if (generation_hold(&j->hold, &s->pool, j->name, e) < 0)
+	if (generation_hold_until(&j->hold, &s->pool, j->name, cancel, e) < 0)
 		return -1;
 	/* Before nodeos is stopped for it. */
 	if (!*j->chain_id || strcmp(j->chain_id, j->hold.m.chain_id) == 0)
-		return slot_work_check_room(s, j->hold.m.files.data_bytes, e);
+		return slot_work_check_room(s, &j->hold.m.files, e);
 	err_set(e, ERR_CONFLICT, "generation '%s' is of chain %s, this slot of %s", j->hold.m.name,
 	        *j->hold.m.chain_id ? j->hold.m.chain_id : "unknown", j->chain_id);
 	return err_hint(e, "'nodeswarm data ls' shows the chains of all generations");
@@ -319,8 +319,8 @@ static int look_at_data(
 }
 
 /* `current`, if there is one.  What is wrong with it stops only a slot that has nothing else. */
-static int look_at_current(
-        struct supervisor *s, struct restore_look *k, struct restore_facts *f, struct err *e)
+static int look_at_current(struct supervisor *s, struct restore_look *k, struct restore_facts *f,
+        const volatile int *cancel, struct err *e)
 {
 	struct err why = ERR_INIT;
 
@@ -330,7 +330,7 @@ static int look_at_current(
 	if (!has_current(s))
 		return 0;
 	k->current = CURRENT_UNUSABLE;
-	if (generation_hold(&k->hold, &s->pool, GENERATION_CURRENT, &why) < 0) {
+	if (generation_hold_until(&k->hold, &s->pool, GENERATION_CURRENT, cancel, &why) < 0) {
 		err_wrap(&why, "the pool's current generation cannot be used");
 		if (f->verdict == DATA_EMPTY) {
 			*e = why;
@@ -349,7 +349,7 @@ static int look_at_current(
 	return 0;
 }
 
-static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
+static int look(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
 	struct restore_look *k = s->look_at;
@@ -370,7 +370,7 @@ static int look(void *arg, const volatile int *cancel UNUSED, struct err *e)
 	/* Made from a snapshot and not finished: that comes first. */
 	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	if (look_at_data(s, k, &f, e) < 0 || look_at_current(s, k, &f, e) < 0)
+	if (look_at_data(s, k, &f, e) < 0 || look_at_current(s, k, &f, cancel, e) < 0)
 		return -1;
 	k->plan = restore_plan(&f);
 	return 0;

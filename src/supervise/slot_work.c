@@ -320,22 +320,19 @@ enum pool_method slot_work_method(struct supervisor *s)
 
 /* nodeos's own guard, and ours, do not watch the disk while nodeos does not run; and a disk that is
  * filled here stops the other slots. */
-int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e)
+int slot_work_check_room(struct supervisor *s, const struct tree *files, struct err *e)
 {
-	uint64_t needed = slot_work_method(s) == POOL_REFLINK ? 0 : bytes, reserve;
-	char has[NUM_TEXT_MAX], takes[NUM_TEXT_MAX], left[NUM_TEXT_MAX];
-	struct pool_space space;
+	bool shares = slot_work_method(s) == POOL_REFLINK;
+	uint64_t needed = 0;
 
-	if (pool_space_at(&space, s->pool.fd, e) < 0)
-		return -1;
-	reserve = (uint64_t)((double)space.total_bytes / 100 * (100 - s->disk_limit_percent));
-	if (space.free_bytes >= reserve && space.free_bytes - reserve >= needed)
-		return 0;
-	err_set(e, ERR_UNAVAILABLE,
-	        "no space: the pool has %s free, a copy takes %s, and %s must be left",
-	        num_size_text(has, space.free_bytes), num_size_text(takes, needed),
-	        num_size_text(left, reserve));
-	return err_hint(e, "make room: 'nodeswarm data prune', 'nodeswarm data gc'");
+	for (size_t i = 0; !shares && i < files->n; i++) {
+		const struct tree_file *f = &files->v[i];
+		const char *slash = strrchr(f->path, '/');
+
+		if (!clone_is_constant(slash ? slash + 1 : f->path))
+			needed += f->data_bytes;
+	}
+	return pool_check_room(&s->pool, needed, s->disk_limit_percent, e);
 }
 
 /* --- with nodeos --------------------------------------------------------------------------- */
@@ -469,6 +466,11 @@ json_t *slot_work_json(const struct supervisor *s)
 	        seconds(is_under_way(w) ? now - w->begun_ns : w->took_ns), "down_seconds",
 	        seconds(is_down ? now - w->asked_ns : w->down_ns), "flush_seconds",
 	        seconds(w->flush_ns), "clone", w->clone, "unsharing", s->unshare != NULL);
+	if (j && w->kind == SLOT_WORK_ARCHIVE && w->stage == SLOT_WORK_DONE &&
+	        json_object_update_new(j,
+	                json_pack("{s:b, s:s}", "promoted", w->is_promoted, "not_promoted",
+	                        w->not_promoted)) < 0)
+		json_decref(TAKE(j));
 	if (j && w->stage == SLOT_WORK_FAILED &&
 	        json_object_set_new(j, "error", control_error_json(&w->err)) < 0)
 		json_decref(TAKE(j));

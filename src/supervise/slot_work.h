@@ -68,6 +68,8 @@ struct slot_work {
 	enum pool_method method;
 	char generation[GENERATION_NAME_SIZE];
 	char quarantined[256];      /* where a restore has put the old data-dir; "" */
+	bool is_promoted;           /* of an archive that is done */
+	char not_promoted[80];      /* why not; "" */
 	int64_t started_ns;         /* wall clock */
 	int64_t begun_ns, took_ns;  /* CLOCK_MONOTONIC */
 	int64_t asked_ns, ended_ns; /* of nodeos because of it: SIGTERM, its end; 0: not yet */
@@ -128,9 +130,9 @@ int slot_work_run(struct supervisor *s, slot_work_step_fn *step, slot_work_done_
  * thread. */
 enum pool_method slot_work_method(struct supervisor *s);
 
-/* Whether a copy of so many bytes leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  For
- * a pool that shares blocks a copy takes nothing.  In a thread. */
-int slot_work_check_room(struct supervisor *s, uint64_t bytes, struct err *e) NODISCARD;
+/* Whether a copy of these files leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  In a
+ * pool that shares blocks it takes nothing, and split logs become links.  In a thread. */
+int slot_work_check_room(struct supervisor *s, const struct tree *files, struct err *e) NODISCARD;
 
 /* Whether the slot's state, without a nodeos alive, lets the next step have the data-dir; false: *e
  * says why not. */
@@ -147,7 +149,8 @@ void slot_work_give_back(struct supervisor *s);
 
 struct archive_order {
 	bool promote, integrity;
-	const char *keep; /* retention, "": remove nothing */
+	bool keeps_others; /* keep is about the generations of this slot alone */
+	const char *keep;  /* retention, "": remove nothing */
 };
 
 /* -1: it cannot be done now, nothing was begun. */

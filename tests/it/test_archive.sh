@@ -323,9 +323,14 @@ newer_than()
 {
 	[ "$(current)" != "$1" ]
 }
+made_by()
+{
+	grep -l "\"source\": *\"$1\"" "$GENERATIONS"/g0*/manifest.json | wc -l
+}
 archivist()
 {
-	local before rc=0
+	local before rc=0 others
+	others=$(made_by t_s.2)
 	before=$(current)
 	supervise 4 --archive-every 4s --keep count=2 --integrity-hash 1
 	wait_for 30 newer_than "$before" || rc=1
@@ -333,7 +338,10 @@ archivist()
 	expect '^[0-9a-f]{64}$' jq -r .integrity_hash "$GENERATIONS/current/manifest.json" || rc=1
 	before=$(current)
 	wait_for 30 newer_than "$before" || rc=1
-	expect '^2$' generations || rc=1
+	wait_for 30 newer_than "$(current)" || rc=1
+	# Of its own two, and what others have made stays.
+	expect '^2$' made_by t_s.4 || rc=1
+	expect "^$others\$" made_by t_s.2 || rc=1
 	whole || rc=1
 	stop "$PID" 0 || rc=1
 	# A restart does not begin to count anew, and does not archive at once.

@@ -67,6 +67,9 @@ resumed_digesting()
 	wait $ORDER
 	jq -c '.work // .' "$IT_DIR/order.b2"
 	jq -e '.work.kind == "archive" and .work.stage == "done"' "$IT_DIR/order.b2" || rc=1
+	# It is older than current.
+	jq -e '.work.promoted == false and .work.not_promoted != ""' "$IT_DIR/order.b2" || rc=1
+	expect '^t_s.2$' jq -r .source "$GENERATIONS/current/manifest.json" || rc=1
 	grep 'under way' "$IT_DIR/log.3" || rc=1
 	stop "$P3" 0 || rc=1
 	return $rc
@@ -123,7 +126,7 @@ lame_duck()
 {
 	local rc=0
 	stop "$P2" 0 || return
-	LAME=6s supervise 2 && P2=$PID
+	LAME=3s supervise 2 && P2=$PID
 	wait_for 20 ready 2 || return
 	hold_list
 	order 2 archive d1 >"$IT_DIR/order" &
@@ -143,6 +146,43 @@ lame_duck()
 }
 check 'a work that comes to it does not cut the lame duck short' lame_duck
 
+# --- before nodeos is stopped ---------------------------------------------------------------------
+
+no_generation_of_it()
+{
+	local odd rc=0 nodeos
+	odd=$POOL/services/t_s/2/data/$(printf 'b\377')
+	wait_for 20 ready 2 || return
+	nodeos=$(nodeos_pid 2)
+	: >"$odd"
+	refused 'cannot become a generation' 2 archive 1a || rc=1
+	rm "$odd"
+	expect "^$nodeos\$" nodeos_pid 2 || rc=1
+	return $rc
+}
+check 'what no generation can have stops nothing' no_generation_of_it
+
+term_first()
+{
+	local start unlock rc=0
+	hold_list
+	order 2 archive 1b >"$IT_DIR/order" &
+	ORDER=$!
+	catch_stage 2 stopping || rc=1
+	(sleep 8 && flock --unlock "$LIST") &
+	unlock=$!
+	start=$EPOCHREALTIME
+	stop "$P2" 0 || rc=1
+	since "$start"
+	awk -v s="$(since "$start")" 'BEGIN { exit !(s < 5) }' || rc=1
+	wait $unlock $ORDER
+	release_list
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2 || rc=1
+	return $rc
+}
+check 'SIGTERM is obeyed while another has the list' term_first
+
 # --- quiesce while a look changes the data-dir ----------------------------------------------------
 
 # What a killed restore has left takes its time to go.
@@ -155,7 +195,7 @@ for i in range(60000):
 	supervise 3 && P3=$PID
 	wait_for 10 test -S "$POOL/services/t_s/3/control.sock" || return
 	quiesce 3 | jq -e '.state == "quiesced"' || return
-	[ ! -e "$new" ] || { ls "$new" | wc -l && return 1; }
+	[ ! -e "$new" ] || { echo "$new is still there" && return 1; }
 	resume 3 >/dev/null
 	wait_for 20 ready 3 && stop "$P3" 0
 }
@@ -177,19 +217,21 @@ check 'the work before the last one is known, and not repeated' last_work
 # nodeos does not come back: how long is not the work's doing once it has ended.
 down_ends()
 {
-	local down nodeos=$IT_DIR/nodeos.sh
+	local down rc=0
 	stop "$P2" 0 || return
-	printf '#!/bin/sh\n[ ! -e "%s" ] || exit 254\nexec nodesim "$@"\n' "$IT_DIR/broken" >"$nodeos"
-	chmod +x "$nodeos"
-	NODEOS=$nodeos supervise 2 && P2=$PID
+	LAME=0s
+	supervise 2 && P2=$PID
 	wait_for 20 ready 2 || return
-	: >"$IT_DIR/broken"
-	order_ok 2 archive f1 >/dev/null || return
+	mv "$IT_DIR/config.2.ini" "$IT_DIR/config.away"
+	order_ok 2 archive f1 >/dev/null || rc=1
+	expect '^held$' state 2 .state || rc=1
 	down=$(state 2 .work.down_seconds)
-	wait_for 10 state_is 2 backoff || return
-	rm "$IT_DIR/broken"
-	wait_for 30 ready 2 || return
-	expect "^$down\$" state 2 .work.down_seconds
+	sleep 1
+	mv "$IT_DIR/config.away" "$IT_DIR/config.2.ini"
+	resume 2 >/dev/null
+	wait_for 30 ready 2 || rc=1
+	expect "^$down\$" state 2 .work.down_seconds || rc=1
+	return $rc
 }
 check 'down_seconds does not grow after the end' down_ends
 
