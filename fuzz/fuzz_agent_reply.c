@@ -40,11 +40,11 @@ static void is_name(const char *s, size_t max)
 	assert(strlen(s) <= max && !strchr(s, '/') && *s != '.');
 }
 
-static void try_work(const json_t *status)
+static void try_work(const json_t *status, const char *key)
 {
 	struct err e = ERR_INIT;
 	struct agent_work k;
-	int rc = agent_work_parse(&k, status, &e);
+	int rc = agent_work_parse(&k, status, key, &e);
 
 	assert((rc < 0) == (e.kind != ERR_NONE));
 	if (rc != 0)
@@ -82,7 +82,8 @@ static void try_slots(json_t *body, const char *node_id)
 		assert(agent_slots_find(&s, k->service, k->slot));
 		if (k->status) {
 			try_record(k->status);
-			try_work(k->status);
+			try_work(k->status, AGENT_WORK);
+			try_work(k->status, AGENT_LAST_WORK);
 		}
 		if (k->record)
 			try_record(k->record);

@@ -207,8 +207,9 @@ static void a_part_of_a_file(void **state)
 	r.fd = openat(dirfd_, "f", O_RDONLY | O_CLOEXEC);
 	r.len = 100;
 	http_server_answer(kept[1].call, &r);
-	(void)hear(fd, 1000, &closed);
-	(void)hear(fd, 1000, &closed);
+	/* What the kernel has of it is cut as it likes. */
+	for (int i = 0; i < 10 && !closed; i++)
+		(void)hear(fd, 1000, &closed);
 	assert_true(closed);
 	(void)close(fd);
 	spend_ms(50);
