@@ -286,6 +286,21 @@ static void print_sums(struct context *ctx, const struct sums *sums)
 		        sums->n_moved);
 }
 
+/* Who asks for a removal has to hear of what was not even looked at. */
+static int check_all(const struct places *p, struct err *e)
+{
+	for (size_t i = 0; do_remove && i < p->n; i++) {
+		if (p->v[i].err.kind != ERR_NONE) {
+			*e = p->v[i].err;
+			return err_wrap(e, "nothing was removed on host %s", p->v[i].host);
+		}
+		if (json_array_size(json_object_get(p->v[i].body, "skipped")))
+			return err_set(e, ERR_UNHEALTHY,
+			        "some could not be judged and were kept, on host %s", p->v[i].host);
+	}
+	return 0;
+}
+
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
@@ -309,7 +324,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 		return -1;
 	print_sums(ctx, &sums);
 	print_skipped(ctx, &p);
-	if (places_note_mute(&p, "slots", e) < 0)
+	if (places_note_mute(&p, "slots", e) < 0 || check_all(&p, e) < 0)
 		return -1;
 	if (!sums.failed)
 		return 0;

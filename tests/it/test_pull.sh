@@ -55,10 +55,10 @@ datadir()
 {
 	local dir=$IT_DIR/data i
 	nodesim --data-dir "$dir" --config-dir "$IT_DIR/config" --genesis-json "$ROOT/genesis.json" \
-		--enable-stale-production --producer-name eosio --plugin eosio::producer_plugin \
+		--enable-stale-production --producer-name eosio --plugin eosio::producer_plugin --plugin eosio::chain_api_plugin \
 		--http-server-address 127.0.0.1:18888 --p2p-listen-endpoint 127.0.0.1:19876 >"$IT_DIR/sim.log" 2>&1 &
 	local sim=$!
-	wait_for 20 sim_produces || return
+	wait_for 20 sim_produces || { tail -5 "$IT_DIR/sim.log" && return 1; }
 	kill "$sim"
 	wait "$sim"
 	truncate -s 96M "$dir/state/shared_memory.bin" || return

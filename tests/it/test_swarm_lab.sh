@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_swarm_lab.sh - several nodes in namespaces (scripts/private-swarm.sh, swarm.sh): what can be
 # done to them is what it says, and nothing is left behind
-# time-limit: 300
+# time-limit: 480
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/swarm.sh

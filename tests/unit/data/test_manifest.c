@@ -242,7 +242,7 @@ static void long_paths_are_refused(void **state)
 	memset(name, 'n', 256);
 	name[256] = '\0';
 	for (int i = 0; i < 5; i++)
-		strncat(path, "/" HASH HASH HASH HASH + (i == 0), sizeof(path) - strlen(path) - 1);
+		strncat(path, &("/" HASH HASH HASH HASH)[i == 0], sizeof(path) - strlen(path) - 1);
 	for (int i = 0; i < 2; i++) {
 		AUTO(json) json_t *j = NULL;
 		struct manifest m = MANIFEST_INIT;
