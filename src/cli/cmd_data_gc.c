@@ -286,11 +286,12 @@ static void print_sums(struct context *ctx, const struct sums *sums)
 		        sums->n_moved);
 }
 
-/* Who asks for a removal has to hear of what was not even looked at. */
+/* Who asks for a removal has to hear of what could not be looked at.  A host that is away has been
+ * named, and is no failure, as for every command about all hosts. */
 static int check_all(const struct places *p, struct err *e)
 {
 	for (size_t i = 0; do_remove && i < p->n; i++) {
-		if (p->v[i].err.kind != ERR_NONE) {
+		if (p->v[i].err.kind != ERR_NONE && p->v[i].err.kind != ERR_UNAVAILABLE) {
 			*e = p->v[i].err;
 			return err_wrap(e, "nothing was removed on host %s", p->v[i].host);
 		}

@@ -116,7 +116,7 @@ static void make(const struct shape *s, const char *path, const char *index_path
 	if (s->version > 1)
 		assert_int_equal(buf_add(&b, &s->first, 4), 0);
 	for (int i = 0; i < 32; i++)
-		assert_int_equal(sscanf(CHAIN + 2 * i, "%2hhx", &id[i]), 1);
+		assert_int_equal(sscanf(&CHAIN[(size_t)2 * (size_t)i], "%2hhx", &id[i]), 1);
 	if (s->version < 3 || s->first == 1)
 		assert_int_equal(buf_add(&b, log_.data + 8, GENESIS), 0);
 	else
@@ -475,7 +475,8 @@ static void make_huge(
 
 	memcpy(preamble + 4, &first, 4);
 	for (int i = 0; i < 32; i++)
-		assert_int_equal(sscanf(CHAIN + 2 * i, "%2hhx", &preamble[8 + i]), 1);
+		assert_int_equal(
+		        sscanf(&CHAIN[(size_t)2 * (size_t)i], "%2hhx", &preamble[8 + i]), 1);
 	memset(preamble + 40, 0xff, 8);
 	memcpy(block, log_.data + position(LIB), n);
 	for (int i = 0; i < 4; i++)
