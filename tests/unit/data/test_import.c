@@ -2,11 +2,11 @@
 
 #include "unit/data/trip.h"
 
+#include "unit/data/room.h"
 #include "unit/data/fixture.h"
 
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -22,24 +22,6 @@ static struct err e;
 static struct buf snapshot, packed;
 static int top = -1; /* fixture_dir */
 static char path_[256];
-
-/* Bytes that are free of a file system of a million; 0: as it is. */
-static uint64_t room;
-
-int __real_fstatvfs64(int fd, struct statvfs64 *v);
-int __wrap_fstatvfs64(int fd, struct statvfs64 *v);
-
-int __wrap_fstatvfs64(int fd, struct statvfs64 *v)
-{
-	int rc = __real_fstatvfs64(fd, v);
-
-	if (rc == 0 && room) {
-		v->f_frsize = v->f_bsize = 1;
-		v->f_blocks = 1000000;
-		v->f_bfree = v->f_bavail = room;
-	}
-	return rc;
-}
 
 static void put_bytes(const char *path, const void *p, size_t n)
 {

@@ -2,10 +2,10 @@
 
 #include "unit/data/trip.h"
 
+#include "unit/data/room.h"
 #include "unit/data/fixture.h"
 
 #include <sys/file.h>
-#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -21,24 +21,6 @@
 
 static struct err e;
 static json_t *reply;
-
-/* Bytes that are free of a file system of a million; 0: as it is. */
-static uint64_t room;
-
-int __real_fstatvfs64(int fd, struct statvfs64 *v);
-int __wrap_fstatvfs64(int fd, struct statvfs64 *v);
-
-int __wrap_fstatvfs64(int fd, struct statvfs64 *v)
-{
-	int rc = __real_fstatvfs64(fd, v);
-
-	if (rc == 0 && room) {
-		v->f_frsize = v->f_bsize = 1;
-		v->f_blocks = 1000000;
-		v->f_bfree = v->f_bavail = room;
-	}
-	return rc;
-}
 
 static int setup(void **state)
 {
