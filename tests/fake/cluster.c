@@ -191,3 +191,19 @@ void fake_cluster_serve(struct fake_engine *f, struct fake_cluster *c)
 {
 	fake_engine_handler(f, answer, c);
 }
+
+struct fake_cluster fake_cluster_of_two(const char *pool)
+{
+	return (struct fake_cluster){
+		.nodes = { { "n1", "ready", true }, { "n2", "ready", false } },
+		.services = { { .name = "agent", .is_global = true },
+		        { .name = "readers", .pool = pool, .replicas = 2 },
+		        { .name = "front", .replicas = 1 } },
+		.tasks = { { "t1", "readers", "n1", 1, "running", "running" },
+		        { "t2", "readers", "n2", 2, "running", "running" },
+		        { "f1", "front", "n1", 1, "running", "running" },
+		        { "a1", "agent", "n1", 0, "running", "running" },
+		        { "a2", "agent", "n2", 0, "running", "running" } },
+		.looks_left = 4,
+	};
+}

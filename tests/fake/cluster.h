@@ -48,3 +48,7 @@ struct fake_cluster {
 
 /* Answer as that swarm does from now on; c must live as long as f. */
 void fake_cluster_serve(struct fake_engine *f, struct fake_cluster *c);
+
+/* Two hosts, n1 a manager: an agent on each, readers.1 and .2, a front on n1; four looks until all
+ * is as it was asked for.  pool is the readers'. */
+struct fake_cluster fake_cluster_of_two(const char *pool);

@@ -158,18 +158,7 @@ static int set_up(void **state)
 	fake = fake_engine_start();
 	agent = fake_agent_start();
 	fake_agent_handler(agent, answer, NULL);
-	cluster = (struct fake_cluster){
-		.nodes = { { "n1", "ready", true }, { "n2", "ready", false } },
-		.services = { { .name = "agent", .is_global = true },
-		        { .name = "readers", .pool = fake_agent_pool(agent), .replicas = 2 },
-		        { .name = "front", .replicas = 1 } },
-		.tasks = { { "t1", "readers", "n1", 1, "running", "running" },
-		        { "t2", "readers", "n2", 2, "running", "running" },
-		        { "f1", "front", "n1", 1, "running", "running" },
-		        { "a1", "agent", "n1", 0, "running", "running" },
-		        { "a2", "agent", "n2", 0, "running", "running" } },
-		.looks_left = 4,
-	};
+	cluster = fake_cluster_of_two(fake_agent_pool(agent));
 	fake_cluster_serve(fake, &cluster);
 	d = (struct deploy){ .engine = engine_new(fake_engine_host(fake), &e),
 		.stack = "s",
