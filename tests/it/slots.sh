@@ -2,6 +2,7 @@
 # slots.sh - slots of one pool without an engine: nodesim under `nodeswarm supervise`, started and
 # killed by hand.  To be sourced after lib.sh.
 need jq curl python3
+# What a test sets: PEERS, GENESIS, LAME, NODEOS, PEER_WAIT.
 
 POOL=$IT_DIR/pool
 GENERATIONS=$POOL/generations
@@ -35,7 +36,7 @@ supervise()
 	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
 		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
 		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
-		--lame-duck "${LAME-0s}" --peer-wait 2s "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
+		--lame-duck "${LAME-0s}" ${PEER_WAIT:+--peer-wait "$PEER_WAIT"} "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
 	PID=$!
 }
 

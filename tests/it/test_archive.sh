@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/slots.sh
 . "$(dirname "$0")/slots.sh"
+PEER_WAIT=2s
 
 # --- the first one ------------------------------------------------------------------------------
 

@@ -79,12 +79,20 @@ all_reachable()
 }
 running()
 {
-	[ "$(D 4 ps -q --filter label=com.docker.stack.namespace=nodeswarm | wc -l)" = "$1" ]
+	local found
+	found=$(D 4 ps --filter label=com.docker.stack.namespace=nodeswarm --format '{{.Names}} {{.Status}}') || return
+	[ "$(grep -c . <<<"$found")" = "$1" ] || { printf 'expected %s containers, found:\n%s\n' "$1" "$found" && return 1; }
 }
 # State as the managers have it now: name=replicas of each service.
 sizes()
 {
 	D "$OTHER" service ls --filter label=com.docker.stack.namespace=nodeswarm --format '{{.Name}}={{.Replicas}}' | sort | tr '\n' ' '
+}
+all_zero()
+{
+	local found
+	found=$(sizes) && echo "$found"
+	[ "$(grep -o '=0/0' <<<"$found" | wc -l)" = $SERVICES ]
 }
 
 # --- an election in the middle ---------------------------------------------------------------------------
@@ -133,7 +141,7 @@ during_stop()
 	begin "$IT_DIR/stop.log" stop
 	sleep 0.1
 	without "$LEADER" || return
-	finish "$IT_DIR/stop.log" && running 0 && [ "$(sizes | grep -o '=0/0' | wc -l)" = $SERVICES ]
+	finish "$IT_DIR/stop.log" && running 0 && all_zero
 }
 check 'stop, the leader loses its power' during_stop
 check 'the manager comes back' whole

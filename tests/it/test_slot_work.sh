@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/slots.sh
 . "$(dirname "$0")/slots.sh"
+PEER_WAIT=2s
 
 # The list of generations is locked by another: the steps that change it wait.
 hold_list()

@@ -4,74 +4,8 @@
 # time-limit: 240
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
-need jq curl
-
-POOL=$IT_DIR/pool
-export NODESIM_FLUSH=0s
-
-# --- a slot: its ports are 10000 * slot + something ---------------------------------------------
-
-config()
-{
-	local slot=$1
-	shift
-	{
-		printf 'http-server-address = 127.0.0.1:%d\np2p-listen-endpoint = 127.0.0.1:%d\n' \
-			"${slot}8888" "${slot}9876"
-		printf 'chain-state-db-size-mb = 256\np2p-max-nodes-per-host = 20\nmax-clients = 50\n'
-		printf '%s\n' "$@"
-	} >"$IT_DIR/config.$slot.ini"
-}
-
-PRODUCER=('enable-stale-production = true' 'producer-name = eosio'
-	'signature-provider = EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV=KEY:5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3'
-	'plugin = eosio::producer_api_plugin')
-
-# supervise SLOT [ARG...]: in the background; its pid is in PID
-supervise()
-{
-	local slot=$1
-	shift
-	nodeswarm --pool "$POOL" supervise --service t_s --slot "$slot" --task "task$slot" --node here \
-		--config "$IT_DIR/config.$slot.ini" --genesis "${GENESIS-$ROOT/genesis.json}" \
-		--peers /nonexistent ${PEERS:+--extra-peers "$PEERS"} --address 127.0.0.1 --port "${slot}8880" \
-		--lame-duck "${LAME-0s}" "$@" -- "${NODEOS:-nodesim}" >>"$IT_DIR/log.$slot" 2>&1 3>&- &
-	PID=$!
-}
-
-record()
-{
-	jq -r "$2" "$POOL/services/t_s/$1/run.json"
-}
-
-state()
-{
-	curl -sf -m 2 "http://127.0.0.1:${1}8880/state" | jq -r "$2"
-}
-
-state_is()
-{
-	[ "$(state "$1" .state)" = "$2" ]
-}
-
-ready()
-{
-	curl -sf -m 2 -o /dev/null "http://127.0.0.1:${1}8880/readyz"
-}
-
-# stop PID STATUS: SIGTERM, and the exit status must be that
-stop()
-{
-	kill -TERM "$1" 2>/dev/null
-	wait "$1"
-	local rc=$?
-	[ "$rc" = "$2" ] || { echo "exit status $rc, not $2" && return 1; }
-}
-
-nodeos_pid()
-{
-	record "$1" .nodeos_pid
-}
+# shellcheck source=tests/it/slots.sh
+. "$(dirname "$0")/slots.sh"
 
 # --- one run ----------------------------------------------------------------------------------
 
