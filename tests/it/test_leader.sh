@@ -83,10 +83,14 @@ running()
 	found=$(D 4 ps --filter label=com.docker.stack.namespace=nodeswarm --format '{{.Names}} {{.Status}}') || return
 	[ "$(grep -c . <<<"$found")" = "$1" ] || { printf 'expected %s containers, found:\n%s\n' "$1" "$found" && return 1; }
 }
-# State as the managers have it now: name=replicas of each service.
+# State as the managers have it now: name=replicas of each service.  They may elect again while docker asks.
 sizes()
 {
-	D "$OTHER" service ls --filter label=com.docker.stack.namespace=nodeswarm --format '{{.Name}}={{.Replicas}}' | sort | tr '\n' ' '
+	wait_for 20 list_sizes && sort "$IT_DIR/sizes" | tr '\n' ' '
+}
+list_sizes()
+{
+	D "$OTHER" service ls --filter label=com.docker.stack.namespace=nodeswarm --format '{{.Name}}={{.Replicas}}' >"$IT_DIR/sizes"
 }
 all_zero()
 {
