@@ -12,7 +12,7 @@
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
 static const char *extra_peers = "", *follow = "", *advertise = "", *check_interval;
-static const char *restore, *keep = "";
+static const char *restore, *heal, *references = "", *keep = "";
 static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait, far_behind;
 static int64_t archive_every = -1, integrity_hash, unshare_extents = UNSHARE_EXTENTS;
 
@@ -60,6 +60,11 @@ static const struct opt opts[] = {
 	        .value = "auto", .env = "NODESWARM_RESTORE", .string = &restore },
 	{ "far-behind", 0, "BLOCKS", "how far behind that generation is too far", .value = "100000",
 	        .env = "NODESWARM_FAR_BEHIND", .min = 1, .max = UINT32_MAX, .number = &far_behind },
+	{ "heal", 0, "WHEN",
+	        "auto: a data-dir that nodeos does not start from is repaired; or never",
+	        .value = "auto", .env = "NODESWARM_HEAL", .string = &heal },
+	{ "references", 0, "URLS", "nodes whose chain a repaired slot must agree with",
+	        .env = "NODESWARM_REFERENCES", .string = &references },
 	{ "archive-every", 0, "TIME", "archive the slot by itself so often; default: never",
 	        .env = "NODESWARM_ARCHIVE_EVERY", .min = NS_PER_SEC, .duration = &archive_every },
 	{ "keep", 0, "WHAT", "generations to keep after that, like count=3,age=7d,bytes=500G",
@@ -95,6 +100,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.peer_wait_ns = peer_wait,
 		.may_restore = str_eq(restore, "auto"),
 		.far_behind = (uint32_t)far_behind,
+		.may_heal = str_eq(heal, "auto"),
+		.references = references,
 		.archive_every_ns = archive_every,
 		.keep = keep,
 		.integrity_hash = integrity_hash != 0,
@@ -113,6 +120,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		return -1;
 	if (!str_eq(restore, "auto") && !str_eq(restore, "never"))
 		return command_usage(ctx, e, "--restore '%.40s' is not auto or never", restore);
+	if (!str_eq(heal, "auto") && !str_eq(heal, "never"))
+		return command_usage(ctx, e, "--heal '%.40s' is not auto or never", heal);
 	if (retention_parse(&kept, keep, e) < 0)
 		return err_wrap(e, "--keep");
 	rc = supervise_run(&cfg, e);

@@ -21,6 +21,7 @@ static const char *const state_names[] = {
 	[SLOT_STOPPED] = "stopped",
 	[SLOT_ARCHIVING] = "archiving",
 	[SLOT_RESTORING] = "restoring",
+	[SLOT_REPAIRING] = "repairing",
 };
 
 const char *slot_state_name(enum slot_state s)

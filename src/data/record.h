@@ -35,6 +35,7 @@ enum slot_state {
 	SLOT_STOPPED,
 	SLOT_ARCHIVING, /* nodeos stopped for a copy of its data-dir; it starts again after it */
 	SLOT_RESTORING, /* the data-dir is being replaced by a generation; nodeos starts after it */
+	SLOT_REPAIRING, /* the data-dir is being mended; nodeos starts after it */
 };
 
 const char *slot_state_name(enum slot_state s);
@@ -47,6 +48,36 @@ struct record_end {
 	int exit_code, signal; /* of nodeos; signal 0: it exited */
 	char task[64];         /* Swarm's task id */
 	char why[RECORD_TEXT_MAX];
+};
+
+/* What was done about a data-dir that nodeos did not start from; of the incident under way, or of
+ * the last one. */
+enum heal_stage {
+	HEAL_STAGE_NONE,      /* nothing ever was */
+	HEAL_STAGE_WAITING,   /* for the next try */
+	HEAL_STAGE_REPAIRING, /* or nodeos replays */
+	HEAL_STAGE_PROBATION,
+	HEAL_STAGE_HEALED,
+	HEAL_STAGE_GAVE_UP,
+};
+
+const char *heal_stage_name(enum heal_stage s);
+
+#define RECORD_HEALS_MAX 8
+
+struct record_heal {
+	enum heal_stage stage;
+	char verdict[16], why[RECORD_TEXT_MAX]; /* that it began with */
+	char repair[24];                        /* data_repair_name() of the last try */
+	char generation[GENERATION_NAME_SIZE];
+	char quarantined[256];     /* entry in quarantine/; "" */
+	char proof[RECORD_TEXT_MAX]; /* what probation has found, or why it was given up */
+	uint64_t tried;            /* REPAIR_BIT()s, of this incident */
+	uint64_t tries;            /* of this incident */
+	uint64_t healed;           /* incidents that ended well, ever */
+	int64_t begun_ns, ended_ns; /* of the incident; wall clock; 0 */
+	int64_t last_ns;            /* when the last try ended */
+	int64_t heals_ns[RECORD_HEALS_MAX]; /* when the last heals began, newest first */
 };
 
 struct record {
@@ -62,6 +93,7 @@ struct record {
 	char verdict[16]; /* of the data-dir before the last start, or after the last end */
 	char verdict_why[RECORD_TEXT_MAX];
 	char generation[GENERATION_NAME_SIZE];   /* the data-dir was cloned from; "" if from none */
+	struct record_heal heal;
 	struct record_end ends[RECORD_ENDS_MAX]; /* newest first */
 	size_t nends;
 };

@@ -145,6 +145,7 @@ const char *nodeos_exit_class_name(enum nodeos_exit_class class)
 		[NODEOS_EXIT_MANAGED] = "managed",
 		[NODEOS_EXIT_DIRTY] = "dirty",
 		[NODEOS_EXIT_DATA] = "data",
+		[NODEOS_EXIT_VERSION] = "version",
 		[NODEOS_EXIT_GENESIS] = "genesis",
 		[NODEOS_EXIT_SNAPSHOT] = "snapshot",
 		[NODEOS_EXIT_CONFIG] = "config",

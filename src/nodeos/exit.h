@@ -20,6 +20,7 @@ enum nodeos_exit_class {
 	NODEOS_EXIT_MANAGED,    /* an option that prints or extracts something and ends */
 	NODEOS_EXIT_DIRTY,      /* the state is dirty, or another nodeos has it open */
 	NODEOS_EXIT_DATA,       /* blocks, state or fork database damaged or not fitting together */
+	NODEOS_EXIT_VERSION,    /* the state is of another version or build of nodeos */
 	NODEOS_EXIT_GENESIS,    /* genesis file bad, missing, or of another chain */
 	NODEOS_EXIT_SNAPSHOT,   /* snapshot bad, missing, or not to be used here */
 	NODEOS_EXIT_CONFIG,     /* config.ini or command line refused */
@@ -32,6 +33,10 @@ enum nodeos_exit_class {
 struct nodeos_exit {
 	enum nodeos_exit_class class;
 	bool retry;    /* another start of the same data with the same settings may work */
+	/* NODEOS_EXIT_DATA and DIRTY: repairs that would help (nodeos/repair.h), as REPAIR_BIT()s, as
+	 * far as nodeos's words tell.  0 for all others: what is outside the data-dir (port, disk,
+	 * genesis, options, memory) is never mended by changing it. */
+	unsigned repairs;
 	char why[240]; /* for people, one line; secrets are redacted */
 };
 
@@ -44,3 +49,6 @@ const char *nodeos_exit_class_name(enum nodeos_exit_class class);
  */
 void nodeos_exit_classify(
         struct nodeos_exit *x, int wait_status, bool asked, const char *last_lines);
+
+/* The end was nodeos's word on its data: it will say so again at each start. */
+bool nodeos_exit_is_damage(const struct nodeos_exit *x);

@@ -26,10 +26,21 @@ const char *data_state_name(enum data_state s)
 		return "clean";
 	case DATA_DIRTY:
 		return "dirty";
+	case DATA_IN_USE:
+		return "in-use";
 	case DATA_DAMAGED:
 		return "damaged";
+	case DATA_FOREIGN:
+		return "foreign";
+	case DATA_FAR_BEHIND:
+		return "far-behind";
 	}
 	return "unknown";
+}
+
+bool data_state_is_startable(enum data_state s)
+{
+	return s == DATA_EMPTY || s == DATA_CLEAN || s == DATA_FAR_BEHIND;
 }
 
 PRINTF(3, 4)
@@ -45,14 +56,8 @@ static int say(struct data_verdict *v, enum data_state state, const char *fmt, .
 	return 0;
 }
 
-enum seen {
-	SEEN_NOTHING,
-	SEEN_FILE,
-	SEEN_ODD, /* a link, device, directory ... where a file or directory should be */
-};
-
 struct look {
-	enum seen seen;
+	enum data_seen seen;
 	off_t size;
 	unsigned char head[DATAFILE_STATE_ID + 1]; /* the first bytes */
 	size_t len;                                /* how many of them there are */

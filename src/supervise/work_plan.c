@@ -27,9 +27,12 @@ enum snapshot_plan snapshot_plan(const struct snapshot_facts *f)
 	case DATA_EMPTY:
 		return f->has_file ? SNAPSHOT_START : SNAPSHOT_MISSING;
 	case DATA_CLEAN:
+	case DATA_FAR_BEHIND:
 		return SNAPSHOT_LOADED;
 	case DATA_DIRTY:
+	case DATA_IN_USE:
 	case DATA_DAMAGED:
+	case DATA_FOREIGN:
 		break;
 	}
 	return f->tries > 0 && f->has_file ? SNAPSHOT_AGAIN : SNAPSHOT_NOT_OURS;

@@ -1,0 +1,58 @@
+#pragma once
+
+/*
+ * Parts of a slot's data-dir put aside before a repair, and what a hard replay leaves
+ *
+ *	quarantine/<service>.<slot>-<utc>/data/<path>   what was moved there
+ *	                                  why.json      the verdict, the repair, the reason
+ *
+ * The parts are renamed, so that it costs nothing and nothing is deleted; the quarantine is bounded
+ * as for whole data-dirs (data/restore.h).  The lock of the slot is held by the caller.  A kill
+ * between two renames leaves some moved and some not, which is harmless: each of them alone makes
+ * the data-dir unstartable or replayable, never wrongly startable (order at the top of aside.c),
+ * and the next verdict is taken from what is there.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+struct pool;
+struct slot;
+
+struct aside_note {
+	const char *why;     /* one sentence, for people */
+	const char *verdict; /* data_state_name() */
+	const char *repair;  /* data_repair_name() */
+};
+
+/* Move those of the paths (below data/, NULL-terminated, e.g. "state", "blocks/reversible",
+ * "blocks/blocks.index") that are there.  0 with the entry's name; 1 when none was there. */
+int slot_set_aside(const struct pool *p, const struct slot *s, const char *const *paths,
+        const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
+
+/*
+ * Make the slot's data-dir anew from a snapshot of its own, data/snapshots/<file>: the old data-dir
+ * goes to quarantine whole (its snapshot is linked or cloned out of it), the new one has that file
+ * alone, what is private to the node (finalizers/) is taken over, and SLOT_FROM_SNAPSHOT names it.
+ * Crash safety as slot_restore(): slot_settle() ends it.
+ */
+int slot_restart_from_snapshot(const struct pool *p, const struct slot *s, const char *file, uid_t uid,
+        gid_t gid, const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
+
+/*
+ * A hard replay of nodeos renames blocks/ to blocks-<time>/ beside it and writes all blocks again;
+ * the data-dir then has them twice.  bytes: allocated, of all second copies there are.
+ */
+int slot_second_copies(const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e)
+        NODISCARD;
+
+/* Move them into the quarantine (0 with the name, 1 when there was none). */
+int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
+        const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
+
+/* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove_until(). */
+int slot_remove_second_copies(const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;

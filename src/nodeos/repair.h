@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * What can be done to a data-dir that nodeos would not start from
+ *
+ * In the order of what they cost: an index is read off the log; a generation is cloned; a replay
+ * executes all blocks again; a hard replay first writes all blocks again, into a second copy; a
+ * snapshot leaves the slot without the blocks before it, so it comes last, although it is fast.
+ */
+
+#include "base/compiler.h"
+
+enum data_repair {
+	REPAIR_NONE,
+	REPAIR_INDEX,      /* blocks.index is made anew from blocks.log */
+	REPAIR_GENERATION, /* the data-dir is replaced by a clone of one */
+	REPAIR_REPLAY,     /* state and fork_db.dat go, nodeos replays the blocks by itself */
+	REPAIR_HARD_REPLAY, /* the same with --hard-replay-blockchain, which drops a bad end of the log */
+	REPAIR_SNAPSHOT,   /* the data-dir is made anew from its newest snapshot */
+	REPAIR_N,
+};
+
+/* Sets of repairs. */
+#define REPAIR_BIT(r) (1U << (r))
+
+/* As it stands in JSON: "none", "rebuild-index", "restore-generation", "replay", "hard-replay",
+ * "start-from-snapshot". */
+const char *data_repair_name(enum data_repair r);
+/* REPAIR_N: none of that name. */
+enum data_repair data_repair_from_name(const char *name);
+
+/* The cheapest of a set; REPAIR_NONE: the set is empty. */
+enum data_repair data_repair_cheapest(unsigned set);

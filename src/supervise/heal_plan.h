@@ -1,0 +1,68 @@
+#pragma once
+
+/*
+ * What is done about a data-dir that nodeos does not start from: a pure decision over facts, so
+ * that every rule can be tested as a row
+ *
+ * An incident begins with a verdict of dirty or damaged, or with nodeos's own word that its data are
+ * bad, and ends when the slot has been ready for HEAL_CALM_NS.  Within it the cheapest repair that is
+ * possible and was not tried yet comes next; a repair that was tried and led to another such end is
+ * not tried again.  Between two tries the wait doubles; when nothing is left, or the slot was healed
+ * too often within the hour, it stays down and says why.
+ *
+ * A slot that produces is never taken below its own last irreversible block: it would make other
+ * blocks than the ones that others have.  So it takes no generation and no snapshot from before
+ * that, and no hard replay, which may drop the last block.
+ *
+ * What is not damage (port, disk, options, genesis, memory, a nodeos of another version, another
+ * chain) has no repairs and is never healed.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "nodeos/repair.h"
+#include "nodeos/verdict.h"
+
+#define HEAL_WAIT_NS     (2LL * 1000000000)   /* before the second try; doubled for each next one */
+#define HEAL_WAIT_MAX_NS (300LL * 1000000000) /* up to this */
+#define HEAL_CALM_NS     (60LL * 1000000000)
+#define HEAL_WINDOW_NS   (3600LL * 1000000000)
+#define HEAL_WINDOW_MAX  5 /* heals begun within it */
+
+struct heal_facts {
+	bool may_heal; /* NODESWARM_HEAL=auto */
+	bool produces; /* config.ini names a producer */
+	enum data_state verdict;
+	unsigned bytes_repairs; /* of the verdict */
+	unsigned exit_repairs;  /* of nodeos's last end on this data-dir; 0: it did not complain */
+	bool has_exit;          /* nodeos_exit_is_damage() of that end */
+	uint32_t our_lib;       /* 0: not known */
+	bool has_generation;    /* `current` can be used: same chain, a format this nodeos opens */
+	bool generation_is_snapshot;
+	uint32_t generation_lib;
+	bool has_snapshot; /* of the slot's own */
+	uint32_t snapshot_block;
+	bool has_room_twice; /* for a second copy of the blocks (hard replay) */
+	unsigned tried;      /* REPAIR_BIT()s of this incident */
+	unsigned tries;      /* in this incident */
+	unsigned recent;     /* heals begun within HEAL_WINDOW_NS */
+	int64_t now_ns, last_ns; /* wall clock; the last heal's end or 0 */
+};
+
+enum heal_plan {
+	HEAL_NOT_NEEDED,
+	HEAL_REPAIR,
+	HEAL_WAIT, /* until wait_ns from now, then decide again */
+	HEAL_GIVE_UP,
+};
+
+struct heal_decision {
+	enum heal_plan plan;
+	enum data_repair repair;
+	int64_t wait_ns;
+	char why[240]; /* of GIVE_UP: what was tried and why nothing is left, and what to do by hand */
+};
+
+void heal_decide(struct heal_decision *d, const struct heal_facts *f);
