@@ -40,19 +40,21 @@ int slot_set_aside(const struct pool *p, const struct slot *s, const char *const
  * alone, what is private to the node (finalizers/) is taken over, and SLOT_FROM_SNAPSHOT names it.
  * Crash safety as slot_restore(): slot_settle() ends it.
  */
-int slot_restart_from_snapshot(const struct pool *p, const struct slot *s, const char *file, uid_t uid,
-        gid_t gid, const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
+int slot_restart_from_snapshot(const struct pool *p, const struct slot *s, const char *file,
+        uid_t uid, gid_t gid, const struct aside_note *note, char ret_name[256],
+        struct err *e) NODISCARD;
 
 /*
  * A hard replay of nodeos renames blocks/ to blocks-<time>/ beside it and writes all blocks again;
  * the data-dir then has them twice.  bytes: allocated, of all second copies there are.
  */
-int slot_second_copies(const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e)
-        NODISCARD;
+int slot_second_copies(
+        const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e) NODISCARD;
 
 /* Move them into the quarantine (0 with the name, 1 when there was none). */
 int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
         const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
 
 /* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove_until(). */
-int slot_remove_second_copies(const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;
+int slot_remove_second_copies(
+        const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;

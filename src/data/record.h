@@ -70,13 +70,13 @@ struct record_heal {
 	char verdict[16], why[RECORD_TEXT_MAX]; /* that it began with */
 	char repair[24];                        /* data_repair_name() of the last try */
 	char generation[GENERATION_NAME_SIZE];
-	char quarantined[256];     /* entry in quarantine/; "" */
-	char proof[RECORD_TEXT_MAX]; /* what probation has found, or why it was given up */
-	uint64_t tried;            /* REPAIR_BIT()s, of this incident */
-	uint64_t tries;            /* of this incident */
-	uint64_t healed;           /* incidents that ended well, ever */
-	int64_t begun_ns, ended_ns; /* of the incident; wall clock; 0 */
-	int64_t last_ns;            /* when the last try ended */
+	char quarantined[256];              /* entry in quarantine/; "" */
+	char proof[RECORD_TEXT_MAX];        /* what probation has found, or why it was given up */
+	uint64_t tried;                     /* REPAIR_BIT()s, of this incident */
+	uint64_t tries;                     /* of this incident */
+	uint64_t healed;                    /* incidents that ended well, ever */
+	int64_t begun_ns, ended_ns;         /* of the incident; wall clock; 0 */
+	int64_t last_ns;                    /* when the last try ended */
 	int64_t heals_ns[RECORD_HEALS_MAX]; /* when the last heals began, newest first */
 };
 
@@ -92,7 +92,7 @@ struct record {
 	uint64_t restarts;                        /* of these, after nodeos had ended by itself */
 	char verdict[16]; /* of the data-dir before the last start, or after the last end */
 	char verdict_why[RECORD_TEXT_MAX];
-	char generation[GENERATION_NAME_SIZE];   /* the data-dir was cloned from; "" if from none */
+	char generation[GENERATION_NAME_SIZE]; /* the data-dir was cloned from; "" if from none */
 	struct record_heal heal;
 	struct record_end ends[RECORD_ENDS_MAX]; /* newest first */
 	size_t nends;

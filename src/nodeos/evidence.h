@@ -35,12 +35,12 @@ struct evidence_part {
 
 struct data_evidence {
 	struct evidence_part state;
-	char format[9];  /* of the state: "EOSIODB2"; "" unknown or none */
-	bool is_dirty;   /* its dirty byte is not 0 */
+	char format[9]; /* of the state: "EOSIODB2"; "" unknown or none */
+	bool is_dirty;  /* its dirty byte is not 0 */
 
 	struct evidence_part fork_db;
-	uint32_t fork_version;                /* 0: not known */
-	uint32_t head_block_num;              /* 0: not known, as with Spring */
+	uint32_t fork_version;   /* 0: not known */
+	uint32_t head_block_num; /* 0: not known, as with Spring */
 	char head_block_id[65];
 
 	struct evidence_part log; /* blocks/blocks.log; fault of its preamble or of its end */
@@ -51,11 +51,11 @@ struct data_evidence {
 	struct evidence_part index; /* fault: it does not fit the log, or is not there */
 
 	struct evidence_part pieces; /* split files: size is how many; fault of the newest */
-	bool has_blocks;             /* there is anything but empty files in blocks/, fork_db.dat apart */
+	bool has_blocks; /* there is anything but empty files in blocks/, fork_db.dat apart */
 
 	/* Of the log and the split files in blocks/ and the retained dir, which nodeos reads. */
-	char chain_id[65];    /* "": nothing tells it */
-	uint32_t first_block; /* from here to lib_block_num nothing is missing; 0: no blocks */
+	char chain_id[65];      /* "": nothing tells it */
+	uint32_t first_block;   /* from here to lib_block_num nothing is missing; 0: no blocks */
 	uint32_t lib_block_num; /* as struct blocklog_facts; 0: not known */
 	char lib_block_id[65];
 

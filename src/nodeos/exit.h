@@ -32,10 +32,10 @@ enum nodeos_exit_class {
 
 struct nodeos_exit {
 	enum nodeos_exit_class class;
-	bool retry;    /* another start of the same data with the same settings may work */
-	/* NODEOS_EXIT_DATA and DIRTY: repairs that would help (nodeos/repair.h), as REPAIR_BIT()s, as
-	 * far as nodeos's words tell.  0 for all others: what is outside the data-dir (port, disk,
-	 * genesis, options, memory) is never mended by changing it. */
+	bool retry; /* another start of the same data with the same settings may work */
+	/* NODEOS_EXIT_DATA and DIRTY: repairs that would help (nodeos/repair.h), as REPAIR_BIT()s,
+	 * as far as nodeos's words tell.  0 for all others: what is outside the data-dir (port,
+	 * disk, genesis, options, memory) is never mended by changing it. */
 	unsigned repairs;
 	char why[240]; /* for people, one line; secrets are redacted */
 };

@@ -12,11 +12,12 @@
 
 enum data_repair {
 	REPAIR_NONE,
-	REPAIR_INDEX,      /* blocks.index is made anew from blocks.log */
-	REPAIR_GENERATION, /* the data-dir is replaced by a clone of one */
-	REPAIR_REPLAY,     /* state and fork_db.dat go, nodeos replays the blocks by itself */
-	REPAIR_HARD_REPLAY, /* the same with --hard-replay-blockchain, which drops a bad end of the log */
-	REPAIR_SNAPSHOT,   /* the data-dir is made anew from its newest snapshot */
+	REPAIR_INDEX,       /* blocks.index is made anew from blocks.log */
+	REPAIR_GENERATION,  /* the data-dir is replaced by a clone of one */
+	REPAIR_REPLAY,      /* state and fork_db.dat go, nodeos replays the blocks by itself */
+	REPAIR_HARD_REPLAY, /* the same with --hard-replay-blockchain, which drops a bad end of the
+	                       log */
+	REPAIR_SNAPSHOT,    /* the data-dir is made anew from its newest snapshot */
 	REPAIR_N,
 };
 

@@ -38,8 +38,8 @@ enum data_state {
 /* What is judged by besides the bytes; {0} is: any chain, any format. */
 struct data_expect {
 	const char *chain_id; /* of the genesis; NULL or "": any */
-	const char *format;   /* that this nodeos opens (nodeos_version_format()); NULL or "": any */
-	const char *in_use;   /* who has it open, for people; NULL: nobody */
+	const char *format; /* that this nodeos opens (nodeos_version_format()); NULL or "": any */
+	const char *in_use; /* who has it open, for people; NULL: nobody */
 	uint32_t reference_lib, far_behind; /* of `current`, and the distance; 0: not judged */
 };
 
@@ -58,7 +58,8 @@ const char *data_state_name(enum data_state s);
 /* nodeos starts from it as it is: empty, clean, far-behind. */
 bool data_state_is_startable(enum data_state s);
 
-void data_judge(struct data_verdict *v, const struct data_evidence *seen, const struct data_expect *x);
+void data_judge(
+        struct data_verdict *v, const struct data_evidence *seen, const struct data_expect *x);
 
 /* Both, with no expectation.  Returns 0 and the verdict, also of a directory that has anything odd
  * in it; -1 when it cannot be read (ERR_SYSTEM). */

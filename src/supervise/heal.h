@@ -4,8 +4,8 @@
  * Healing: from a verdict that nodeos does not start from, or its own word that its data are bad,
  * to a slot that serves again
  *
- *	look (thread: evidence, verdict, `current`, snapshots) -> heal_decide() -> repair (thread; the
- *	old data-dir or the parts that are in the way go to quarantine) -> start nodeos -> caught up
+ *	look (thread: evidence, verdict, `current`, snapshots) -> heal_decide() -> repair (thread;
+ *the old data-dir or the parts that are in the way go to quarantine) -> start nodeos -> caught up
  *	-> probation -> ready; or the next repair, or held
  *
  * What happens is in s->record.heal, which outlives the supervisor.
@@ -20,8 +20,8 @@
 struct nodeos_exit;
 struct supervisor;
 
-/* nodeos has ended by itself and its verdict was taken.  true: a repair follows, and the slot's state
- * was set; false: whatever happens without healing. */
+/* nodeos has ended by itself and its verdict was taken.  true: a repair follows, and the slot's
+ * state was set; false: whatever happens without healing. */
 bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x);
 
 /* The probation that heal.c has begun is over: why is its sentence. */

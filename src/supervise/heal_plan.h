@@ -4,11 +4,11 @@
  * What is done about a data-dir that nodeos does not start from: a pure decision over facts, so
  * that every rule can be tested as a row
  *
- * An incident begins with a verdict of dirty or damaged, or with nodeos's own word that its data are
- * bad, and ends when the slot has been ready for HEAL_CALM_NS.  Within it the cheapest repair that is
- * possible and was not tried yet comes next; a repair that was tried and led to another such end is
- * not tried again.  Between two tries the wait doubles; when nothing is left, or the slot was healed
- * too often within the hour, it stays down and says why.
+ * An incident begins with a verdict of dirty or damaged, or with nodeos's own word that its data
+ * are bad, and ends when the slot has been ready for HEAL_CALM_NS.  Within it the cheapest repair
+ * that is possible and was not tried yet comes next; a repair that was tried and led to another
+ * such end is not tried again.  Between two tries the wait doubles; when nothing is left, or the
+ * slot was healed too often within the hour, it stays down and says why.
  *
  * A slot that produces is never taken below its own last irreversible block: it would make other
  * blocks than the ones that others have.  So it takes no generation and no snapshot from before
@@ -44,10 +44,10 @@ struct heal_facts {
 	uint32_t generation_lib;
 	bool has_snapshot; /* of the slot's own */
 	uint32_t snapshot_block;
-	bool has_room_twice; /* for a second copy of the blocks (hard replay) */
-	unsigned tried;      /* REPAIR_BIT()s of this incident */
-	unsigned tries;      /* in this incident */
-	unsigned recent;     /* heals begun within HEAL_WINDOW_NS */
+	bool has_room_twice;     /* for a second copy of the blocks (hard replay) */
+	unsigned tried;          /* REPAIR_BIT()s of this incident */
+	unsigned tries;          /* in this incident */
+	unsigned recent;         /* heals begun within HEAL_WINDOW_NS */
 	int64_t now_ns, last_ns; /* wall clock; the last heal's end or 0 */
 };
 
@@ -62,7 +62,8 @@ struct heal_decision {
 	enum heal_plan plan;
 	enum data_repair repair;
 	int64_t wait_ns;
-	char why[240]; /* of GIVE_UP: what was tried and why nothing is left, and what to do by hand */
+	char why[240]; /* of GIVE_UP: what was tried and why nothing is left, and what to do by hand
+	                */
 };
 
 void heal_decide(struct heal_decision *d, const struct heal_facts *f);

@@ -26,8 +26,8 @@
 #include "base/err.h"
 #include "nodeos/genesis.h"
 
-#define PROBATION_ALONE_NS  (10LL * 1000000000)
-#define PROBATION_MAX       64 /* witnesses that are kept */
+#define PROBATION_ALONE_NS (10LL * 1000000000)
+#define PROBATION_MAX      64 /* witnesses that are kept */
 
 enum witness_class { /* best first */
 	WITNESS_SLOT,

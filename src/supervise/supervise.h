@@ -44,10 +44,11 @@ struct supervise_config {
 	int64_t lame_duck_ns;
 	uint32_t max_lag_blocks;
 	int64_t peer_wait_ns;
-	bool may_restore;         /* an empty or far-behind slot starts from `current` */
-	uint32_t far_behind;      /* blocks behind `current` that are worth a restore */
-	bool may_heal;            /* a dirty or damaged data-dir is repaired (heal_plan.h) */
-	const char *references;   /* URLs whose chain a healed slot must agree with, blank separated */
+	bool may_restore;    /* an empty or far-behind slot starts from `current` */
+	uint32_t far_behind; /* blocks behind `current` that are worth a restore */
+	bool may_heal;       /* a dirty or damaged data-dir is repaired (heal_plan.h) */
+	const char
+	        *references; /* URLs whose chain a healed slot must agree with, blank separated */
 	int64_t archive_every_ns; /* below 0: not by itself */
 	const char *keep;         /* retention after an archive by itself (data/generation.h) */
 	bool integrity_hash;      /* nodeos prints the hash of its state when it stops */
