@@ -233,7 +233,7 @@ int blocklog_repair(const char *dir, uint32_t truncate_at, struct fail *f)
 	snprintf(data, sizeof(data), "{\"blocks_dir\":\"%s\"}", dir);
 	if (!log || stat(log, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail_fc(f, 3190003, "block_log_not_found", "block log can not be found",
-		        "block_log.cpp:1315 repair_log", data, "Block log not found in '%s'", dir);
+		        "block_log.cpp:1314 repair_log", data, "Block log not found in '%s'", dir);
 	clock_text(when, clock_real_ns());
 	when[23] = '\0';
 	backup = str_fmt("%s-%s", dir, when);
@@ -249,7 +249,7 @@ int blocklog_repair(const char *dir, uint32_t truncate_at, struct fail *f)
 	fd = open(old, O_RDONLY | O_CLOEXEC);
 	if (context == BLOCKLOG_NOTHING || fd < 0 || rawio_read(fd, p, 8, 0) < 0)
 		return fail_fc(f, 3190003, "block_log_not_found", "block log can not be found",
-		        "block_log.cpp:1315 repair_log", data, "Block log not found in '%s'", dir);
+		        "block_log.cpp:1314 repair_log", data, "Block log not found in '%s'", dir);
 	first = get_u32(p + 4);
 	begin = 8 + (first == 1 ? GENESIS_PACKED : BLOCK_ID) + 8;
 	scan(&s, fd, old, (uint64_t)st.st_size, first, begin, truncate_at);
