@@ -124,9 +124,6 @@ void probation_turn(struct supervisor *s, bool has_caught_up);
 void probation_run_began(struct supervisor *s);
 void probation_run_ended(struct supervisor *s);
 
-/* What is waited for, for people. */
-const char *probation_why(const struct supervisor *s);
-
 /* From nodeos's list of connections: a chosen one, and the list's end. */
 void probation_hears_peer(struct supervisor *s, const struct nodeos_peer *p);
 

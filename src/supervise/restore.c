@@ -17,6 +17,7 @@
 #include "nodeos/blocklog.h"
 #include "nodeos/genesis.h"
 #include "nodeos/verdict.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 #include "supervise/work_plan.h"
 
@@ -176,6 +177,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
 	*s->integrity_hash = '\0'; /* of the data that has gone */
+	probation_expect_hash(s, j->hold.m.integrity_hash);
 	s->current = CURRENT_OURS;
 	s->is_untried = true;
 	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);
