@@ -73,7 +73,7 @@ json_t *answer_status(const struct supervisor *s)
 	        : -1;
 
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
-	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
 	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
@@ -86,7 +86,9 @@ json_t *answer_status(const struct supervisor *s)
 	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
 	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
 	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
-	        "lag_blocks", info_json(s, true, h->ready.lag_blocks), "best_known_head",
+	        "last_irreversible_block_id",
+	        text_or_null(h->has_info ? i->last_irreversible_block_id : NULL), "lag_blocks",
+	        info_json(s, true, h->ready.lag_blocks), "best_known_head",
 	        info_json(s, true, best_head(s)), "starts", (json_int_t)s->record.starts,
 	        "restarts", (json_int_t)s->record.restarts, "verdict",
 	        running ? "in-use" : s->record.verdict, "verdict_why",

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -93,7 +94,7 @@ void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile
 	end_it(pidfd, pid);
 	str_printable(line);
 	if (line[0] == 'v' && strlen(line) < 64 && line[1] >= '0' && line[1] <= '9')
-		snprintf(ret, 64, "%s", line);
+		snprintf(ret, 64, "%.63s", line);
 	else
 		log_warn("nodeos does not tell its version, so that of its state is not compared",
 		        "line=\"%.80s\"", line);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "data/aside.h"
 #include "loop/work.h"

@@ -16,6 +16,7 @@
 #include "data/restore.h"
 #include "loop/work.h"
 #include "nodeos/snapshot.h"
+#include "supervise/heal.h"
 
 /* --- in the thread ---------------------------------------------------------------------------- */
 

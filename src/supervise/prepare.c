@@ -17,6 +17,7 @@
 #include "nodeos/options.h"
 #include "nodeos/peers.h"
 #include "nodeos/verdict.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -206,7 +207,8 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 		.slot = name,
 		.peers = &mine,
 		.advertise = s->advertised,
-		.integrity_hash = s->cfg->integrity_hash };
+		.integrity_hash = s->cfg->integrity_hash,
+		.start_hash = probation_wants_hash(s) };
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)

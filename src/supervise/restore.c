@@ -16,6 +16,7 @@
 #include "nodeos/genesis.h"
 #include "supervise/heal.h"
 #include "supervise/look.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 #include "supervise/work_plan.h"
 
@@ -160,6 +161,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
 	*s->integrity_hash = '\0'; /* of the data that has gone */
+	probation_expect_hash(s, j->hold.m.integrity_hash);
 	s->current = CURRENT_OURS;
 	s->is_untried = true;
 	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);

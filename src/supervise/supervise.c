@@ -22,6 +22,7 @@
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
 #include "supervise/heal.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -737,6 +738,7 @@ static void tear_down(struct supervisor *s)
 	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
+	probation_stop(s);
 	follow_free(s->follow);
 	advertise_free(s->advertise);
 	http_server_free(s->http);

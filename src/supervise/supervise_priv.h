@@ -40,6 +40,10 @@ struct health {
 	bool has_info, has_peers, has_db, db_warned;
 	int64_t answered_ns, peers_asked_ns, db_asked_ns, started_ns; /* CLOCK_MONOTONIC */
 	struct ready_pace pace;
+	bool has_caught_up;        /* was ready in this run, probation apart */
+	bool has_failed_probation; /* of this run */
+	uint32_t start_lib;        /* of the data-dir before the start; 0: not known */
+	char probation_why[200];   /* what is waited for, or what it has failed of */
 	bool was_ready, started_empty;
 	struct ready_result ready;
 };
@@ -59,6 +63,15 @@ enum current_kind {
 	CURRENT_UNUSABLE,
 	CURRENT_OTHER_CHAIN,
 	CURRENT_OURS,
+};
+
+/* Of a data-dir that was healed by a generation: is its state the one that the manifest names? */
+enum hash_proof {
+	HASH_NOT_ASKED,
+	HASH_AWAITED,
+	HASH_EQUAL,
+	HASH_DIFFERS,
+	HASH_UNTOLD,
 };
 
 struct supervisor {
@@ -119,6 +132,9 @@ struct supervisor {
 	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
 	char snapshot[256];        /* that nodeos is started with; "" */
 	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
+	struct probation *probation; /* NULL: not on probation */
+	enum hash_proof hash_proof;
+	char expected_hash[65], started_hash[65];
 	char genesis_chain_id[65]; /* as the last look has found it; "" */
 	bool is_version_asked;
 	char nodeos_version[64]; /* that --version told; "" */
