@@ -516,7 +516,8 @@ static void look_for_hash(struct supervisor *s)
 /* --- the decision --------------------------------------------------------------------------------
  */
 
-static enum probation_plan decide(struct probation *p, bool has_caught_up, int64_t now)
+static enum probation_plan decide(
+        struct probation *p, bool has_caught_up, enum witness_class *by, int64_t now)
 {
 	struct supervisor *s = p->s;
 	struct probation_facts f = {
@@ -536,12 +537,13 @@ static enum probation_plan decide(struct probation *p, bool has_caught_up, int64
 		snprintf(s->health.probation_why, sizeof(s->health.probation_why),
 		        "the hash of its state is %.16s..., that of generation %.31s is %.16s...",
 		        s->started_hash, s->record.generation, s->expected_hash);
+		*by = WITNESS_CLASSES;
 		return PROBATION_FAILED;
 	}
-	return probation_decide(s->health.probation_why, &f);
+	return probation_decide(s->health.probation_why, by, &f);
 }
 
-static void end(struct supervisor *s, bool has_passed)
+static void end(struct supervisor *s, bool has_passed, enum witness_class by)
 {
 	char why[RECORD_TEXT_MAX];
 
@@ -557,7 +559,7 @@ static void end(struct supervisor *s, bool has_passed)
 	probation_stop(s);
 	log_event(has_passed ? LOG_INFO : LOG_ERROR,
 	        has_passed ? "probation passed" : "probation failed", "why=\"%s\"", why);
-	heal_probation_over(s, has_passed, why);
+	heal_probation_over(s, has_passed, by, why);
 }
 
 void probation_turn(struct supervisor *s, bool has_caught_up)
@@ -566,6 +568,7 @@ void probation_turn(struct supervisor *s, bool has_caught_up)
 	struct err e = ERR_INIT;
 	int64_t now = clock_mono_ns();
 	enum probation_plan plan;
+	enum witness_class by;
 
 	if (!heal_is_on_probation(s)) {
 		probation_stop(s);
@@ -590,9 +593,9 @@ void probation_turn(struct supervisor *s, bool has_caught_up)
 	ask_references(p, now);
 	p->own_left = OWN_A_TURN;
 	ask_own(p);
-	plan = decide(p, has_caught_up, now);
+	plan = decide(p, has_caught_up, &by, now);
 	if (plan != PROBATION_WAIT)
-		end(s, plan == PROBATION_PASSED);
+		end(s, plan == PROBATION_PASSED, by);
 }
 
 /* --- life ----------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ int64_t __wrap_clock_mono_ns(void)
 
 static struct {
 	bool on, over, passed;
+	enum witness_class by;
 	char why[RECORD_TEXT_MAX];
 } heal;
 
@@ -45,12 +46,14 @@ bool heal_is_on_probation(const struct supervisor *s UNUSED)
 	return heal.on;
 }
 
-void heal_probation_over(struct supervisor *s UNUSED, bool passed, const char *why)
+void heal_probation_over(
+        struct supervisor *s UNUSED, bool passed, enum witness_class by, const char *why)
 {
 	assert_false(heal.over);
 	heal.on = false;
 	heal.over = true;
 	heal.passed = passed;
+	heal.by = by;
 	snprintf(heal.why, sizeof(heal.why), "%s", why);
 }
 
@@ -387,6 +390,7 @@ static void a_healthy_slot_differs(void **state)
 	here(0, 2, 150, '7');
 	expect_failed("block 150 is 0000000000000000... here, but ");
 	assert_non_null(strstr(heal.why, "at healthy slot t_s.2 on h"));
+	assert_int_equal(heal.by, WITNESS_SLOT);
 }
 
 /* Its last irreversible block is ours: nodeos need not be asked, and may not have it. */
@@ -541,6 +545,7 @@ static void all_at_once(void **state)
 	hear_peer("10.0.0.2:9876", 151, '7');
 	hear_peer("10.0.0.3:9876", 152, '0');
 	expect_passed("block 152 is the one that peer 10.0.0.3:9876 has (2 of 3 agree)");
+	assert_int_equal(heal.by, WITNESS_PEER);
 }
 
 static void nobody(void **state)
@@ -554,6 +559,7 @@ static void nobody(void **state)
 	expect_waiting(100, "nobody to compare with");
 	skipped_ns += PROBATION_ALONE_NS;
 	expect_passed("caught up; there is no healthy slot, reference or peer to compare with");
+	assert_int_equal(heal.by, WITNESS_CLASSES);
 }
 
 static void one_that_has_gone(void **state)
