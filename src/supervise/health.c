@@ -113,8 +113,10 @@ static void on_info(struct http_probe *q UNUSED, const struct http_probe_result 
 		h->has_info = true;
 		h->answered_ns = clock_mono_ns();
 		ready_pace_add(&h->pace, h->answered_ns, h->info.head_time_ns);
-		if (!*s->chain_id || strcmp(s->chain_id, h->info.chain_id) == 0)
+		if (!*s->chain_id || strcmp(s->chain_id, h->info.chain_id) == 0) {
 			snapshot_start_done(s);
+			heal_answered(s);
+		}
 		s->is_untried = false;
 	} else if (r->status) {
 		log_warn("get_info not understood", "status=%ld why=\"%s\"", r->status, e.msg);
