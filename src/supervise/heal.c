@@ -121,6 +121,7 @@ void heal_try(struct supervisor *s, enum data_repair repair)
 	h->hard_replay = false;
 	*h->generation = *h->quarantined = *h->proof = '\0';
 	snprintf(h->repair, sizeof(h->repair), "%s", data_repair_name(repair));
+	probation_expect_hash(s, "");
 	stage(s, HEAL_STAGE_REPAIRING);
 	/* Before it begins: who comes after a kill must know that it was tried. */
 	supervisor_note(s);
