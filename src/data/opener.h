@@ -19,9 +19,11 @@
 #include "base/compiler.h"
 
 struct data_opener {
-	pid_t pid;       /* in our pid namespace; 0: in another one */
-	char name[32];   /* of its program; "" */
-	bool has_slot;   /* it holds the slot that the data-dir is of */
+	pid_t pid;           /* in our pid namespace; 0: in another one */
+	char name[32];       /* of its program; "" */
+	bool has_data;       /* state or blocks are open, not only the slot locked */
+	bool has_slot;       /* the slot that the data-dir is of is held */
+	bool has_supervisor; /* ... by a supervisor, which holds it also while nothing runs */
 	char label[120]; /* what the slot's lock says of its holder: "task t1 in container c1"; ""
 	                  */
 };
@@ -44,3 +46,7 @@ const char *data_opener_text(char out[OPENER_TEXT_MAX], const struct data_opener
  * lock.  -1: it is of none.
  */
 int data_opener_slot(int data_dirfd);
+
+/* Whether a supervisor has the slot now: it listens on its control socket.  Nothing is said, and
+ * nobody waits. */
+bool slot_has_supervisor(int slot_fd);
