@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/str.h"
 #include "nodeos/logline.h"
+#include "nodeos/repair.h"
 
 /* nodeos's own statuses, in programs/nodeos/main.cpp of AntelopeIO/leap. */
 enum {
@@ -36,6 +37,20 @@ struct row {
 	enum nodeos_exit_class class;
 	bool retry;
 	const char *why; /* NULL: the line that has the text, or the most telling one */
+	unsigned repairs;
+};
+
+/*
+ * Repairs that may help are all in the sets, also where another one nearly always will: which of
+ * them are possible the bytes say.  A data-dir made anew helps against any damage, be it of a
+ * generation or of a snapshot.
+ */
+enum {
+	R_ANEW = REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_SNAPSHOT),
+	R_REPLAY = R_ANEW | REPAIR_BIT(REPAIR_REPLAY),    /* state, fork database */
+	R_HARD = R_ANEW | REPAIR_BIT(REPAIR_HARD_REPLAY), /* the log's end */
+	R_INDEX = R_HARD | REPAIR_BIT(REPAIR_INDEX),
+	R_DIRTY = R_REPLAY | R_HARD,
 };
 
 static const struct row rows[] = {
@@ -56,7 +71,8 @@ static const struct row rows[] = {
 	        "'bad alloc': the state database is full; chain-state-db-size-mb must be larger" },
 
 	{ EXIT_DATABASE_DIRTY, NULL, NODEOS_EXIT_DIRTY, false,
-	        "the state is dirty (nodeos was killed before), or another nodeos has it open" },
+	        "the state is dirty (nodeos was killed before), or another nodeos has it open",
+	        R_DIRTY },
 
 	{ EXIT_MANAGEMENT, NULL, NODEOS_EXIT_MANAGED, false,
 	        "it only did what an option asked for, and ended" },
@@ -81,29 +97,45 @@ static const struct row rows[] = {
 	{ EXIT_OTHER_FAIL, "--snapshot is incompatible", NODEOS_EXIT_SNAPSHOT, false, NULL },
 
 	{ EXIT_OTHER_FAIL, "Genesis state is necessary", NODEOS_EXIT_DATA, false,
-	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot" },
+	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot",
+	        R_ANEW },
 	{ EXIT_OTHER_FAIL, "Genesis state, provided", NODEOS_EXIT_GENESIS, false,
 	        "the genesis is not that of the data" },
 	{ EXIT_OTHER_FAIL, "Specified genesis file", NODEOS_EXIT_GENESIS, false, NULL },
 	{ EXIT_OTHER_FAIL, "parse_error_exception", NODEOS_EXIT_GENESIS, false,
 	        "a JSON file, most likely the genesis, does not parse" },
+	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_GENESIS, false, NULL },
+	{ EXIT_OTHER_FAIL, "has a different chain id", NODEOS_EXIT_GENESIS, false, NULL },
 
-	{ EXIT_OTHER_FAIL, "fork_database_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "fork_db_dat", NODEOS_EXIT_DATA, false,
-	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk" },
-	{ EXIT_OTHER_FAIL, "block_log_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "block_log_not_found", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "unlinkable_block_exception", NODEOS_EXIT_DATA, false,
-	        "a block in blocks.log is damaged" },
-	{ EXIT_OTHER_FAIL, "database_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "Failed to read DB header", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "ormat not compatible with this", NODEOS_EXIT_DATA, false,
-	        "the state is damaged, or of another version of nodeos" },
-	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_DATA, false,
+	/* Of another nodeos, and sound.  "Database format not compatible with this version of
+	 * chainbase" is not among them: it is also what a header full of garbage gives.  Bytes that
+	 * name a known format make the verdict foreign, which comes before this. */
+	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_VERSION, false,
 	        "the state is of another build of nodeos" },
-	{ EXIT_OTHER_FAIL, "chain_head.dat", NODEOS_EXIT_DATA, false, NULL },
+	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false,
+	        "the state is of another version of nodeos" },
+	{ EXIT_OTHER_FAIL, "block_log_unsupported_version", NODEOS_EXIT_VERSION, false, NULL },
+	{ EXIT_OTHER_FAIL, "Unsupported version of fork database", NODEOS_EXIT_VERSION, false,
+	        NULL },
+
+	{ EXIT_OTHER_FAIL, "fork_database_exception", NODEOS_EXIT_DATA, false, NULL, R_REPLAY },
+	{ EXIT_OTHER_FAIL, "fork_db_dat", NODEOS_EXIT_DATA, false,
+	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk",
+	        R_REPLAY },
+	{ EXIT_OTHER_FAIL, "blocks.index file is", NODEOS_EXIT_DATA, false, NULL, R_INDEX },
+	{ EXIT_OTHER_FAIL, "blocks.index is not a multiple", NODEOS_EXIT_DATA, false, NULL,
+	        R_INDEX },
+	{ EXIT_OTHER_FAIL, "does not match the last block postion", NODEOS_EXIT_DATA, false, NULL,
+	        R_INDEX },
+	{ EXIT_OTHER_FAIL, "block_log_exception", NODEOS_EXIT_DATA, false, NULL, R_HARD },
+	{ EXIT_OTHER_FAIL, "block_log_not_found", NODEOS_EXIT_DATA, false, NULL, R_ANEW },
+	{ EXIT_OTHER_FAIL, "unlinkable_block_exception", NODEOS_EXIT_DATA, false,
+	        "a block in blocks.log is damaged", R_ANEW },
+	{ EXIT_OTHER_FAIL, "database_exception", NODEOS_EXIT_DATA, false, NULL, R_REPLAY },
+	{ EXIT_OTHER_FAIL, "Failed to read DB header", NODEOS_EXIT_DATA, false, NULL, R_REPLAY },
+	{ EXIT_OTHER_FAIL, "ormat not compatible with this", NODEOS_EXIT_DATA, false,
+	        "the state is damaged, or of another version of nodeos", R_REPLAY },
+	{ EXIT_OTHER_FAIL, "chain_head.dat", NODEOS_EXIT_DATA, false, NULL, R_REPLAY },
 	{ EXIT_OTHER_FAIL, "Database load aborted", NODEOS_EXIT_UNASKED, true,
 	        "it was told to stop while it read its state" },
 
@@ -307,6 +339,7 @@ static void classify_status(struct nodeos_exit *x, int status, bool asked, const
 			continue;
 		if (asked && class == NODEOS_EXIT_UNASKED)
 			class = NODEOS_EXIT_STOPPED;
+		x->repairs = r->repairs;
 		/* Of an exception's name the line says less than what follows it. */
 		if (!r->text || status == EXIT_OTHER_FAIL)
 			most_telling(line, lines);
@@ -323,8 +356,14 @@ static void classify_status(struct nodeos_exit *x, int status, bool asked, const
 void nodeos_exit_classify(
         struct nodeos_exit *x, int wait_status, bool asked, const char *last_lines)
 {
+	x->repairs = 0;
 	if (WIFSIGNALED(wait_status))
 		classify_signal(x, WTERMSIG(wait_status), asked);
 	else
 		classify_status(x, WEXITSTATUS(wait_status), asked, last_lines ? last_lines : "");
+}
+
+bool nodeos_exit_is_damage(const struct nodeos_exit *x)
+{
+	return x->class == NODEOS_EXIT_DATA || x->class == NODEOS_EXIT_DIRTY;
 }

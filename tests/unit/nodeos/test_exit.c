@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nodeos/repair.h"
 #include "unit/nodeos/data.h"
 
 #define EXITED(code)   ((code) << 8)
@@ -57,6 +58,9 @@ static void recordings(void **state)
 		{ "dirty-start-A", NODEOS_EXIT_DIRTY, false, "exit status 2: the state is dirty" },
 		{ "same-datadir-second", NODEOS_EXIT_DIRTY, false,
 		        "or another nodeos has it open" },
+		{ "dirty-start-B", NODEOS_EXIT_DIRTY, false, "exit status 2" },
+		{ "dirty-start-with-genesis-A", NODEOS_EXIT_DIRTY, false, "exit status 2" },
+		{ "diskfull-nores-after-free-start", NODEOS_EXIT_DIRTY, false, "exit status 2" },
 		{ "copy-of-running-start", NODEOS_EXIT_DIRTY, false, "exit status 2" },
 		{ "print-build-info", NODEOS_EXIT_MANAGED, false, "exit status 5" },
 		{ "config-missing-config-file", NODEOS_EXIT_CONFIG, false,
@@ -76,10 +80,13 @@ static void recordings(void **state)
 		{ "diskfull-after-free-replay", NODEOS_EXIT_DATA, false, "fork_db.dat is cut off" },
 		{ "blocksindex-missing", NODEOS_EXIT_DATA, false,
 		        "blocks.index file is empty, please use leap-util" },
+		{ "blocksindex-trunc3", NODEOS_EXIT_DATA, false,
+		        "blocks.index file is invalid, please use leap-util" },
 		{ "blocksindex-trunc8", NODEOS_EXIT_DATA, false, "The last block position from" },
 		{ "blockslog-append-garbage", NODEOS_EXIT_DATA, false,
 		        "Invalid block position 12556511248687195561" },
 		{ "blockslog-trunc5", NODEOS_EXIT_DATA, false, "Invalid block position" },
+		{ "blockslog-trunc5-replay", NODEOS_EXIT_DATA, false, "Invalid block position" },
 		{ "blockslog-flip-replay", NODEOS_EXIT_DATA, false, "in blocks.log is damaged" },
 		{ "state-zero", NODEOS_EXIT_DATA, false,
 		        "exit status 254: Failed to read DB header" },
@@ -170,10 +177,22 @@ static void unrecorded(void **state)
 		{ 254, "3190002 block_log_not_found: Block log not found in '/x'", NODEOS_EXIT_DATA,
 		        false },
 		{ 254, "3060000 database_exception: Database exception", NODEOS_EXIT_DATA, false },
-		{ 254, "3060005 bad_database_version_exception: x", NODEOS_EXIT_DATA, false },
-		{ 254, "3015013 chain_id_type_exception: x", NODEOS_EXIT_DATA, false },
+		{ 254, "3060005 bad_database_version_exception: x", NODEOS_EXIT_VERSION, false },
+		{ 254, "3015013 chain_id_type_exception: x", NODEOS_EXIT_GENESIS, false },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nblock log file "
+		        "blocks-1-10.log has a different chain id",
+		        NODEOS_EXIT_GENESIS, false },
+		{ 254,
+		        "3190001 block_log_unsupported_version: Unsupported version of block log "
+		        "file\nUnsupported version of block log. Block log version is 4",
+		        NODEOS_EXIT_VERSION, false },
+		{ 254,
+		        "3020000 fork_database_exception: Fork database exception\nUnsupported "
+		        "version of fork database file 'x'.",
+		        NODEOS_EXIT_VERSION, false },
 		{ 254, "Database incompatible; All environment parameters must match",
-		        NODEOS_EXIT_DATA, false },
+		        NODEOS_EXIT_VERSION, false },
 		{ 254, "File `chain_head.dat` seems to be corrupted.", NODEOS_EXIT_DATA, false },
 	};
 
@@ -186,6 +205,117 @@ static void unrecorded(void **state)
 			fail_msg("'%s': %s, %d", t[i].lines, nodeos_exit_class_name(x.class),
 			        x.retry);
 	}
+}
+
+/* What helps: of each damage in the table, as its recording says. */
+static void repairs(void **state)
+{
+	enum {
+		I = REPAIR_BIT(REPAIR_INDEX),
+		G = REPAIR_BIT(REPAIR_GENERATION),
+		R = REPAIR_BIT(REPAIR_REPLAY),
+		H = REPAIR_BIT(REPAIR_HARD_REPLAY),
+		S = REPAIR_BIT(REPAIR_SNAPSHOT),
+	};
+	static const struct {
+		const char *name;
+		unsigned repairs;
+	} t[] = {
+		{ "dirty-start-A", G | R | H | S },
+		{ "dirty-start-B", G | R | H | S },
+		{ "dirty-start-with-genesis-A", G | R | H | S },
+		{ "diskfull-nores-after-free-start", G | R | H | S },
+		{ "same-datadir-second", G | R | H | S },
+		{ "copy-of-running-start", G | R | H | S },
+		{ "A-after-same-datadir-replay", G | R | S },
+		{ "blocksdir-missing", G | R | S },
+		{ "forkdb-missing", G | R | S },
+		{ "forkdb-garbage", G | R | S },
+		{ "diskfull-after-free-start", G | R | S },
+		{ "diskfull-after-free-replay", G | R | S },
+		{ "blocksindex-missing", I | G | H | S },
+		{ "blocksindex-trunc3", I | G | H | S },
+		{ "blocksindex-trunc8", I | G | H | S },
+		{ "blockslog-append-garbage", G | H | S },
+		{ "blockslog-trunc5", G | H | S },
+		{ "blockslog-trunc5-replay", G | H | S },
+		{ "blockslog-flip-replay", G | S },
+		{ "state-zero", G | R | S },
+		{ "state-garbage", G | R | S },
+		{ "stride-replay", G | S },
+		{ "snapshot-node-replay", G | S },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+		struct nodeos_exit x;
+		int status;
+		const char *lines = load_exit(&b, t[i].name, &status);
+
+		nodeos_exit_classify(&x, status, false, lines);
+		if (x.repairs != t[i].repairs || !nodeos_exit_is_damage(&x))
+			fail_msg("%s: %x, not %x", t[i].name, x.repairs, t[i].repairs);
+	}
+}
+
+/* What comes from outside is not mended by changing data: every class but two. */
+static void outside_causes_have_none(void **state)
+{
+	static const struct {
+		int status;
+		const char *lines;
+		enum nodeos_exit_class class;
+	} t[] = {
+		{ EXITED(0), "failed to bind to port", NODEOS_EXIT_PORT },
+		{ EXITED(0), "unsafe level of usage", NODEOS_EXIT_STATE_FULL },
+		{ EXITED(1), "", NODEOS_EXIT_STATE_FULL },
+		{ EXITED(0), "exceeded file system configured threshold", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(254), "No space left on device", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(254), "No space left on device\nblock_log_exception",
+		        NODEOS_EXIT_DISK_FULL },
+		{ KILLED(SIGBUS), "", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(0), "Reached configured maximum block 5", NODEOS_EXIT_REACHED },
+		{ EXITED(0), "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED },
+		{ EXITED(5), "", NODEOS_EXIT_MANAGED },
+		{ EXITED(0), "", NODEOS_EXIT_UNASKED },
+		{ EXITED(254), "Database load aborted", NODEOS_EXIT_UNASKED },
+		{ EXITED(254), "Database incompatible", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "bad_database_version_exception", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "Genesis state, provided via", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "Specified genesis file", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "parse_error_exception", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "chain_id_type_exception", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "snapshot_exception", NODEOS_EXIT_SNAPSHOT },
+		{ EXITED(254), "Unknown option", NODEOS_EXIT_CONFIG },
+		{ EXITED(255), "", NODEOS_EXIT_CONFIG },
+		{ EXITED(254), "Read-only file system", NODEOS_EXIT_SYSTEM },
+		{ EXITED(254), "Cannot allocate memory", NODEOS_EXIT_SYSTEM },
+		{ EXITED(254), "Could not gain write access", NODEOS_EXIT_SYSTEM },
+		{ KILLED(SIGKILL), "", NODEOS_EXIT_KILLED },
+		{ KILLED(SIGSEGV), "", NODEOS_EXIT_CRASHED },
+		{ EXITED(254), "", NODEOS_EXIT_OTHER },
+		{ EXITED(7), "", NODEOS_EXIT_OTHER },
+	};
+	bool seen[NODEOS_EXIT_OTHER + 1] = {
+		[NODEOS_EXIT_STOPPED] = true, [NODEOS_EXIT_DIRTY] = true, [NODEOS_EXIT_DATA] = true
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		for (int asked = 0; asked < 2; asked++) {
+			struct nodeos_exit x = { .repairs = 99 };
+
+			nodeos_exit_classify(&x, t[i].status, asked, t[i].lines);
+			if ((x.class != t[i].class && !asked) || x.repairs ||
+			        nodeos_exit_is_damage(&x))
+				fail_msg("'%s': %s, %x", t[i].lines,
+				        nodeos_exit_class_name(x.class), x.repairs);
+			seen[x.class] = true;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+		if (!seen[i])
+			fail_msg("no row of %s", nodeos_exit_class_name((enum nodeos_exit_class)i));
 }
 
 static void statuses(void **state)
@@ -341,6 +471,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recordings),
 		cmocka_unit_test(unrecorded),
+		cmocka_unit_test(repairs),
+		cmocka_unit_test(outside_causes_have_none),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(the_most_telling_line),
 		cmocka_unit_test(long_lines_are_cut),
