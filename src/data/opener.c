@@ -116,6 +116,15 @@ static bool holds_flock(int proc_fd, const char *pid, const char *fd)
 	return strstr(text, "FLOCK") != NULL;
 }
 
+/* The link of a descriptor has the mode that it was opened with.  Who only reads (a backup, another
+ * verdict) is no nodeos, and keeps none from starting. */
+static bool is_written(int fd_dirfd, const char *fd)
+{
+	struct stat st;
+
+	return fstatat(fd_dirfd, fd, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IWUSR);
+}
+
 enum has {
 	HAS_NOTHING,
 	HAS_SLOT, /* the slot's lock */
@@ -143,7 +152,7 @@ static enum has look_at_process(int proc_fd, const char *pid, const struct wante
 		if (ent->d_name[0] == '.' || fstatat(dirfd(d), ent->d_name, &st, 0) < 0)
 			continue;
 		for (size_t i = 0; i < w->n; i++)
-			if (is_identity(&st, &w->v[i]))
+			if (is_identity(&st, &w->v[i]) && is_written(dirfd(d), ent->d_name))
 				found = HAS_DATA;
 		if (found == HAS_NOTHING && w->has_lock && is_identity(&st, &w->lock) &&
 		        holds_flock(proc_fd, pid, ent->d_name))
@@ -194,8 +203,7 @@ int data_opener_slot(int data_dirfd)
 	return parent;
 }
 
-/* Whether a supervisor listens there.  Nothing is said, and it does not wait for us. */
-static bool has_listener(int slot_fd)
+bool slot_has_supervisor(int slot_fd)
 {
 	AUTO(close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -218,9 +226,10 @@ static void read_label(struct data_opener *o, int lock_fd)
 	json_t *j = n > 0 ? json_parse_object(text, (size_t)n, SLOT_LOCK, &none) : NULL;
 	const char *task = json_str(j, "task", ""), *holder = json_str(j, "holder", "");
 
-	if (*holder)
+	if (*holder && !o->has_supervisor)
 		snprintf(o->label, sizeof(o->label), "%.100s", holder);
-	else if (*task)
+	o->has_supervisor |= !*holder && *task;
+	if (!*holder && *task)
 		snprintf(o->label, sizeof(o->label), "task %.40s in container %.40s", task,
 		        json_str(j, "container", "?"));
 	str_printable(o->label);
@@ -252,8 +261,10 @@ bool data_opener_find(struct data_opener *ret, int data_dirfd, unsigned flags)
 		read_name(&o, o.pid);
 	else if (w.n || w.has_lock)
 		has = look_at_processes(&o, &w);
-	o.has_slot = has == HAS_SLOT || (slot >= 0 && has_listener(slot));
-	if (!found && has == HAS_NOTHING && !o.has_slot)
+	o.has_data = found || has == HAS_DATA;
+	o.has_supervisor = slot >= 0 && slot_has_supervisor(slot);
+	o.has_slot = has == HAS_SLOT || o.has_supervisor;
+	if (!o.has_data && !o.has_slot)
 		return false;
 	/* Who has let go of it has left his label. */
 	if (o.has_slot && lock >= 0)

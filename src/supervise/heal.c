@@ -274,7 +274,7 @@ static void on_tick(struct loop_timer *t UNUSED, void *arg)
 		heal_forget(s, false);
 	if (h->second_copy && s->calm_since_ns)
 		heal_clean_begin(s);
-	if (h->tries || h->second_copy)
+	if (h->tries || (h->second_copy && !s->cannot_clean))
 		tick(s);
 }
 
@@ -319,8 +319,7 @@ static void probation_failed(struct supervisor *s, enum witness_class by, const 
 	supervisor_stop_nodeos(s);
 }
 
-void heal_probation_over(
-        struct supervisor *s, bool passed, enum witness_class by, const char *why)
+void heal_probation_over(struct supervisor *s, bool passed, enum witness_class by, const char *why)
 {
 	struct record_heal *h = &s->record.heal;
 
