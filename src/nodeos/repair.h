@@ -8,6 +8,8 @@
  * snapshot leaves the slot without the blocks before it, so it comes last, although it is fast.
  */
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 
 enum data_repair {
@@ -32,3 +34,6 @@ enum data_repair data_repair_from_name(const char *name);
 
 /* The cheapest of a set; REPAIR_NONE: the set is empty. */
 enum data_repair data_repair_cheapest(unsigned set);
+
+/* Whether a name in a data-dir is what a hard replay has made of blocks/ ("blocks-<time>"). */
+bool data_is_second_copy(const char *name);
