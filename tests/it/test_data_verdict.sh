@@ -91,7 +91,7 @@ undisturbed()
 	done
 	touch "$IT_DIR/enough"
 	wait $!
-	! grep -h 'another container still' "$IT_DIR/log.1"
+	! grep -hE 'another container still|is in use' "$IT_DIR/log.1"
 }
 check 'whoever starts meanwhile does not wait' undisturbed
 
