@@ -48,11 +48,13 @@ void heal_answered(struct supervisor *s);
 /* The probation that heal.c has begun is over: why is its sentence.  by: the best class of
  * witnesses that has spoken.  That it failed by peers alone repairs nothing: anybody may claim
  * anything to be irreversible, and the data-dir may be the better one; the slot is held. */
-void heal_probation_over(
-        struct supervisor *s, bool passed, enum witness_class by, const char *why);
+void heal_probation_over(struct supervisor *s, bool passed, enum witness_class by, const char *why);
 
 /* Whether the slot is in probation: not ready although nodeos is. */
 bool heal_is_on_probation(const struct supervisor *s);
+
+/* Repaired, and not out of probation: nothing that others would start from. */
+bool heal_is_unproven(const struct supervisor *s);
 
 /* The incident is over: the slot was ready for HEAL_CALM_NS, or (by_hand) somebody has said
  * `resume`, which also forgets how often it was repaired. */

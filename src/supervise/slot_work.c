@@ -114,7 +114,7 @@ static int check_idle(const struct supervisor *s, struct err *e)
 		return err_set(e, ERR_CONFLICT, "the slot is being stopped for good");
 	if (is_under_way(&s->work)) {
 		err_set(e, ERR_CONFLICT, "%s of this slot is under way",
-		        s->work.kind == SLOT_WORK_ARCHIVE         ? "an archive"
+		        s->work.kind == SLOT_WORK_ARCHIVE           ? "an archive"
 		                : s->work.kind == SLOT_WORK_RESTORE ? "a restore"
 		                                                    : "a repair");
 		return err_hint(e, "ask again when it has ended; 'nodeswarm status' shows it");
@@ -139,6 +139,10 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 
 	if (check_idle(s, e) < 0)
 		return -1;
+	if (kind == SLOT_WORK_ARCHIVE && heal_is_unproven(s)) {
+		err_set(e, ERR_CONFLICT, "the slot was repaired and is not proven to be right yet");
+		return err_hint(e, "ask again when it is ready; 'nodeswarm status' shows it");
+	}
 	return kind == SLOT_WORK_ARCHIVE
 	        ? archive_begin(s, id, &order, e)
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);
@@ -293,8 +297,7 @@ bool slot_work_changes_data(const struct supervisor *s)
 {
 	const struct slot_work *w = &s->work;
 
-	return s->look ||
-	        (is_under_way(w) && replaces_data(w) && w->stage == SLOT_WORK_CLONING);
+	return s->look || (is_under_way(w) && replaces_data(w) && w->stage == SLOT_WORK_CLONING);
 }
 
 bool slot_work_cancel_changes(struct supervisor *s, const char *why)

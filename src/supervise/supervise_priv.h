@@ -127,17 +127,18 @@ struct supervisor {
 	struct {
 		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */
 		uint64_t number, failures;
-	} archived;                /* since this supervisor started */
-	char integrity_hash[65];   /* that nodeos has told at its last stop; "" */
-	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
-	char snapshot[256];        /* that nodeos is started with; "" */
-	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
+	} archived;                  /* since this supervisor started */
+	char integrity_hash[65];     /* that nodeos has told at its last stop; "" */
+	double disk_limit_percent;   /* supervisor_disk_limit() when a thread was started */
+	char snapshot[256];          /* that nodeos is started with; "" */
+	bool is_from_snapshot;       /* nodeos has not answered yet since it was */
 	struct probation *probation; /* NULL: not on probation */
 	enum hash_proof hash_proof;
 	char expected_hash[65], started_hash[65];
 	char genesis_chain_id[65]; /* as the last look has found it; "" */
 	bool is_version_asked;
-	char nodeos_version[64]; /* that --version told; "" */
+	char said_verdict[RECORD_TEXT_MAX]; /* of a look, in the log */
+	char nodeos_version[64];            /* that --version told; "" */
 	/* Healing (heal.c); what outlives us is in record.heal. */
 	struct loop_timer heal_timer; /* while an incident is healed and not over */
 	int64_t calm_since_ns;        /* CLOCK_MONOTONIC; 0: not ready */
@@ -147,6 +148,7 @@ struct supervisor {
 	char exit_why[240];
 	bool lacks_room;         /* for the generation that it would be repaired by */
 	struct work *heal_clean; /* heal_clean_begin()'s thread */
+	bool cannot_clean;       /* it has failed */
 };
 
 /* supervise.c */
