@@ -191,11 +191,17 @@ check 'and when nodeos had not begun to write them' cut_hard_replay without
 
 # --- the supervisor is killed ---------------------------------------------------------------------
 
+as_usual()
+{
+	stop "$P2" 0
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2
+}
 killed_while_restoring()
 {
 	local g=$GENERATIONS/current/data n
 	n=$(healed_times 2)
-	wait_for 20 ready 2 || return
+	as_usual || return
 	head -c 600M /dev/urandom >"$g/ballast"
 	kill -KILL "$(nodeos_pid 2)"
 	wait_for 10 state_is 2 repairing || return
@@ -225,7 +231,7 @@ killed_while_replaying()
 	power_cut "$P2" 2
 	supervise 2 --restore never && P2=$PID
 	wait_for 60 healed 2 $((n + 1)) || why 2 || return
-	expect '^healed replay 2$' heal 2 && syncs 2 && calm 2
+	expect '^healed replay 2$' heal 2 && syncs 2 && calm 2 && as_usual
 }
 check 'while nodeos replays' killed_while_replaying
 
