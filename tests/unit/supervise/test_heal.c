@@ -149,9 +149,12 @@ static void ends_of_nodeos(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct nodeos_exit x = {
-			.class = rows[i].class, .repairs = REPAIR_BIT(REPAIR_REPLAY), .why = "w"
-		};
+		const struct nodeos_exit x = { .class = rows[i].class,
+			.repairs = rows[i].class == NODEOS_EXIT_DATA ||
+			                rows[i].class == NODEOS_EXIT_DIRTY
+			        ? REPAIR_BIT(REPAIR_REPLAY)
+			        : 0,
+			.why = "w" };
 		bool heals;
 
 		(void)setup(state);
