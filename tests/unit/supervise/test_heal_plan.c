@@ -301,8 +301,8 @@ static const struct row rows[] = {
 	{ "a producer takes nothing older", producer, HEAL_REPAIR, REPAIR_REPLAY, NULL },
 	{ "but what is as far", producer_same, HEAL_REPAIR, REPAIR_GENERATION, NULL },
 	{ "not if it is not known", producer_unknown, HEAL_GIVE_UP, REPAIR_NONE, "it produces" },
-	{ "nor replays a log that lost its end", producer_of_a_short_log, HEAL_GIVE_UP,
-	        REPAIR_NONE, "it produces" },
+	{ "nor replays a log that lost its end", producer_of_a_short_log, HEAL_GIVE_UP, REPAIR_NONE,
+	        "it produces" },
 	{ "nor an older snapshot", producer_tried, HEAL_GIVE_UP, REPAIR_NONE,
 	        "it produces, and restore-generation, hard-replay, start-from-snapshot would take "
 	        "it below its last irreversible block; tried: replay" },
