@@ -17,6 +17,8 @@
  *there is a whole one of this chain
  */
 
+#include <stdbool.h>
+
 #include "base/compiler.h"
 
 enum data_repair {
@@ -41,3 +43,6 @@ enum data_repair data_repair_from_name(const char *name);
 
 /* The cheapest of a set; REPAIR_NONE: the set is empty. */
 enum data_repair data_repair_cheapest(unsigned set);
+
+/* Whether a name in a data-dir is what a hard replay has made of blocks/ ("blocks-<time>"). */
+bool data_is_second_copy(const char *name);
