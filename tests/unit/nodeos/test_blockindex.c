@@ -196,6 +196,11 @@ static void no_huge_index(void **state)
 	e = ERR_INIT;
 	assert_int_equal(nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e), -1);
 	assert_non_null(strstr(e.msg, "have no room"));
+	/* One block, but not where the first one has to be. */
+	make_huge(LOG, NULL, 5, 5, 1000);
+	e = ERR_INIT;
+	assert_int_equal(nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e), -1);
+	assert_non_null(strstr(e.msg, "something is before it"));
 }
 
 /* Each byte of each position, and of each block's number, is seen when it changes. */
