@@ -108,20 +108,22 @@ static const struct row rows[] = {
 	{ EXIT_OTHER_FAIL, "parse_error_exception", NODEOS_EXIT_GENESIS, false,
 	        "a JSON file, most likely the genesis, does not parse", 0 },
 
-	/* Of another nodeos, and sound.  "Database format not compatible with this version" is not
-	 * among them: it is also what a header full of garbage gives.  Bytes that name a known
-	 * format make the verdict foreign, and that comes before this. */
-	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "has a different chain id", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+
+	/* Of another nodeos, and sound.  "format not compatible with this version of chainbase" is
+	 * none of them: a header full of garbage gives that too, and where the bytes name a known
+	 * format, the verdict is foreign, which comes before this.  Version 4 of the log is of
+	 * EOSIO 2.1; any other that is not known is damage. */
 	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_VERSION, false,
 	        "the state is of another build of nodeos", 0 },
-	{ EXIT_OTHER_FAIL, "block_log_unsupported_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Block log version is 4 while", NODEOS_EXIT_VERSION, false, NULL, 0 },
 
 	/* Damage: what is told of one file comes before the name of the exception. */
 	DAMAGE("Genesis state is necessary", RENEW,
 	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot"),
 	DAMAGE("does not start with genesis block", RENEW, NULL),
-	/* Also of a fork database of another version: the state has been opened by then, and is of
-	 * this one. */
 	DAMAGE("fork_database_exception", RENEW | REPLAY, NULL),
 	DAMAGE("fork_db_dat", RENEW | REPLAY,
 	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk"),
@@ -136,6 +138,7 @@ static const struct row rows[] = {
 	DAMAGE("does not contain the last irreversible block", RENEW | REPLAY, NULL),
 	DAMAGE("Expected separator", RENEW, NULL),
 	DAMAGE("Block log was not setup properly", RENEW, NULL),
+	DAMAGE("block_log_unsupported_version", RENEW, NULL),
 	DAMAGE("Chain ID in blocks.log", RENEW | REPLAY, NULL),
 	DAMAGE("block_log_not_found", RENEW | REPLAY, NULL),
 	DAMAGE("block_log_", RENEW | HARD_REPLAY, NULL),
@@ -144,7 +147,6 @@ static const struct row rows[] = {
 	        "blocks.log is empty, or cut off"),
 	DAMAGE("unlinkable_block_exception", RENEW, "a block in blocks.log is damaged"),
 	DAMAGE("database_exception", RENEW | REPLAY, NULL),
-	DAMAGE("chain_id_type_exception", RENEW | REPLAY, NULL),
 	DAMAGE("Failed to read DB header", RENEW | REPLAY, NULL),
 	DAMAGE("ormat not compatible with this", RENEW | REPLAY,
 	        "the state is damaged, or of another version of nodeos"),
