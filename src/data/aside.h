@@ -29,8 +29,10 @@ struct aside_note {
 	const char *repair;  /* data_repair_name() */
 };
 
-/* Move those of the paths (below data/, NULL-terminated, e.g. "state", "blocks/reversible",
- * "blocks/blocks.index") that are there.  0 with the entry's name; 1 when none was there. */
+/* Move those of the paths (below data/, NULL-terminated, at most 32, e.g. "state",
+ * "blocks/reversible", "blocks/blocks.index") that are there and have a file in them, in the order
+ * that aside.c says.  0 with the entry's name; 1 when there was none.  After an error all of them
+ * are where they were, or the error says in which entry the rest is. */
 int slot_set_aside(const struct pool *p, const struct slot *s, const char *const *paths,
         const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
 
@@ -45,8 +47,9 @@ int slot_restart_from_snapshot(const struct pool *p, const struct slot *s, const
         struct err *e) NODISCARD;
 
 /*
- * A hard replay of nodeos renames blocks/ to blocks-<time>/ beside it and writes all blocks again;
- * the data-dir then has them twice.  bytes: allocated, of all second copies there are.
+ * A hard replay of nodeos moves blocks.log, its index and reversible/ into a new blocks-<time>/
+ * beside blocks/ and writes all blocks again; the data-dir then has them twice.  Split files are
+ * not moved.  bytes: allocated, of all second copies there are (data_is_second_copy()).
  */
 int slot_second_copies(
         const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e) NODISCARD;
@@ -58,3 +61,16 @@ int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
 /* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove_until(). */
 int slot_remove_second_copies(
         const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;
+
+/*
+ * End a hard replay that was killed between its renames and the end of its copying.  blocks/ then
+ * has no log, or too short a one, and there is no state, so it looks empty, and nodeos would begin
+ * the chain again, or go on without its end (seen with a real v4.0.6).  Where there is a second
+ * copy, no state/shared_memory.bin, and the log of the copy is longer than that in blocks/, what
+ * nodeos moved there is moved back; what is in its place goes to quarantine.  To be called before
+ * the evidence is taken.  A kill leaves what another call ends.
+ *
+ * 0 when that was so, with the name of the entry, "" when nothing had to go there; 1 when not.
+ */
+int slot_undo_hard_replay(const struct pool *p, const struct slot *s, const struct aside_note *note,
+        char ret_name[256], struct err *e) NODISCARD;
