@@ -20,15 +20,19 @@
 #include "nodeos/repair.h"
 #include "nodeos/snapshot.h"
 
-#define STATE_HEADER   1024 /* what chainbase reads at least */
-#define DIR_ENTRIES    200000
-#define ROOT_MAX       (256 * 1024) /* of fork_db.dat, for the state of its root */
-#define FORK_LEAP      1            /* version; Spring has 2 and 3 */
-#define FORK_ROOT_AT   8
-#define FORK_MIN       (FORK_ROOT_AT + 1 + SHA256_LEN)
-#define FORK_BLOCK_MIN 100 /* no reversible block takes less of fork_db.dat */
-#define SNAPSHOTS_MAX  8   /* looked into, newest first */
-#define SNAPSHOT_NAME  (sizeof("snapshot-.bin") - 1 + (size_t)2 * SHA256_LEN)
+#define STATE_HEADER 1024 /* what chainbase reads at least */
+/* The size of what follows the header: boost 1.74's segment manager, seen in the file of a v4.0.6.
+ * nodeos does not compare it, and a cut file is its SIGSEGV, no end, or a start on holes. */
+#define STATE_SEGMENT_AT 1112
+#define STATE_UNIT       (1024 * 1024) /* of chain-state-db-size-mb */
+#define DIR_ENTRIES      200000
+#define ROOT_MAX         (256 * 1024) /* of fork_db.dat, for the state of its root */
+#define FORK_LEAP        1            /* version; Spring has 2 and 3 */
+#define FORK_ROOT_AT     8
+#define FORK_MIN         (FORK_ROOT_AT + 1 + SHA256_LEN)
+#define FORK_BLOCK_MIN   100 /* no reversible block takes less of fork_db.dat */
+#define SNAPSHOTS_MAX    8   /* looked into, newest first */
+#define SNAPSHOT_NAME    (sizeof("snapshot-.bin") - 1 + (size_t)2 * SHA256_LEN)
 
 /* What makes no sense becomes the part's fault; what cannot be read stays an error. */
 static int take_fault(struct evidence_part *p, struct err *e)
@@ -113,6 +117,32 @@ static int has_content(int dirfd, const char *path, unsigned depth, bool *ret, s
 	return rc;
 }
 
+/* The index says where the second block begins; what stands before that is the first one's own
+ * position. */
+static int read_first(
+        struct data_evidence *v, const struct block_log *l, int index_fd, struct err *e)
+{
+	unsigned char b[8];
+	struct packed in = PACKED_INIT(b, sizeof(b));
+	uint64_t second;
+	ssize_t n;
+
+	if (l->fd < 0 || v->index.seen != SEEN_FILE)
+		return 0;
+	n = datafile_read(index_fd, b, sizeof(b), 8, BLOCKLOG_INDEX, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	second = packed_u64(&in);
+	if (second < l->blocks_at + sizeof(b) || second > l->size)
+		return 0;
+	n = datafile_read(l->fd, b, sizeof(b), (off_t)(second - sizeof(b)), BLOCKLOG_FILE, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	in = PACKED_INIT(b, sizeof(b));
+	v->log_has_block = packed_u64(&in) == l->blocks_at;
+	return 0;
+}
+
 static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, struct err *e)
 {
 	AUTO(close_fd) int log_fd = -1;
@@ -133,8 +163,9 @@ static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, str
 	v->log_first = *v->log.fault ? l->preamble_first : l->first;
 	memcpy(v->chain_id, l->chain_id, sizeof(v->chain_id));
 	if (*v->log.fault)
-		return 0;
+		return read_first(v, l, index_fd, e);
 	v->log_last = l->last;
+	v->log_has_block = l->last;
 	if (block_log_check_index(l, dirfd, e) < 0)
 		return take_fault(&v->index, e);
 	return 0;
@@ -228,7 +259,9 @@ static bool is_format_name(const unsigned char head[DATAFILE_STATE_ID])
 static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 {
 	AUTO(close_fd) int fd = -1;
-	unsigned char head[DATAFILE_STATE_ID + 1];
+	unsigned char head[DATAFILE_STATE_ID + 1], b[8];
+	struct packed in = PACKED_INIT(b, sizeof(b));
+	uint64_t size;
 	ssize_t n;
 
 	if (look_at(&v->state, &fd, dirfd, DATAFILE_STATE, e) < 0)
@@ -247,6 +280,15 @@ static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 		return 0;
 	memcpy(v->format, head, DATAFILE_STATE_ID);
 	v->is_dirty = head[DATAFILE_STATE_ID] != 0;
+	if (memcmp(head, "EOSIODB2", DATAFILE_STATE_ID) != 0)
+		return 0;
+	n = datafile_read(fd, b, sizeof(b), STATE_SEGMENT_AT, DATAFILE_STATE, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	size = packed_u64(&in) + STATE_HEADER;
+	if (size > STATE_HEADER && size % STATE_UNIT == 0 && size > v->state.size)
+		fault(&v->state, DATAFILE_STATE " was cut: %" PRIu64 " bytes are left of %" PRIu64,
+		        v->state.size, size);
 	return 0;
 }
 
@@ -479,17 +521,24 @@ static int find_snapshot(struct data_evidence *v, int dirfd, struct err *e)
 static int find_second_copy(struct data_evidence *v, int dirfd, struct err *e)
 {
 	struct names all = { .n = 0 };
+	AUTO(close_fd) int fd = -1;
+	char path[96];
+	struct stat st;
+	int rc;
 
 	if (list(&all, dirfd, "", data_is_second_copy, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all.n && !*v->second_copy; i++) {
-		struct stat st;
-
 		if (fstatat(dirfd, all.name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		        S_ISDIR(st.st_mode))
 			snprintf(v->second_copy, sizeof(v->second_copy), "%.79s", all.name[i]);
 	}
-	return 0;
+	if (!*v->second_copy)
+		return 0;
+	snprintf(path, sizeof(path), "%s/blocks.log", v->second_copy);
+	rc = datafile_open(&fd, &st, dirfd, path, e);
+	v->second_copy_size = rc == DATAFILE_OPEN ? (uint64_t)st.st_size : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 int nodeos_evidence_at(

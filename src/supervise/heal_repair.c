@@ -44,6 +44,7 @@
 struct repair_job {
 	enum data_repair repair;
 	bool wants_index; /* replay: the log is good and its index is not */
+	bool drops_log;   /* replay: the log has nothing that could be kept */
 	bool has_copies;  /* of an earlier hard replay */
 	char snapshot[256];
 	char verdict[16], why[RECORD_TEXT_MAX];
@@ -142,7 +143,9 @@ static int repair_replay(
 {
 	static const char *const with_index[] = { "blocks/blocks.index", "blocks/reversible",
 		"state", NULL };
-	const char *const *paths = with_index + !j->wants_index;
+	static const char *const with_log[] = { "blocks/blocks.log", "blocks/blocks.index",
+		"blocks/reversible", "state", NULL };
+	const char *const *paths = j->drops_log ? with_log : with_index + !j->wants_index;
 
 	if (set_aside(s, j, paths, e) < 0)
 		return -1;
@@ -228,6 +231,7 @@ static struct repair_job *new_job(const struct supervisor *s, const struct resto
 	j->repair = k->decision.repair;
 	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last && !*k->seen.log.fault &&
 	        *k->seen.index.fault;
+	j->drops_log = data_log_is_in_the_way(&k->seen);
 	j->has_copies = *k->seen.second_copy;
 	snprintf(j->snapshot, sizeof(j->snapshot), "%s", k->seen.snapshot);
 	snprintf(j->verdict, sizeof(j->verdict), "%s", data_state_name(k->verdict.state));
