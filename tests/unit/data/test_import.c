@@ -280,8 +280,8 @@ static void in_use(void **state)
 	} rows[] = {
 		{ "the state is open", "s/1/data/state/shared_memory.bin", OPEN, "has it open" },
 		{ "the log is open", "s/1/data/blocks/blocks.log", OPEN, "has it open" },
-		{ "flock", "s/1/data/state/shared_memory.bin", FLOCK, "is locked" },
-		{ "fcntl", "s/1/data/state/shared_memory.bin", FCNTL, "is locked by process" },
+		{ "flock", "s/1/data/state/shared_memory.bin", FLOCK, "has it open" },
+		{ "fcntl", "s/1/data/state/shared_memory.bin", FCNTL, "has it open" },
 		{ "the slot", "s/1/lock", SLOT, "its slot is locked" },
 	};
 

@@ -1,0 +1,424 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "data/aside.h"
+#include "loop/work.h"
+#include "nodeos/blockindex.h"
+#include "nodeos/evidence.h"
+#include "supervise/heal.h"
+#include "supervise/look.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * The repairs.  What is in the way is put aside by rename, never deleted, and each step leaves a
+ * data-dir that the next look finds in need of the same repair, or sound.
+ *
+ * A hard replay is nodeos's own work, and the one that a kill can make a loss of.  Told to, nodeos
+ * removes the state, renames blocks/ to blocks-<time>/, and writes blocks/ anew, block by block,
+ * as far as they are good; then it executes them, and only then does it answer.  So
+ *
+ *	until it has answered   the second copy is the sound one: what is in blocks/ may be the
+ *	                        beginning of it, and looks like any log that is shorter
+ *	afterwards              blocks/ has all of it that is good, and newer blocks
+ *
+ * record.heal.second_copy says that a copy that is there is of a hard replay of ours (earlier ones
+ * are put aside before it), and stage `repairing` that nodeos has not answered yet.  A look that
+ * finds both, and not a state that was closed on blocks/, puts it back: blocks/ goes aside first,
+ * so that at each moment there is either a blocks/ or nothing by that name; and with nothing by
+ * that name the second copy gets it, whatever else is there.  A state that was closed is one of a
+ * nodeos that was asked to stop while it replayed; it goes on from there.  The copies are removed
+ * when the slot was healed and is ready, not before; a slot that gave up has had its blocks back.
+ *
+ * The option stays for one start: it is taken out of the record before nodeos is started with it.
+ */
+
+#define SECOND_COPY "blocks-"
+#define COPIES_MAX  100
+
+struct repair_job {
+	enum data_repair repair;
+	bool wants_index; /* replay: the log is good and its index is not */
+	bool has_copies;  /* of an earlier hard replay */
+	char snapshot[256];
+	char verdict[16], why[RECORD_TEXT_MAX];
+	char quarantined[256];
+	struct blockindex_progress index;
+};
+
+void repair_job_free(struct repair_job *j)
+{
+	free(j);
+}
+
+static struct aside_note note_of(const struct repair_job *j)
+{
+	return (struct aside_note){ .why = j->why,
+		.verdict = j->verdict,
+		.repair = data_repair_name(j->repair) };
+}
+
+static int open_data(const struct supervisor *s, struct err *e)
+{
+	return fs_open_dir_at(s->slot.fd, "data", false, 0, e);
+}
+
+/* --- a second copy of the blocks -------------------------------------------------------------- */
+
+static int add_bytes(
+        int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg, struct err *e UNUSED)
+{
+	uint64_t *bytes = arg;
+
+	*bytes += (uint64_t)st->st_blocks * 512;
+	return 0;
+}
+
+int heal_blocks_bytes(int data_fd, uint64_t *ret, struct err *e)
+{
+	*ret = 0;
+	return fs_walk_at(data_fd, "blocks", add_bytes, NULL, ret, e);
+}
+
+/* 1: is there as a directory, 0: nothing is there, -1: error or another thing */
+static int is_dir_at(int data_fd, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(data_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "stat '%s'", name);
+	return S_ISDIR(st.st_mode) ? 1
+	                           : err_set(e, ERR_CONFLICT, "'%s' is not a directory", name);
+}
+
+/* Put the second copy back; 1 when it was. */
+static int put_back(struct supervisor *s, int data_fd, const char *copy, struct err *e)
+{
+	static const char *const blocks[] = { "blocks", NULL };
+	const struct aside_note note = { .why = "a hard replay was cut off",
+		.verdict = data_state_name(DATA_DAMAGED),
+		.repair = data_repair_name(REPAIR_HARD_REPLAY) };
+	char name[256];
+	int rc = is_dir_at(data_fd, copy, e);
+
+	if (rc <= 0)
+		return rc;
+	if (slot_set_aside(&s->pool, &s->slot, blocks, &note, name, e) < 0)
+		return -1;
+	if (renameat(data_fd, copy, data_fd, "blocks") < 0)
+		return err_sys(e, errno, "rename '%s' to 'blocks'", copy);
+	return fsync(data_fd) < 0 ? err_sys(e, errno, "sync '%s/data'", s->slot.path) : 1;
+}
+
+/* Whether nodeos would go on from what is there, on the blocks that are there. */
+static bool goes_on(const struct data_evidence *seen)
+{
+	struct data_verdict v;
+
+	data_judge(&v, seen, &(struct data_expect){ 0 });
+	return v.state == DATA_CLEAN && seen->state.seen == SEEN_FILE;
+}
+
+int heal_settle(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = -1;
+	struct data_evidence seen;
+	struct err none = ERR_INIT;
+	int rc;
+
+	fd = open_data(s, &none);
+	if (fd < 0)
+		return none.kind == ERR_NOT_FOUND || none.sys_errno == ENOENT ? 0 : (*e = none, -1);
+	if (nodeos_evidence_at(&seen, fd, s->look_at->retained_dir, e) < 0)
+		return -1;
+	if (!*seen.second_copy)
+		return 0;
+	rc = is_dir_at(fd, "blocks", e);
+	if (rc < 0 || (rc > 0 && goes_on(&seen)))
+		return rc < 0 ? -1 : 0;
+	return put_back(s, fd, seen.second_copy, e);
+}
+
+/* --- in the thread ---------------------------------------------------------------------------- */
+
+static int set_aside(struct supervisor *s, struct repair_job *j, const char *const *paths,
+        struct err *e)
+{
+	const struct aside_note note = note_of(j);
+
+	return slot_set_aside(&s->pool, &s->slot, paths, &note, j->quarantined, e) < 0 ? -1 : 0;
+}
+
+static int rebuild_index(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	AUTO(close_fd) int fd = open_data(s, e);
+	uint64_t blocks;
+
+	if (fd < 0 || nodeos_blockindex_rebuild(fd, cancel, &j->index, &blocks, e) < 0)
+		return -1;
+	log_info("blocks.index was made anew", "blocks=%llu", (unsigned long long)blocks);
+	return 0;
+}
+
+static int repair_index(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	static const char *const index[] = { "blocks/blocks.index", NULL };
+
+	if (set_aside(s, j, index, e) < 0)
+		return -1;
+	return rebuild_index(s, j, cancel, e);
+}
+
+static int repair_replay(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	static const char *const with_index[] = { "blocks/blocks.index", "blocks/reversible",
+		"state", NULL };
+	const char *const *paths = with_index + !j->wants_index;
+
+	if (set_aside(s, j, paths, e) < 0)
+		return -1;
+	return j->wants_index ? rebuild_index(s, j, cancel, e) : 0;
+}
+
+static int repair_hard(struct supervisor *s, struct repair_job *j, struct err *e)
+{
+	static const char *const paths[] = { "blocks/reversible", "state", NULL };
+	const struct aside_note note = note_of(j);
+	char name[256];
+
+	if (j->has_copies &&
+	        slot_put_second_copies_aside(&s->pool, &s->slot, &note, name, e) < 0)
+		return -1;
+	return set_aside(s, j, paths, e);
+}
+
+static int repair_it(void *arg, const volatile int *cancel, struct err *e)
+{
+	struct supervisor *s = arg;
+	struct repair_job *j = s->work.repair;
+	const struct aside_note note = note_of(j);
+	int rc = -1;
+
+	switch (j->repair) {
+	case REPAIR_INDEX:
+		rc = repair_index(s, j, cancel, e);
+		break;
+	case REPAIR_REPLAY:
+		rc = repair_replay(s, j, cancel, e);
+		break;
+	case REPAIR_HARD_REPLAY:
+		rc = repair_hard(s, j, e);
+		break;
+	case REPAIR_SNAPSHOT:
+		rc = slot_restart_from_snapshot(&s->pool, &s->slot, j->snapshot, s->cfg->uid,
+		        s->cfg->gid, &note, j->quarantined, e);
+		break;
+	case REPAIR_NONE:
+	case REPAIR_GENERATION:
+	case REPAIR_N:
+		err_set(e, ERR_USAGE, "no such repair");
+		break;
+	}
+	return rc < 0 ? err_wrap(e, "%s", data_repair_name(j->repair)) : 0;
+}
+
+/* --- on the loop ------------------------------------------------------------------------------ */
+
+static void on_repaired(struct supervisor *s, int rc, const struct err *why)
+{
+	struct slot_work *w = &s->work;
+	struct repair_job *j = w->repair;
+	struct err e = ERR_INIT;
+
+	w->stage = SLOT_WORK_STARTING;
+	if (rc < 0) {
+		const struct err copy = *why;
+
+		slot_work_end(s, why);
+		heal_try_failed(s, &copy);
+		return;
+	}
+	snprintf(w->quarantined, sizeof(w->quarantined), "%s", j->quarantined);
+	heal_tried(s, j->quarantined);
+	supervisor_take_verdict(s);
+	*s->integrity_hash = '\0'; /* of the state that has gone */
+	s->is_looked = true;
+	s->failures = 0;
+	s->hold = HOLD_NONE;
+	slot_work_give_back(s);
+	if (w->stopped_by.kind != ERR_NONE ||
+	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
+		slot_work_end(s, NULL);
+}
+
+static struct repair_job *new_job(const struct supervisor *s, const struct restore_look *k)
+{
+	struct repair_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->repair = k->decision.repair;
+	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last &&
+	        !*k->seen.log.fault && *k->seen.index.fault;
+	j->has_copies = *k->seen.second_copy;
+	snprintf(j->snapshot, sizeof(j->snapshot), "%s", k->seen.snapshot);
+	snprintf(j->verdict, sizeof(j->verdict), "%s", data_state_name(k->verdict.state));
+	snprintf(j->why, sizeof(j->why), "%s", s->record.heal.why);
+	return j;
+}
+
+static void begin_repair(struct supervisor *s, const struct restore_look *k)
+{
+	struct repair_job *j = new_job(s, k);
+	struct err e = ERR_INIT;
+
+	if (!j) {
+		err_nomem(&e);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	heal_try(s, j->repair);
+	if (j->repair == REPAIR_HARD_REPLAY) {
+		s->record.heal.hard_replay = s->record.heal.second_copy = true;
+		supervisor_note(s);
+	}
+	slot_work_begin(s, SLOT_WORK_REPAIR, "");
+	s->work.repair = j;
+	slot_work_stage(s, SLOT_WORK_CLONING);
+	supervisor_set_state(s, SLOT_REPAIRING, "%s: %s", data_repair_name(j->repair), j->why);
+	if (slot_work_run(s, repair_it, on_repaired, &e) < 0) {
+		slot_work_end(s, &e);
+		heal_try_failed(s, &e);
+	}
+}
+
+/* What is wrong, in nodeos's words if the bytes do not show it. */
+static const char *what_is_wrong(const struct supervisor *s, const struct restore_look *k)
+{
+	return data_state_is_startable(k->verdict.state) && s->has_exit ? s->exit_why
+	                                                                : k->verdict.why;
+}
+
+static void begin(struct supervisor *s, struct restore_look *k)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	loop_timer_remove(&s->loop, &s->timer);
+	if (slot_work_is_active(s)) {
+		err_set(&e, ERR_CONFLICT,
+		        "the data-dir is %s and is repaired when its archive is done",
+		        s->record.verdict);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	rc = supervisor_check_disk(s, &e);
+	if (rc != 0) {
+		err_wrap(&e, "the data-dir is %s and is not repaired yet", s->record.verdict);
+		supervisor_hold_for(s, rc < 0 ? HOLD_RETRY : HOLD_DISK, &e);
+		return;
+	}
+	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
+	if (k->decision.repair == REPAIR_GENERATION) {
+		heal_try(s, REPAIR_GENERATION);
+		restore_begin_by_itself(s, k, RESTORE_HEAL);
+	} else {
+		begin_repair(s, k);
+	}
+}
+
+static void give_up(struct supervisor *s, const struct restore_look *k)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, ERR_UNHEALTHY, "%s", what_is_wrong(s, k));
+	if (s->lacks_room) {
+		s->lacks_room = false;
+		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; %.200s", s->record.verdict,
+		        s->record.heal.proof);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
+	heal_gave_up(s, k->decision.why);
+	err_set(&e, ERR_UNHEALTHY, "not repaired: %s; %s", k->decision.why, what_is_wrong(s, k));
+	supervisor_hold_for(s, HOLD_FINAL, &e);
+}
+
+void heal_go_on(struct supervisor *s, struct restore_look *k)
+{
+	char text[NUM_TEXT_MAX];
+
+	switch (k->decision.plan) {
+	case HEAL_NOT_NEEDED:
+		break;
+	case HEAL_REPAIR:
+		begin(s, k);
+		break;
+	case HEAL_WAIT:
+		heal_wait(s);
+		supervisor_set_state(s, SLOT_BACKOFF, "%s did not help: %s; %s in %s",
+		        s->record.heal.repair, s->record.heal.proof,
+		        data_repair_name(k->decision.repair),
+		        num_duration_text(text, k->decision.wait_ns));
+		supervisor_attempt_in(s, k->decision.wait_ns);
+		break;
+	case HEAL_GIVE_UP:
+		give_up(s, k);
+		break;
+	}
+}
+
+/* --- when it is healed ------------------------------------------------------------------------ */
+
+static int clean(void *arg, const volatile int *cancel, struct err *e)
+{
+	struct supervisor *s = arg;
+
+	return slot_remove_second_copies(&s->slot, cancel, e);
+}
+
+static void on_cleaned(void *arg, int rc, const struct err *why)
+{
+	struct supervisor *s = arg;
+
+	s->heal_clean = NULL;
+	if (rc >= 0) {
+		s->record.heal.second_copy = false;
+		log_info("the second copy of the blocks was removed", "%s", "");
+		supervisor_note(s);
+	} else if (why->kind != ERR_INTERRUPTED) {
+		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", why->msg);
+	}
+	if (s->stop_asked)
+		supervisor_thread_ended(s);
+}
+
+void heal_clean_begin(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->heal_clean || s->stop_asked || s->quiesce_asked)
+		return;
+	s->heal_clean = work_start(&s->loop, clean, on_cleaned, s, &e);
+	if (!s->heal_clean)
+		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", e.msg);
+}
+
+bool heal_clean_cancel(struct supervisor *s)
+{
+	work_cancel(s->heal_clean);
+	return s->heal_clean;
+}
