@@ -4,7 +4,8 @@
 #	verdict   of a data-dir of 100 GB apparent size with 1,000 split pairs of files: the whole command,
 #	          the median of 21 runs, and the first one after the caches were dropped
 #	heal      nodeos is killed; until its slot is ready, from a generation on XFS (a loop image), the
-#	          median of $RUNS (5). Beside it what people do today, until the same nodeos answers: `cp -a` of a
+#	          median of $RUNS (5). Beside it what people do today, until the same nodeos has caught
+#	          up: `cp -a` of a
 #	          good data-dir in full, as on a file system without reflinks; `cp -a` as it is here; and
 #	          `--replay-blockchain`. The latter is nodesim's at $REPLAY_RATE (20) blocks a second, on a chain of
 #	          a minute: a real one takes hours and grows with the chain, so take that ratio for nothing else
@@ -74,7 +75,7 @@ verdict_times()
 cluster()
 {
 	disk_up xfs "$POOL" 4 && nodeswarm pool init "$POOL" || return
-	config 1 "${PRODUCER[@]}" && config 2 && config 3 && config 4
+	config 1 "${PRODUCER[@]}" && config 2 && config 3
 	supervise 1 && wait_for 30 ready 1 || return
 	PEERS=127.0.0.1:19876
 	supervise 2 && P2=$PID && wait_for 30 ready 2 && stop "$P2" 0 || return
@@ -113,12 +114,19 @@ heal_times()
 	in_time -v t="$(sort -n "$IT_DIR/times.heal" | tail -n 1)" 'BEGIN { exit !(t < 5) }'
 }
 
-answers()
+head_at()
 {
-	curl -sf -m 2 -o /dev/null http://127.0.0.1:48888/v1/chain/get_info
+	curl -sf -m 2 "http://127.0.0.1:$1/v1/chain/get_info" | jq -e .head_block_num
 }
 
-# by_hand NAME COMMAND...: what makes $IT_DIR/hand/data good again, then nodeos until it answers
+# As near to the chain's head as a slot must be.
+has_caught_up()
+{
+	local head ours
+	head=$(head_at 18888) && ours=$(head_at 48888) && ((ours + 3 >= head))
+}
+
+# by_hand NAME COMMAND...: what makes $IT_DIR/hand/data good again, then nodeos until it has caught up
 by_hand()
 {
 	local name=$1 t i
@@ -132,7 +140,7 @@ by_hand()
 		NODESIM_SYNC_RATE=$REPLAY_RATE nodesim --data-dir "$POOL/hand/data" --config-dir "$IT_DIR/hand" \
 			$OPTIONS >"$IT_DIR/hand.log" 2>&1 &
 		PID=$!
-		wait_for 120 answers || return
+		wait_for 120 has_caught_up || return
 		since3 "$t" >>"$IT_DIR/times.$name"
 		kill "$PID" && wait "$PID"
 	done
@@ -142,7 +150,8 @@ by_hand()
 
 others()
 {
-	mkdir -p "$IT_DIR/hand" && cp "$IT_DIR/config.4.ini" "$IT_DIR/hand/config.ini"
+	mkdir -p "$IT_DIR/hand" && config 4 'plugin = eosio::chain_api_plugin' 'p2p-peer-address = 127.0.0.1:19876' &&
+		mv "$IT_DIR/config.4.ini" "$IT_DIR/hand/config.ini" || return
 	OPTIONS='' by_hand 'cp -a, in full' cp -a --reflink=never "$GENERATIONS/current/data" "$POOL/hand/data" &&
 		OPTIONS='' by_hand 'cp -a' cp -a "$GENERATIONS/current/data" "$POOL/hand/data" &&
 		OPTIONS=--replay-blockchain by_hand replay true

@@ -17,7 +17,7 @@ ROOT = os.environ["ROOT"]
 GENESIS = ROOT + "/genesis.json"
 PRODUCER, ARCHIVIST, READERS = 1, 2, (3, 4, 5)
 SLOTS = (PRODUCER, ARCHIVIST) + READERS
-READY_S, HELD_S = 40, 15
+READY_S, HELD_S = 30, 15
 
 KEYS = (
     "enable-stale-production = true\nproducer-name = eosio\n"

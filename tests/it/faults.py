@@ -556,6 +556,7 @@ def nodeos_by_hand(self, fault, s):
 def by_hand(self, s, fault):
     config = f"{self.work}/by-hand.{s.n}"
     os.makedirs(config, exist_ok=True)
+    os.chown(config, 7077, 7077)
     with open(config + "/config.ini", "w") as f:
         f.write(f"http-server-address = 127.0.0.1:{s.n}7777\np2p-listen-endpoint = 127.0.0.1:{s.n}7778\n"
                 "chain-state-db-size-mb = 8\nchain-state-db-guard-size-mb = 1\n")
