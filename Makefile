@@ -156,6 +156,7 @@ wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdira
 wraps_test_loop := epoll_wait
 wraps_test_lockfile := flock ftruncate64 write
 wraps_test_output := clock_mono_ns
+wraps_test_probation := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
 wraps_test_datadir := pwrite64

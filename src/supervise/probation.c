@@ -516,7 +516,8 @@ static void look_for_hash(struct supervisor *s)
 /* --- the decision --------------------------------------------------------------------------------
  */
 
-static enum probation_plan decide(struct probation *p, bool has_caught_up, int64_t now)
+static enum probation_plan decide(
+        struct probation *p, bool has_caught_up, enum witness_class *by, int64_t now)
 {
 	struct supervisor *s = p->s;
 	struct probation_facts f = {
@@ -536,27 +537,14 @@ static enum probation_plan decide(struct probation *p, bool has_caught_up, int64
 		snprintf(s->health.probation_why, sizeof(s->health.probation_why),
 		        "the hash of its state is %.16s..., that of generation %.31s is %.16s...",
 		        s->started_hash, s->record.generation, s->expected_hash);
+		*by = WITNESS_CLASSES;
 		return PROBATION_FAILED;
 	}
-	return probation_decide(s->health.probation_why, &f);
+	return probation_decide(s->health.probation_why, by, &f);
 }
 
-/* The best class that has said anything about us. */
-static enum witness_class best_class(const struct probation *p)
+static void end(struct supervisor *s, bool has_passed, enum witness_class by)
 {
-	enum witness_class best = WITNESS_CLASSES;
-
-	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].class < best &&
-		        (p->v[i].answer == WITNESS_AGREES || p->v[i].answer == WITNESS_DIFFERS))
-			best = p->v[i].class;
-	return best;
-}
-
-static void end(struct supervisor *s, bool has_passed)
-{
-	enum witness_class by =
-	        s->hash_proof == HASH_DIFFERS ? WITNESS_SLOT : best_class(s->probation);
 	char why[RECORD_TEXT_MAX];
 
 	snprintf(why, sizeof(why), "%s%s", s->health.probation_why,
@@ -580,6 +568,7 @@ void probation_turn(struct supervisor *s, bool has_caught_up)
 	struct err e = ERR_INIT;
 	int64_t now = clock_mono_ns();
 	enum probation_plan plan;
+	enum witness_class by;
 
 	if (!heal_is_on_probation(s)) {
 		probation_stop(s);
@@ -604,9 +593,9 @@ void probation_turn(struct supervisor *s, bool has_caught_up)
 	ask_references(p, now);
 	p->own_left = OWN_A_TURN;
 	ask_own(p);
-	plan = decide(p, has_caught_up, now);
+	plan = decide(p, has_caught_up, &by, now);
 	if (plan != PROBATION_WAIT)
-		end(s, plan == PROBATION_PASSED);
+		end(s, plan == PROBATION_PASSED, by);
 }
 
 /* --- life ----------------------------------------------------------------------------------------

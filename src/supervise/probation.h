@@ -76,8 +76,9 @@ enum probation_plan {
 };
 
 /* Pure.  why: one sentence for people, e.g. "block 1200 is the one that healthy slot readers.2 on h
- * has", also for what is waited for. */
-enum probation_plan probation_decide(char why[200], const struct probation_facts *f);
+ * has", also for what is waited for.  *by: the class that has decided; WITNESS_CLASSES: nobody. */
+enum probation_plan probation_decide(
+        char why[200], enum witness_class *by, const struct probation_facts *f);
 
 /*
  * A supervisor's status object as a witness.  Returns 0; 1 when it does not count: not ready (as
@@ -130,7 +131,8 @@ void probation_hears_peer(struct supervisor *s, const struct nodeos_peer *p);
 /*
  * The data-dir was replaced by a generation with this integrity hash (""): with
  * NODESWARM_INTEGRITY_HASH=1 nodeos is started once with integrity-hash-on-start, and probation
- * fails if that is another one.  nodeos tells it before it goes on from there.
+ * fails if that is another one.  nodeos tells it before it goes on from there.  Any other repair of
+ * the data-dir calls it with "".
  */
 void probation_expect_hash(struct supervisor *s, const char *hash);
 bool probation_wants_hash(const struct supervisor *s);

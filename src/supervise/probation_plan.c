@@ -135,12 +135,14 @@ static void say_alone(char why[200], const struct probation_facts *f)
 	say(why, "caught up; there is no healthy slot, reference or peer to compare with");
 }
 
-enum probation_plan probation_decide(char why[200], const struct probation_facts *f)
+enum probation_plan probation_decide(
+        char why[200], enum witness_class *by, const struct probation_facts *f)
 {
 	bool is_settled = f->has_caught_up && f->quiet_ns >= PROBATION_ALONE_NS;
 	const struct witness *ahead = NULL;
 	enum probation_plan plan;
 
+	*by = WITNESS_CLASSES;
 	for (enum witness_class class = 0; class < WITNESS_CLASSES; class ++) {
 		struct count c = { 0 };
 
@@ -151,8 +153,10 @@ enum probation_plan probation_decide(char why[200], const struct probation_facts
 			say(why, "asking others for their last irreversible block");
 			return PROBATION_WAIT;
 		}
-		if (class_decides(&plan, why, &c, f))
+		if (class_decides(&plan, why, &c, f)) {
+			*by = class;
 			return plan;
+		}
 		if (c.open) {
 			if (c.ahead)
 				say(why, "waiting for block %u, which %s %.80s holds irreversible",

@@ -125,8 +125,9 @@ static void decisions(void **state)
 			.start_lib = 100,
 			.quiet_ns = t[i].quiet_s * NS_PER_SEC,
 		};
+		enum witness_class by;
 		char why[200] = "";
-		enum probation_plan plan = probation_decide(why, &f);
+		enum probation_plan plan = probation_decide(why, &by, &f);
 
 		if (plan != t[i].plan || !strstr(why, t[i].why))
 			fail_msg("%s: %d '%s'", t[i].name, plan, why);
@@ -159,10 +160,11 @@ static void nobody_is_passed_over(void **state)
 			.has_caught_up = true,
 			.quiet_ns = t[i].quiet_s * NS_PER_SEC,
 		};
+		enum witness_class by;
 		char why[200];
 
 		memcpy(f.has_asked, t[i].asked, sizeof(f.has_asked));
-		if (probation_decide(why, &f) != t[i].plan)
+		if (probation_decide(why, &by, &f) != t[i].plan)
 			fail_msg("%s: '%s'", t[i].name, why);
 	}
 }
@@ -173,19 +175,20 @@ static void a_sentence_fits(void **state)
 	struct witness v[2] = { { .class = WITNESS_SLOT, .answer = WITNESS_AGREES },
 		{ .class = WITNESS_SLOT, .answer = WITNESS_DIFFERS } };
 	struct probation_facts f = { .v = v, .n = 2, .has_asked = { true, true, true } };
+	enum witness_class by;
 	char why[200];
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
 		for (size_t k = 0; k + 2 < sizeof(v[i].who); k += 2)
 			memcpy(v[i].who + k, "\xc3\xa4", 3);
-	assert_int_equal(probation_decide(why, &f), PROBATION_WAIT);
+	assert_int_equal(probation_decide(why, &by, &f), PROBATION_WAIT);
 	assert_true(strlen(why) < sizeof(why));
 	assert_non_null(strstr(why, "which is right"));
 	f.n = 1;
-	(void)probation_decide(why, &f);
+	(void)probation_decide(why, &by, &f);
 	v[0].answer = WITNESS_DIFFERS;
-	assert_int_equal(probation_decide(why, &f), PROBATION_FAILED);
+	assert_int_equal(probation_decide(why, &by, &f), PROBATION_FAILED);
 	assert_true(strlen(why) < sizeof(why));
 }
 
