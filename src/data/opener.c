@@ -116,6 +116,15 @@ static bool holds_flock(int proc_fd, const char *pid, const char *fd)
 	return strstr(text, "FLOCK") != NULL;
 }
 
+/* The link of a descriptor has the mode that it was opened with.  Who only reads (a backup, another
+ * verdict) is no nodeos, and keeps none from starting. */
+static bool is_written(int fd_dirfd, const char *fd)
+{
+	struct stat st;
+
+	return fstatat(fd_dirfd, fd, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IWUSR);
+}
+
 enum has {
 	HAS_NOTHING,
 	HAS_SLOT, /* the slot's lock */
@@ -143,7 +152,7 @@ static enum has look_at_process(int proc_fd, const char *pid, const struct wante
 		if (ent->d_name[0] == '.' || fstatat(dirfd(d), ent->d_name, &st, 0) < 0)
 			continue;
 		for (size_t i = 0; i < w->n; i++)
-			if (is_identity(&st, &w->v[i]))
+			if (is_identity(&st, &w->v[i]) && is_written(dirfd(d), ent->d_name))
 				found = HAS_DATA;
 		if (found == HAS_NOTHING && w->has_lock && is_identity(&st, &w->lock) &&
 		        holds_flock(proc_fd, pid, ent->d_name))

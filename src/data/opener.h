@@ -6,9 +6,9 @@
  * flock() cannot be asked whether a lock is held: whoever tries has it for a moment, and a
  * supervisor that starts in that moment has to wait.  So it is not tried.  fcntl() can be asked
  * (F_GETLK), and a real nodeos has such a lock on its state.  /proc has the processes that have
- * state, log or index open, and in fdinfo those that hold the flock() of a slot.  A supervisor in
- * another container is not in our /proc, but it listens on its control socket as long as it has
- * the slot; connecting to that disturbs nobody.
+ * state, log or index open for writing, and in fdinfo those that hold the flock() of a slot.  A
+ * supervisor in another container is not in our /proc, but it listens on its control socket as long
+ * as it has the slot; connecting to that disturbs nobody.
  *
  * All processes are seen by root on the host only.  Who is not seen is not there, for this.
  */

@@ -47,6 +47,7 @@ static int teardown(void **state)
 
 enum use {
 	NOBODY,
+	READS,
 	OPEN,
 	FCNTL,
 	LOCKED, /* flock() */
@@ -77,7 +78,9 @@ static pid_t use(const char *path, enum use how, int *ret_fd)
 	pid = fork();
 	if (pid == 0) {
 		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-		int fd = how == NOBODY || how >= LISTENS ? -1 : openat(pool.fd, path, O_RDWR);
+		int fd = how == NOBODY || how >= LISTENS
+		        ? -1
+		        : openat(pool.fd, path, how == READS ? O_RDONLY : O_RDWR);
 
 		close(go[1]);
 		if (how == LOCKED)
@@ -119,6 +122,7 @@ static void who_has_it(void **state)
 		const char *says;
 	} rows[] = {
 		{ "nobody", STATE, NOBODY, false, false, false, false, "" },
+		{ "somebody reads it", STATE, READS, false, false, false, false, "" },
 		{ "the state is open", STATE, OPEN, true, true, false, true, "(process" },
 		{ "the log is open", SLOT_DIR "/data/blocks/blocks.log", OPEN, true, true, false,
 		        true, "(process" },
