@@ -74,7 +74,6 @@ class Slot:
         self.fork_db = f"{self.data}/blocks/reversible/fork_db.dat"
         self.state_file = f"{self.data}/state/shared_memory.bin"
         self.config = f"{campaign.work}/config.{n}.ini"
-        self.saved = f"{campaign.pool}/saved.{n}"
         self.process = None
         self.write_config()
 
@@ -207,25 +206,23 @@ class Slot:
     def quarantine(self):
         return sorted(glob.glob(f"{self.campaign.pool}/quarantine/t_s.{self.n}-*"))
 
-    def save(self):
-        self.drop_saved()
-        subprocess.run(["cp", "-a", "--reflink=auto", self.data, self.saved], check=True)
-
-    def drop_saved(self):
-        if os.path.isdir(self.saved):
-            shutil.rmtree(self.saved)
+    def take_over(self):
+        """The data-dir of the reader that is ahead, so that no block is made twice."""
+        heads = {s: s.call("get_info").get("head_block_num", 0) for s in self.campaign.slots.values()}
+        best = max(heads, key=heads.get)
+        best.stop()
+        subprocess.run(["cp", "-a", "--reflink=auto", best.data, self.data], check=True)
+        best.start()
 
     def again(self):
         """Whatever it is now: a sound slot that runs."""
         self.write_config()
         self.kill_all()
+        shutil.rmtree(self.data, ignore_errors=True)
+        for name in glob.glob(self.dir + "/from-snapshot*") + glob.glob(self.dir + "/.data-*"):
+            subprocess.run(["rm", "-rf", name], check=True)
         if self.n == PRODUCER:
-            shutil.rmtree(self.data, ignore_errors=True)
-            subprocess.run(["cp", "-a", "--reflink=auto", self.saved, self.data], check=True)
-        else:
-            shutil.rmtree(self.data, ignore_errors=True)
-            for name in glob.glob(self.dir + "/from-snapshot*") + glob.glob(self.dir + "/.data-*"):
-                os.system(f"rm -rf '{name}'")
+            self.take_over()
         self.forget_heals()
         self.start()
         self.ready()

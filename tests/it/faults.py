@@ -62,9 +62,11 @@ class Fault:
             self.n = self.rng.choice(READERS)
         self.what, self.verdict, self.repair, self.seconds = "", "", "", None
         self.error = None
+        self.proof = ""
 
     def __str__(self):
         took = f" {self.seconds:.2f} s" if self.seconds is not None else ""
+        took += f"; {self.proof}" if self.proof else ""
         return (f"{self.i} s.{self.n} {self.name} ({self.what}) {self.mode}: "
                 f"{self.verdict or '-'}, {self.repair or '-'}{took}")
 
@@ -184,12 +186,11 @@ class Campaign:
         if s.record().get("nodeos_pid"):
             disagree(f"{s} was stopped, and its record has a process")
         s.forget_heals()
-        if s.n == PRODUCER:
-            s.save()
 
     def expect(self, fault, s, row_, since, said=None):
         """The end of a fault whose slot was just started; said: the verdict before that."""
         fault.verdict, fault.repair, fault.seconds, st = outcome(s, since)
+        fault.proof = (st.get("heal") or {}).get("proof")
         # That of one that runs is "in-use".
         if fault.repair == NONE:
             fault.verdict = said or "clean"
@@ -293,7 +294,6 @@ class Campaign:
         except Disagreement as e:
             faults[-1].error = f"{faults[-1].error or ''} after the round: {e}"
         for f in faults:
-            self.slots[f.n].drop_saved()
             self.tell(f)
 
     def tell(self, f):
@@ -533,7 +533,7 @@ def nodeos_by_hand(self, fault, s):
     inode, quarantined = os.stat(s.data).st_ino, s.quarantine()
     out = by_hand(self, s, fault)
     try:
-        wait_for(10, "the nodeos by hand has it open", lambda: s.verdict() == "in-use")
+        wait_for(10, lambda: f"the nodeos by hand has it open ({s.verdict()}, {out.poll()})", lambda: s.verdict() == "in-use")
         s.start(fault.mode)
         time.sleep(1 + fault.rng.random() * 3)
         st = s.state()
