@@ -26,6 +26,8 @@
 #define LIMIT_NS   (5 * NS_PER_SEC)
 #define OUTPUT_MAX 256
 
+#define VERSION_CHARS "0123456789abcdefghijklmnopqrstuvwxyz.-"
+
 /* The first line, if it comes in time. */
 static void read_line(int fd, char out[OUTPUT_MAX], const volatile int *cancel)
 {
@@ -92,10 +94,11 @@ void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile
 	to = -1;
 	read_line(from, line, cancel);
 	end_it(pidfd, pid);
-	str_printable(line);
-	if (line[0] == 'v' && strlen(line) < 64 && line[1] >= '0' && line[1] <= '9')
+	/* What else it may say is not repeated: it may be a key. */
+	if (line[0] == 'v' && strlen(line) < 64 &&
+	        strspn(line + 1, VERSION_CHARS) == strlen(line + 1))
 		snprintf(ret, 64, "%.63s", line);
 	else
 		log_warn("nodeos does not tell its version, so that of its state is not compared",
-		        "line=\"%.80s\"", line);
+		        "%s", "");
 }

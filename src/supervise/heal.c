@@ -121,6 +121,7 @@ void heal_try(struct supervisor *s, enum data_repair repair)
 	h->hard_replay = false;
 	*h->generation = *h->quarantined = *h->proof = '\0';
 	snprintf(h->repair, sizeof(h->repair), "%s", data_repair_name(repair));
+	probation_expect_hash(s, "");
 	stage(s, HEAL_STAGE_REPAIRING);
 	/* Before it begins: who comes after a kill must know that it was tried. */
 	supervisor_note(s);
@@ -273,7 +274,7 @@ static void on_tick(struct loop_timer *t UNUSED, void *arg)
 		heal_forget(s, false);
 	if (h->second_copy && s->calm_since_ns)
 		heal_clean_begin(s);
-	if (h->tries || h->second_copy)
+	if (h->tries || (h->second_copy && !s->cannot_clean))
 		tick(s);
 }
 
@@ -318,8 +319,7 @@ static void probation_failed(struct supervisor *s, enum witness_class by, const 
 	supervisor_stop_nodeos(s);
 }
 
-void heal_probation_over(
-        struct supervisor *s, bool passed, enum witness_class by, const char *why)
+void heal_probation_over(struct supervisor *s, bool passed, enum witness_class by, const char *why)
 {
 	struct record_heal *h = &s->record.heal;
 

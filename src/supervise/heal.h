@@ -48,8 +48,7 @@ void heal_answered(struct supervisor *s);
 /* The probation that heal.c has begun is over: why is its sentence.  by: the best class of
  * witnesses that has spoken.  That it failed by peers alone repairs nothing: anybody may claim
  * anything to be irreversible, and the data-dir may be the better one; the slot is held. */
-void heal_probation_over(
-        struct supervisor *s, bool passed, enum witness_class by, const char *why);
+void heal_probation_over(struct supervisor *s, bool passed, enum witness_class by, const char *why);
 
 /* Whether the slot is in probation: not ready although nodeos is. */
 bool heal_is_on_probation(const struct supervisor *s);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEEPS_BLOCKS                                                                               \
-	(REPAIR_BIT(REPAIR_INDEX) | REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_REPLAY) |    \
+#define KEEPS_BLOCKS                                                                            \
+	(REPAIR_BIT(REPAIR_INDEX) | REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_REPLAY) | \
 	        REPAIR_BIT(REPAIR_HARD_REPLAY))
 #define REPLAYS    (REPAIR_BIT(REPAIR_REPLAY) | REPAIR_BIT(REPAIR_HARD_REPLAY))
 #define GENERATION REPAIR_BIT(REPAIR_GENERATION)

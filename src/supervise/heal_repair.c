@@ -62,9 +62,9 @@ void repair_job_free(struct repair_job *j)
 
 static struct aside_note note_of(const struct repair_job *j)
 {
-	return (struct aside_note){ .why = j->why,
-		.verdict = j->verdict,
-		.repair = data_repair_name(j->repair) };
+	return (struct aside_note){
+		.why = j->why, .verdict = j->verdict, .repair = data_repair_name(j->repair)
+	};
 }
 
 static int open_data(const struct supervisor *s, struct err *e)
@@ -74,8 +74,8 @@ static int open_data(const struct supervisor *s, struct err *e)
 
 /* --- a second copy of the blocks -------------------------------------------------------------- */
 
-static int add_bytes(
-        int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg, struct err *e UNUSED)
+static int add_bytes(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
+        struct err *e UNUSED)
 {
 	uint64_t *bytes = arg;
 
@@ -96,8 +96,7 @@ static int is_dir_at(int data_fd, const char *name, struct err *e)
 
 	if (fstatat(data_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "stat '%s'", name);
-	return S_ISDIR(st.st_mode) ? 1
-	                           : err_set(e, ERR_CONFLICT, "'%s' is not a directory", name);
+	return S_ISDIR(st.st_mode) ? 1 : err_set(e, ERR_CONFLICT, "'%s' is not a directory", name);
 }
 
 /* Put the second copy back; 1 when it was. */
@@ -150,8 +149,8 @@ int heal_settle(struct supervisor *s, struct err *e)
 
 /* --- in the thread ---------------------------------------------------------------------------- */
 
-static int set_aside(struct supervisor *s, struct repair_job *j, const char *const *paths,
-        struct err *e)
+static int set_aside(
+        struct supervisor *s, struct repair_job *j, const char *const *paths, struct err *e)
 {
 	const struct aside_note note = note_of(j);
 
@@ -198,8 +197,7 @@ static int repair_hard(struct supervisor *s, struct repair_job *j, struct err *e
 	const struct aside_note note = note_of(j);
 	char name[256];
 
-	if (j->has_copies &&
-	        slot_put_second_copies_aside(&s->pool, &s->slot, &note, name, e) < 0)
+	if (j->has_copies && slot_put_second_copies_aside(&s->pool, &s->slot, &note, name, e) < 0)
 		return -1;
 	return set_aside(s, j, paths, e);
 }
@@ -270,8 +268,8 @@ static struct repair_job *new_job(const struct supervisor *s, const struct resto
 	if (!j)
 		return NULL;
 	j->repair = k->decision.repair;
-	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last &&
-	        !*k->seen.log.fault && *k->seen.index.fault;
+	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last && !*k->seen.log.fault &&
+	        *k->seen.index.fault;
 	j->has_copies = *k->seen.second_copy;
 	snprintf(j->snapshot, sizeof(j->snapshot), "%s", k->seen.snapshot);
 	snprintf(j->verdict, sizeof(j->verdict), "%s", data_state_name(k->verdict.state));
@@ -343,7 +341,6 @@ static void give_up(struct supervisor *s, const struct restore_look *k)
 {
 	struct err e = ERR_INIT;
 
-	err_set(&e, ERR_UNHEALTHY, "%s", what_is_wrong(s, k));
 	if (s->lacks_room) {
 		s->lacks_room = false;
 		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; %.200s", s->record.verdict,
@@ -400,6 +397,7 @@ static void on_cleaned(void *arg, int rc, const struct err *why)
 		log_info("the second copy of the blocks was removed", "%s", "");
 		supervisor_note(s);
 	} else if (why->kind != ERR_INTERRUPTED) {
+		s->cannot_clean = true;
 		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", why->msg);
 	}
 	if (s->stop_asked)
@@ -410,9 +408,10 @@ void heal_clean_begin(struct supervisor *s)
 {
 	struct err e = ERR_INIT;
 
-	if (s->heal_clean || s->stop_asked || s->quiesce_asked)
+	if (s->heal_clean || s->cannot_clean || s->stop_asked || s->quiesce_asked)
 		return;
 	s->heal_clean = work_start(&s->loop, clean, on_cleaned, s, &e);
+	s->cannot_clean = !s->heal_clean;
 	if (!s->heal_clean)
 		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", e.msg);
 }

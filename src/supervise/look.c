@@ -46,8 +46,8 @@ static void look_at_snapshot(struct restore_look *k, int data_fd)
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 	        nodeos_snapshot_read(&facts, fd, &e) < 0)
 		return;
-	f->has_snapshot = !*k->chain_id || !*facts.chain_id ||
-	        strcmp(k->chain_id, facts.chain_id) == 0;
+	f->has_snapshot =
+	        !*k->chain_id || !*facts.chain_id || strcmp(k->chain_id, facts.chain_id) == 0;
 	f->snapshot_block = facts.head_block_num ? facts.head_block_num : k->seen.snapshot_block;
 }
 
@@ -102,8 +102,7 @@ static bool is_openable(const struct restore_look *k)
 	        strcmp(format, k->hold.m.database_format) == 0;
 }
 
-static int look_for_repair(
-        struct supervisor *s, struct restore_look *k, int data_fd, struct err *e)
+static int look_for_repair(struct supervisor *s, struct restore_look *k, int data_fd, struct err *e)
 {
 	struct heal_facts *f = &k->facts;
 	const struct data_evidence *seen = &k->seen;
@@ -272,7 +271,7 @@ static void note_look(struct supervisor *s, struct restore_look *k)
 		        "name=%s chain=%s ours=%s", k->hold.m.name,
 		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
 	/* Which chain it is of matters to a slot that would take it. */
-	s->current = k->plan == RESTORE_OTHER_CHAIN      ? CURRENT_OTHER_CHAIN
+	s->current = k->plan == RESTORE_OTHER_CHAIN ? CURRENT_OTHER_CHAIN
 	        : k->current == CURRENT_OTHER_CHAIN ? CURRENT_OURS
 	                                            : k->current;
 	snprintf(s->current_why, sizeof(s->current_why), "%.*s", (int)sizeof(s->current_why) - 1,

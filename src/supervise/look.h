@@ -37,8 +37,8 @@ struct restore_look {
 	enum restore_plan plan;
 	enum current_kind current;
 	struct generation_hold hold;
-	char genesis_chain_id[65]; /* "" */
-	char chain_id[65];         /* ours */
+	char genesis_chain_id[65];             /* "" */
+	char chain_id[65];                     /* ours */
 	char generation[GENERATION_NAME_SIZE]; /* of the data-dir that is there; "" */
 	char version[64];                      /* of nodeos; "" */
 	struct err warn;                       /* something that was ignored */
@@ -48,8 +48,7 @@ struct restore_look {
 
 /* The version that `argv0 --version` prints, or "".  Runs it as the slot's user, and not for
  * longer than a few seconds.  In a thread. */
-void nodeos_ask_version(
-        const struct supervisor *s, char ret[64], const volatile int *cancel);
+void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile int *cancel);
 
 /* --- restore.c ------------------------------------------------------------------------------ */
 

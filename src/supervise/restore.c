@@ -189,9 +189,8 @@ void restore_clone(struct supervisor *s)
 	if (s->quiesce_asked)
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	else
-		supervisor_set_state(s,
-		        j->plan == RESTORE_HEAL ? SLOT_REPAIRING : SLOT_RESTORING, "restoring from generation %s: %s",
-		        j->hold.m.name, j->why);
+		supervisor_set_state(s, j->plan == RESTORE_HEAL ? SLOT_REPAIRING : SLOT_RESTORING,
+		        "restoring from generation %s: %s", j->hold.m.name, j->why);
 	if (slot_work_run(s, restore_it, on_restored, &e) < 0)
 		on_restore_failed(s, &e);
 }

@@ -114,7 +114,7 @@ static int check_idle(const struct supervisor *s, struct err *e)
 		return err_set(e, ERR_CONFLICT, "the slot is being stopped for good");
 	if (is_under_way(&s->work)) {
 		err_set(e, ERR_CONFLICT, "%s of this slot is under way",
-		        s->work.kind == SLOT_WORK_ARCHIVE         ? "an archive"
+		        s->work.kind == SLOT_WORK_ARCHIVE           ? "an archive"
 		                : s->work.kind == SLOT_WORK_RESTORE ? "a restore"
 		                                                    : "a repair");
 		return err_hint(e, "ask again when it has ended; 'nodeswarm status' shows it");
@@ -293,8 +293,7 @@ bool slot_work_changes_data(const struct supervisor *s)
 {
 	const struct slot_work *w = &s->work;
 
-	return s->look ||
-	        (is_under_way(w) && replaces_data(w) && w->stage == SLOT_WORK_CLONING);
+	return s->look || (is_under_way(w) && replaces_data(w) && w->stage == SLOT_WORK_CLONING);
 }
 
 bool slot_work_cancel_changes(struct supervisor *s, const char *why)

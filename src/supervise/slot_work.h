@@ -174,7 +174,6 @@ int restore_begin(
 void restore_clone(struct supervisor *s);
 void restore_job_free(struct restore_job *j);
 
-
 /* A step of work and its end: keep the quarantine within its bounds, after nodeos was started. */
 int restore_bound_quarantine(void *supervisor, const volatile int *cancel, struct err *e);
 void restore_on_bounded(struct supervisor *s, int rc, const struct err *why);

@@ -56,8 +56,7 @@ bool supervisor_nodeos_alive(const struct supervisor *s)
 
 bool supervisor_is_ready(const struct supervisor *s)
 {
-	return s->record.state == SLOT_RUNNING && s->health.ready.ready &&
-	        !heal_is_on_probation(s);
+	return s->record.state == SLOT_RUNNING && s->health.ready.ready && !heal_is_on_probation(s);
 }
 
 /* A record that cannot be written is said and done without: the data-dir's bytes are the truth. */
@@ -233,7 +232,7 @@ static void begin_stop(struct supervisor *s)
 static const char *untried(const struct supervisor *s, const struct nodeos_exit *x, char out[200])
 {
 	*out = '\0';
-	if (s->is_untried && x->class == NODEOS_EXIT_DATA)
+	if (s->is_untried && (x->class == NODEOS_EXIT_DATA || x->class == NODEOS_EXIT_VERSION))
 		snprintf(out, 200,
 		        "; its state is of generation %.31s, made by nodeos %.40s: archive with "
 		        "this "

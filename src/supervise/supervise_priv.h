@@ -127,11 +127,11 @@ struct supervisor {
 	struct {
 		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */
 		uint64_t number, failures;
-	} archived;                /* since this supervisor started */
-	char integrity_hash[65];   /* that nodeos has told at its last stop; "" */
-	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
-	char snapshot[256];        /* that nodeos is started with; "" */
-	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
+	} archived;                  /* since this supervisor started */
+	char integrity_hash[65];     /* that nodeos has told at its last stop; "" */
+	double disk_limit_percent;   /* supervisor_disk_limit() when a thread was started */
+	char snapshot[256];          /* that nodeos is started with; "" */
+	bool is_from_snapshot;       /* nodeos has not answered yet since it was */
 	struct probation *probation; /* NULL: not on probation */
 	enum hash_proof hash_proof;
 	char expected_hash[65], started_hash[65];
@@ -147,6 +147,7 @@ struct supervisor {
 	char exit_why[240];
 	bool lacks_room;         /* for the generation that it would be repaired by */
 	struct work *heal_clean; /* heal_clean_begin()'s thread */
+	bool cannot_clean;       /* it has failed */
 };
 
 /* supervise.c */

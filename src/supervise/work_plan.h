@@ -31,7 +31,7 @@ enum restore_plan {
 	RESTORE_EMPTY,       /* restore; if that fails, do not start without */
 	RESTORE_BEHIND,      /* restore; if that fails, what there is will do */
 	RESTORE_OTHER_CHAIN, /* would be restored, but `current` is of another chain */
-	RESTORE_HEAL, /* not from here: a repair (heal_plan.h) */
+	RESTORE_HEAL,        /* not from here: a repair (heal_plan.h) */
 };
 
 /*
