@@ -557,8 +557,6 @@ static void end(struct supervisor *s, bool has_passed, enum witness_class by)
 	s->health.has_failed_probation = !has_passed;
 	s->hash_proof = HASH_NOT_ASKED;
 	probation_stop(s);
-	log_event(has_passed ? LOG_INFO : LOG_ERROR,
-	        has_passed ? "probation passed" : "probation failed", "why=\"%s\"", why);
 	heal_probation_over(s, has_passed, by, why);
 }
 
