@@ -173,6 +173,8 @@ class Slot:
 
     def verdict(self):
         """What the command line says of the bytes."""
+        if not os.path.isdir(self.data):
+            return "empty"
         out = subprocess.run(
             ["nodeswarm", "data", "verdict", "--json", self.data], capture_output=True, text=True
         )
@@ -210,6 +212,7 @@ class Slot:
         """The data-dir of the reader that is ahead, so that no block is made twice."""
         heads = {s: s.call("get_info").get("head_block_num", 0) for s in self.campaign.slots.values()}
         best = max(heads, key=heads.get)
+        self.campaign.disturbed.add(best.n)
         best.stop()
         subprocess.run(["cp", "-a", "--reflink=auto", best.data, self.data], check=True)
         best.start()

@@ -118,6 +118,7 @@ class Campaign:
         self.times = collections.defaultdict(list)
         self.bad = 0
         self.archives = 0
+        self.disturbed = set()  # by the campaign itself, in this round
 
     # - the others -
 
@@ -283,13 +284,14 @@ class Campaign:
     def round(self, faults):
         victims = {f.n for f in faults} if faults[0].name not in ALONE else set(SLOTS)
         before, generations = self.look(), self.generations()
+        self.disturbed = set()
         threads = [threading.Thread(target=self.run_fault, args=(f,)) for f in faults]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
         try:
-            self.untouched(before, victims, generations)
+            self.untouched(before, victims | self.disturbed, generations)
             self.nothing_left()
         except Disagreement as e:
             faults[-1].error = f"{faults[-1].error or ''} after the round: {e}"
