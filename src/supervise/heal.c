@@ -199,6 +199,13 @@ static bool is_outside(enum nodeos_exit_class class)
 	        class == NODEOS_EXIT_SYSTEM;
 }
 
+/* It ended for reasons that say nothing about the repair. */
+static bool proves_nothing(enum nodeos_exit_class class)
+{
+	return class == NODEOS_EXIT_KILLED || class == NODEOS_EXIT_DISK_FULL ||
+	        (is_outside(class) && class != NODEOS_EXIT_SNAPSHOT);
+}
+
 static void note_end(struct supervisor *s, const struct nodeos_exit *x)
 {
 	struct record_heal *h = &s->record.heal;
@@ -208,7 +215,7 @@ static void note_end(struct supervisor *s, const struct nodeos_exit *x)
 	h->last_ns = clock_real_ns();
 	h->hard_replay = false;
 	say_proof(h, x->why);
-	if (x->class == NODEOS_EXIT_KILLED)
+	if (proves_nothing(x->class))
 		clear_bit(h);
 }
 
@@ -221,9 +228,11 @@ bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x)
 	/* A start from a snapshot that was cut off is begun again by snapshot_start.c. */
 	if (!s->cfg->may_heal || (s->is_from_snapshot && x->retry))
 		return false;
-	if (!is_damage && (is_sound || is_outside(x->class)))
+	if (!is_damage && is_sound)
 		return false;
 	note_end(s, x);
+	if (!is_damage && is_outside(x->class))
+		return false;
 	s->has_exit = is_damage;
 	s->exit_repairs = is_damage ? x->repairs : 0;
 	snprintf(s->exit_why, sizeof(s->exit_why), "%s", x->why);
@@ -244,7 +253,8 @@ bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x)
 
 void heal_held(struct supervisor *s, const char *why)
 {
-	/* Anything else that holds it can be mended from outside, and then goes on. */
+	/* A snapshot that was loaded too often in vain, or that nodeos refuses.  Anything else that
+	 * holds it can be mended from outside, and then goes on. */
 	if (s->record.heal.stage == HEAL_STAGE_REPAIRING && s->is_from_snapshot)
 		heal_gave_up(s, why);
 }
@@ -299,6 +309,14 @@ bool heal_is_on_probation(const struct supervisor *s)
 {
 	/* Repairing: it has not answered yet, or probation begins with that very answer. */
 	return s->record.heal.stage == HEAL_STAGE_PROBATION;
+}
+
+bool heal_is_unproven(const struct supervisor *s)
+{
+	enum heal_stage now = s->record.heal.stage;
+
+	return now == HEAL_STAGE_WAITING || now == HEAL_STAGE_REPAIRING ||
+	        now == HEAL_STAGE_PROBATION;
 }
 
 static void probation_failed(struct supervisor *s, enum witness_class by, const char *why)

@@ -53,6 +53,9 @@ void heal_probation_over(struct supervisor *s, bool passed, enum witness_class b
 /* Whether the slot is in probation: not ready although nodeos is. */
 bool heal_is_on_probation(const struct supervisor *s);
 
+/* Repaired, and not out of probation: nothing that others would start from. */
+bool heal_is_unproven(const struct supervisor *s);
+
 /* The incident is over: the slot was ready for HEAL_CALM_NS, or (by_hand) somebody has said
  * `resume`, which also forgets how often it was repaired. */
 void heal_forget(struct supervisor *s, bool by_hand);

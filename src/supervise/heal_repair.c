@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,26 +25,31 @@
  * data-dir that the next look finds in need of the same repair, or sound.
  *
  * A hard replay is nodeos's own work, and the one that a kill can make a loss of.  Told to, nodeos
- * removes the state, renames blocks/ to blocks-<time>/, and writes blocks/ anew, block by block,
- * as far as they are good; then it executes them, and only then does it answer.  So
+ * removes the state, moves blocks.log, its index and reversible/ to blocks-<time>/, and writes
+ * blocks.log anew, block by block, as far as they are good; then it executes them, and only then
+ * does it answer.  So
  *
- *	until it has answered   the second copy is the sound one: what is in blocks/ may be the
+ *	until it has answered   the second copy is the sound one: the log in blocks/ may be the
  *	                        beginning of it, and looks like any log that is shorter
  *	afterwards              blocks/ has all of it that is good, and newer blocks
  *
  * record.heal.second_copy says that a copy that is there is of a hard replay of ours (earlier ones
  * are put aside before it), and stage `repairing` that nodeos has not answered yet.  A look that
- * finds both, and not a state that was closed on blocks/, puts it back: blocks/ goes aside first,
- * so that at each moment there is either a blocks/ or nothing by that name; and with nothing by
- * that name the second copy gets it, whatever else is there.  A state that was closed is one of a
- * nodeos that was asked to stop while it replayed; it goes on from there.  The copies are removed
- * when the slot was healed and is ready, not before; a slot that gave up has had its blocks back.
+ * finds both, and not a state that was closed, puts it back: the log that is in blocks/ goes aside
+ * with its index, and the second copy's log takes its place, then its index.
+ *
+ *	blocks-<time>/blocks.log   blocks/blocks.log   a kill has left it so
+ *	yes                        yes                 it is put back, whatever the other one is
+ *	yes                        no                  it is put back
+ *	no                         yes                 nodeos had not begun, or it was put back
+ *	no                         no                  (by no step of ours, nor of nodeos's)
+ *
+ * An index that did not come along is made anew.  A state that was closed is one of a nodeos that
+ * was asked to stop while it replayed; it goes on from there.  The copies are removed when the
+ * slot was healed and is ready, not before; a slot that gave up has had its blocks back.
  *
  * The option stays for one start: it is taken out of the record before nodeos is started with it.
  */
-
-#define SECOND_COPY "blocks-"
-#define COPIES_MAX  100
 
 struct repair_job {
 	enum data_repair repair;
@@ -74,48 +80,89 @@ static int open_data(const struct supervisor *s, struct err *e)
 
 /* --- a second copy of the blocks -------------------------------------------------------------- */
 
-static int add_bytes(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
-        struct err *e UNUSED)
-{
-	uint64_t *bytes = arg;
-
-	*bytes += (uint64_t)st->st_blocks * 512;
-	return 0;
-}
+#define LOG   "blocks.log"
+#define INDEX "blocks.index"
 
 int heal_blocks_bytes(int data_fd, uint64_t *ret, struct err *e)
 {
+	static const char *const names[] = { LOG, INDEX };
+	AUTO(close_fd) int dir = -1;
+	struct err none = ERR_INIT;
+
 	*ret = 0;
-	return fs_walk_at(data_fd, "blocks", add_bytes, NULL, ret, e);
+	dir = fs_open_dir_at(data_fd, "blocks", false, 0, &none);
+	if (dir < 0)
+		return none.sys_errno == ENOENT || none.kind == ERR_NOT_FOUND ? 0 : (*e = none, -1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct stat st;
+
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			*ret += (uint64_t)st.st_blocks * 512;
+		else if (errno != ENOENT)
+			return err_sys(e, errno, "stat 'blocks/%s'", names[i]);
+	}
+	return 0;
 }
 
-/* 1: is there as a directory, 0: nothing is there, -1: error or another thing */
-static int is_dir_at(int data_fd, const char *name, struct err *e)
+/* The oldest second copy that has a log, open; 0, 1 when there is none. */
+static int open_copy(int *ret_fd, char name[80], int data_fd, struct err *e)
 {
-	struct stat st;
+	int again = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = again < 0 ? NULL : fdopendir(again);
+	struct dirent *ent;
 
-	if (fstatat(data_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "stat '%s'", name);
-	return S_ISDIR(st.st_mode) ? 1 : err_set(e, ERR_CONFLICT, "'%s' is not a directory", name);
+	*name = '\0';
+	if (!dir) {
+		err_sys(e, errno, "read the data-dir");
+		auto_close_fd(&again);
+		return -1;
+	}
+	while ((ent = readdir(dir))) {
+		AUTO(close_fd) int fd = -1;
+		struct err ignored = ERR_INIT;
+		struct stat st;
+
+		if (!data_is_second_copy(ent->d_name) || strlen(ent->d_name) >= 80 ||
+		        (*name && strcmp(ent->d_name, name) > 0))
+			continue;
+		fd = fs_open_dir_at(data_fd, ent->d_name, false, 0, &ignored);
+		if (fd < 0 || fstatat(fd, LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		        !S_ISREG(st.st_mode))
+			continue;
+		snprintf(name, 80, "%.79s", ent->d_name);
+		if (*ret_fd >= 0)
+			(void)close(*ret_fd);
+		*ret_fd = TAKE_FD(fd);
+	}
+	(void)closedir(dir);
+	return *name ? 0 : 1;
 }
 
-/* Put the second copy back; 1 when it was. */
-static int put_back(struct supervisor *s, int data_fd, const char *copy, struct err *e)
+static int move_back(int copy, int blocks, const char *name, struct err *e)
 {
-	static const char *const blocks[] = { "blocks", NULL };
+	if (renameat(copy, name, blocks, name) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "rename '%s'", name);
+	return fsync(blocks) < 0 || fsync(copy) < 0 ? err_sys(e, errno, "sync '%s'", name) : 0;
+}
+
+static int put_back(struct supervisor *s, int data_fd, int copy, const char *name, struct err *e)
+{
+	static const char *const partial[] = { "blocks/" INDEX, "blocks/" LOG, NULL };
 	const struct aside_note note = { .why = "a hard replay was cut off",
 		.verdict = data_state_name(DATA_DAMAGED),
 		.repair = data_repair_name(REPAIR_HARD_REPLAY) };
-	char name[256];
-	int rc = is_dir_at(data_fd, copy, e);
+	AUTO(close_fd) int blocks = fs_open_dir_at(data_fd, "blocks", true, 0755, e);
+	char aside[256];
 
-	if (rc <= 0)
-		return rc;
-	if (slot_set_aside(&s->pool, &s->slot, blocks, &note, name, e) < 0)
+	if (blocks < 0 || slot_set_aside(&s->pool, &s->slot, partial, &note, aside, e) < 0)
 		return -1;
-	if (renameat(data_fd, copy, data_fd, "blocks") < 0)
-		return err_sys(e, errno, "rename '%s' to 'blocks'", copy);
-	return fsync(data_fd) < 0 ? err_sys(e, errno, "sync '%s/data'", s->slot.path) : 1;
+	/* In this order: a log without its index is known for what it is. */
+	if (move_back(copy, blocks, LOG, e) < 0 || move_back(copy, blocks, INDEX, e) < 0)
+		return -1;
+	/* What is left there is empty, or not ours. */
+	(void)unlinkat(copy, "reversible", AT_REMOVEDIR);
+	(void)unlinkat(data_fd, name, AT_REMOVEDIR);
+	return 0;
 }
 
 /* Whether nodeos would go on from what is there, on the blocks that are there. */
@@ -124,27 +171,30 @@ static bool goes_on(const struct data_evidence *seen)
 	struct data_verdict v;
 
 	data_judge(&v, seen, &(struct data_expect){ 0 });
-	return v.state == DATA_CLEAN && seen->state.seen == SEEN_FILE;
+	return v.state == DATA_CLEAN && seen->state.seen == SEEN_FILE &&
+	        seen->log.seen == SEEN_FILE;
 }
 
 int heal_settle(struct supervisor *s, struct err *e)
 {
-	AUTO(close_fd) int fd = -1;
+	AUTO(close_fd) int fd = -1, copy = -1;
 	struct data_evidence seen;
 	struct err none = ERR_INIT;
+	char name[80];
 	int rc;
 
 	fd = open_data(s, &none);
 	if (fd < 0)
 		return none.kind == ERR_NOT_FOUND || none.sys_errno == ENOENT ? 0 : (*e = none, -1);
+	rc = open_copy(&copy, name, fd, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
 	if (nodeos_evidence_at(&seen, fd, s->look_at->retained_dir, e) < 0)
 		return -1;
-	if (!*seen.second_copy)
+	if (goes_on(&seen))
 		return 0;
-	rc = is_dir_at(fd, "blocks", e);
-	if (rc < 0 || (rc > 0 && goes_on(&seen)))
-		return rc < 0 ? -1 : 0;
-	return put_back(s, fd, seen.second_copy, e);
+	return put_back(s, fd, copy, name, e) < 0 ? err_wrap(e, "put the blocks of '%s' back", name)
+	                                          : 1;
 }
 
 /* --- in the thread ---------------------------------------------------------------------------- */

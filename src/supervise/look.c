@@ -118,6 +118,10 @@ static int look_for_repair(struct supervisor *s, struct restore_look *k, int dat
 		f->generation_is_snapshot = k->hold.m.kind == GENERATION_SNAPSHOT;
 		f->generation_lib = k->hold.m.lib_block_num;
 	}
+	/* What nodeos complains of is that very generation. */
+	if (s->is_untried && f->has_exit && f->has_generation &&
+	        strcmp(k->generation, k->hold.m.name) == 0)
+		f->tried |= REPAIR_BIT(REPAIR_GENERATION);
 	look_at_snapshot(k, data_fd);
 	if ((f->bytes_repairs | f->exit_repairs) & REPAIR_BIT(REPAIR_HARD_REPLAY)) {
 		struct err why = ERR_INIT;
@@ -243,6 +247,16 @@ void supervisor_take_verdict(struct supervisor *s)
 
 /* --- on the loop ------------------------------------------------------------------------------ */
 
+/* Once: a slot that waits for something looks every few seconds. */
+static void say_verdict(struct supervisor *s, const struct data_verdict *v)
+{
+	supervisor_note_verdict(s, v);
+	if (strcmp(s->said_verdict, s->record.verdict_why) == 0)
+		return;
+	memcpy(s->said_verdict, s->record.verdict_why, sizeof(s->said_verdict));
+	log_info("verdict", "verdict=%s why=\"%s\"", s->record.verdict, s->record.verdict_why);
+}
+
 static void note_look(struct supervisor *s, struct restore_look *k)
 {
 	if (k->settled)
@@ -259,11 +273,8 @@ static void note_look(struct supervisor *s, struct restore_look *k)
 		log_info("nodeos", "version=\"%s\"", k->version);
 	}
 	snprintf(s->genesis_chain_id, sizeof(s->genesis_chain_id), "%s", k->genesis_chain_id);
-	if (k->has_verdict) {
-		supervisor_note_verdict(s, &k->verdict);
-		log_info("verdict", "verdict=%s why=\"%s\"", s->record.verdict,
-		        s->record.verdict_why);
-	}
+	if (k->has_verdict)
+		say_verdict(s, &k->verdict);
 	if (k->warn.kind != ERR_NONE)
 		log_warn("the current generation is not used", "why=\"%s\"", k->warn.msg);
 	if (k->plan == RESTORE_OTHER_CHAIN)

@@ -72,10 +72,16 @@ static int check_verdict(struct supervisor *s, struct err *e)
 	if (record_verdict_is_clean(v) || s->record.heal.hard_replay)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
-	err_hint(e,
-	        "'nodeswarm data restore' puts a generation there; or move '%s/data' away to begin "
-	        "afresh, and then 'nodeswarm resume'",
-	        s->slot.path);
+	if (strcmp(v, data_state_name(DATA_FOREIGN)) == 0)
+		err_hint(e,
+		        "give it the genesis and the nodeos that it is of, or a generation of this "
+		        "chain ('nodeswarm data restore')");
+	else
+		err_hint(e,
+		        "'nodeswarm data restore' puts a generation there; or move '%s/data' away "
+		        "to begin "
+		        "afresh, and then 'nodeswarm resume'",
+		        s->slot.path);
 	return final(s);
 }
 

@@ -139,6 +139,10 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 
 	if (check_idle(s, e) < 0)
 		return -1;
+	if (kind == SLOT_WORK_ARCHIVE && heal_is_unproven(s)) {
+		err_set(e, ERR_CONFLICT, "the slot was repaired and is not proven to be right yet");
+		return err_hint(e, "ask again when it is ready; 'nodeswarm status' shows it");
+	}
 	return kind == SLOT_WORK_ARCHIVE
 	        ? archive_begin(s, id, &order, e)
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);

@@ -581,6 +581,8 @@ void supervisor_attempt(struct supervisor *s)
 	supervisor_take_verdict(s);
 	rc = supervisor_prepare(s, &e);
 	if (rc > 0) {
+		if (s->hold == HOLD_FINAL)
+			heal_held(s, e.msg);
 		supervisor_hold_for(s, s->hold, &e);
 		return;
 	}

@@ -137,7 +137,8 @@ struct supervisor {
 	char expected_hash[65], started_hash[65];
 	char genesis_chain_id[65]; /* as the last look has found it; "" */
 	bool is_version_asked;
-	char nodeos_version[64]; /* that --version told; "" */
+	char said_verdict[RECORD_TEXT_MAX]; /* of a look, in the log */
+	char nodeos_version[64];            /* that --version told; "" */
 	/* Healing (heal.c); what outlives us is in record.heal. */
 	struct loop_timer heal_timer; /* while an incident is healed and not over */
 	int64_t calm_since_ns;        /* CLOCK_MONOTONIC; 0: not ready */

@@ -160,19 +160,19 @@ check 'and its second copy is removed' wait_for 10 no_second_copy
 ARGS=
 check 'with a generation' damage restore-generation rm "$FORK_DB"
 
-# A hard replay that was killed: nodeos had moved the blocks and begun to write them again.
+# A hard replay that was killed: nodeos had moved the log and begun to write it again.
 cut_hard_replay()
 {
-	local n before
+	local n before copy=$SLOT2/data/blocks-2026-11-20T10:22:41.668
 	n=$(healed_times 2)
 	before=$(lib 2)
 	stop "$P2" 0 || true
 	shorten "$BLOCKS/blocks.log" 5
-	mv "$BLOCKS" "$SLOT2/data/blocks-2026-11-20T10:22:41.668"
-	mkdir "$BLOCKS"
-	head -c 4000 "$SLOT2/data/blocks-2026-11-20T10:22:41.668/blocks.log" >"$BLOCKS/blocks.log"
+	mkdir -p "$copy" && mv "$BLOCKS/blocks.log" "$BLOCKS/blocks.index" "$copy" && mv "$BLOCKS/reversible" "$copy" &&
+		rm "$copy/reversible/fork_db.dat" || return
+	head -c 4000 "$copy/blocks.log" >"$BLOCKS/blocks.log"
 	rm -r "$SLOT2/data/state"
-	[ "$1" = with-blocks ] || rm -r "$BLOCKS"
+	[ "$1" = with-log ] || rm "$BLOCKS/blocks.log"
 	jq '.state = "repairing" | .heal = {"stage":"repairing","repair":"hard-replay","tried":["hard-replay"],"tries":1,
 		"verdict":"damaged","why":"w","second_copy":true,"healed":'"$n"',"begun":"2026-11-20T10:22:41.000Z",
 		"last":"2026-11-20T10:22:41.000Z"}' "$SLOT2/run.json" >"$IT_DIR/run" && cp "$IT_DIR/run" "$SLOT2/run.json"
@@ -186,7 +186,7 @@ cut_hard_replay()
 	[ "$(lib 2)" -ge "$before" ] || return
 	wait_for 10 no_second_copy && calm 2
 }
-check 'a hard replay that was killed: the blocks of before come back' cut_hard_replay with-blocks
+check 'a hard replay that was killed: the blocks of before come back' cut_hard_replay with-log
 check 'and when nodeos had not begun to write them' cut_hard_replay without
 
 # --- the supervisor is killed ---------------------------------------------------------------------

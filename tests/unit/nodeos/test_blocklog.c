@@ -305,9 +305,12 @@ static void what_is_beside_an_empty_log(void **state)
 	assert_int_equal(unlinkat(dir, "blocks/blocks.index", 0), 0);
 	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 1);
 	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
+	/* Of zero bytes, whether it is split or not. */
 	put("blocks/blocks.log", "", 0);
-	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
-	assert_int_equal(unlinkat(dir, "blocks/blocks.log", 0), 0);
+	put("blocks/blocks.index", "", 0);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "", &e), 1);
+	assert_int_equal(faccessat(dir, "blocks/blocks.index", F_OK, 0), -1);
+	assert_int_equal(nodeos_blocklog_mend_at(dir, "", &e), 0);
 	assert_int_equal(symlinkat("retained/blocks-10-13.log", dir, "blocks/blocks.log"), 0);
 	assert_int_equal(nodeos_blocklog_mend_at(dir, "blocks/retained", &e), 0);
 	assert_int_equal(faccessat(dir, "blocks/retained/blocks-10-13.log", F_OK, 0), 0);
