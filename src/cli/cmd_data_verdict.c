@@ -36,7 +36,7 @@ static const struct {
 	        "leap-util block-log make-index --blocks-dir DIR/blocks" },
 	[REPAIR_GENERATION] = { "the data-dir is replaced by a clone of the current generation; "
 	                        "blocks after that come from peers",
-	        "move it away, then: nodeswarm data clone POOL/generations/current/data DIR" },
+	        "nodeswarm data restore SERVICE.SLOT" },
 	[REPAIR_REPLAY] = { "state and fork_db.dat are put aside and nodeos executes all blocks "
 	                    "again, which takes long",
 	        "move state/ and blocks/reversible/ away, then start nodeos" },

@@ -16,8 +16,8 @@
  *	 "evidence":{
  *	   "state":{"seen":"nothing"|"file"|"odd","size_bytes","fault","format","dirty"},
  *	   "fork_db":{"seen","size_bytes","fault","version"},
- *	   "log":{"seen","size_bytes","fault","begins_well","pruned","first_block_num",
- *	          "last_block_num"},
+ *	   "log":{"seen","size_bytes","fault","version","begins_well","pruned",
+ *	          "first_block_num","last_block_num"},
  *	   "index":{"seen","size_bytes","fault"},
  *	   "split_files":{"count","fault"},
  *	   "head_block_num","head_block_id","chain_id","first_block_num","lib_block_num",

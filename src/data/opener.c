@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -40,9 +41,21 @@ struct wanted {
 	bool has_lock;
 };
 
-static bool is_identity(const struct stat *st, const struct identity *id)
+static bool is_same(const struct identity *a, const struct identity *b)
 {
-	return st->st_dev == id->dev && st->st_ino == id->ino;
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* Of what another process has open.  It may lie on a server that does not answer, and that is not
+ * asked. */
+static bool identify(struct identity *ret, int fd_dirfd, const char *fd)
+{
+	struct statx x;
+
+	if (statx(fd_dirfd, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &x) < 0)
+		return false;
+	*ret = (struct identity){ makedev(x.stx_dev_major, x.stx_dev_minor), x.stx_ino };
+	return true;
 }
 
 /* --- locks that can be asked ------------------------------------------------------------- */
@@ -147,14 +160,14 @@ static enum has look_at_process(int proc_fd, const char *pid, const struct wante
 		return HAS_NOTHING;
 	}
 	while (found != HAS_DATA && (ent = readdir(d))) {
-		struct stat st;
+		struct identity id;
 
-		if (ent->d_name[0] == '.' || fstatat(dirfd(d), ent->d_name, &st, 0) < 0)
+		if (ent->d_name[0] == '.' || !identify(&id, dirfd(d), ent->d_name))
 			continue;
 		for (size_t i = 0; i < w->n; i++)
-			if (is_identity(&st, &w->v[i]) && is_written(dirfd(d), ent->d_name))
+			if (is_same(&id, &w->v[i]) && is_written(dirfd(d), ent->d_name))
 				found = HAS_DATA;
-		if (found == HAS_NOTHING && w->has_lock && is_identity(&st, &w->lock) &&
+		if (found == HAS_NOTHING && w->has_lock && is_same(&id, &w->lock) &&
 		        holds_flock(proc_fd, pid, ent->d_name))
 			found = HAS_SLOT;
 	}

@@ -227,7 +227,7 @@ static void not_clean(void **state)
 	/* Clean by its first bytes, but its log is cut. */
 	put_data_dir("d");
 	assert_int_equal(truncate(at("d/blocks/blocks.log"), 2600), 0);
-	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_PROTOCOL);
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_CONFLICT);
 	nothing_was_made("cut");
 }
 
