@@ -315,7 +315,7 @@ static int set_host(struct reference *r, char *authority, const char *url, struc
 		if (strlen(authority) >= sizeof(r->host))
 			return bad(e, url, "its host is too long");
 		if (strspn(authority, "0123456789.") != strlen(authority))
-			snprintf(r->host, sizeof(r->host), "%s", authority);
+			memcpy(r->host, authority, strlen(authority) + 1);
 	}
 	return port ? set_port(r, port, url, e) : 0;
 }
