@@ -269,7 +269,7 @@ def data_missing(rng, s):
 # not in want of a repair is followed by "none" (ready, nothing done) or "held". "producer" stands
 # for both modes of slot 1, which takes no generation below its own last block.
 
-NONE, HELD, GAVE_UP = "none", "held", "gave-up"
+NONE, HELD, BACKOFF, GAVE_UP = "none", "held", "backoff", "gave-up"
 INDEX, GENERATION, REPLAY, HARD, SNAPSHOT = (
     "rebuild-index", "restore-generation", "replay", "hard-replay", "start-from-snapshot")
 
@@ -315,7 +315,8 @@ TABLE = {
     "state-dirty": row(4, state_dirty, "dirty", GENERATION, REPLAY, REPLAY),
     "state-empty": row(2, state_empty, "damaged", GENERATION, REPLAY, REPLAY),
     "state-stump": row(2, state_stump, "damaged", GENERATION, REPLAY, REPLAY),
-    "state-short": row(2, state_short, ("damaged", "clean"), (GENERATION, NONE), (REPLAY, NONE)),
+    # A nodeos may die of it at each start without a word, and then tries until a hand comes.
+    "state-short": row(2, state_short, ("damaged", "clean"), (GENERATION, NONE, BACKOFF), (REPLAY, NONE, BACKOFF)),
     "state-missing": row(3, state_missing, "clean", NONE, NONE, NONE),
     "state-other-version": row(3, state_other, "foreign", HELD, HELD, HELD),
     "blocks-missing": row(2, blocks_missing, ("damaged", "dirty"), GENERATION, (REPLAY, GAVE_UP)),

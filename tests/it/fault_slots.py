@@ -176,7 +176,8 @@ class Slot:
         if not os.path.isdir(self.data):
             return "empty"
         out = subprocess.run(
-            ["nodeswarm", "data", "verdict", "--json", self.data], capture_output=True, text=True
+            ["nodeswarm", "data", "verdict", "--json", "--chain-id", self.campaign.chain_id, "--nodeos", "v4.0.6",
+             self.data], capture_output=True, text=True
         )
         try:
             return json.loads(out.stdout)["verdict"]

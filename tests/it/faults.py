@@ -41,7 +41,7 @@ import threading
 import time
 
 from fault_bytes import (
-    GAVE_UP, GENERATION, HELD, INDEX, NONE, TABLE, digest_begin, digest_tree, flip, row, size_of)
+    BACKOFF, GAVE_UP, GENERATION, HELD, INDEX, NONE, TABLE, digest_begin, digest_tree, flip, row, size_of)
 from fault_slots import (
     ARCHIVIST, GENESIS, HELD_S, PRODUCER, READERS, READY_S, SLOTS, Disagreement, Slot, disagree, kill, wait_for)
 
@@ -86,13 +86,15 @@ def outcome(s, since):
         heal = st.get("heal") or {}
         if st.get("ready"):
             return st
+        if st.get("state") == "backoff" and "killed by SIG" in (st.get("reason") or ""):
+            return st
         return st if st.get("state") == "held" and heal.get("stage") in (None, "none", *SETTLED) else None
     st = wait_for(READY_S, lambda: f"{s} is ready or held ({s.summary()})", settled)
     seconds = time.monotonic() - since
     heal = st.get("heal") or {}
     stage = heal.get("stage") or "none"
     if stage == "none":
-        return st.get("verdict"), NONE if st.get("ready") else HELD, seconds, st
+        return st.get("verdict"), NONE if st.get("ready") else st["state"], seconds, st
     if stage == "gave-up":
         return heal.get("verdict"), GAVE_UP, seconds, st
     if not st.get("ready"):
@@ -118,6 +120,7 @@ class Campaign:
         self.times = collections.defaultdict(list)
         self.bad = 0
         self.archives = 0
+        self.chain_id = ""
         self.disturbed = set()  # by the campaign itself, in this round
 
     # - the others -
@@ -218,9 +221,10 @@ class Campaign:
             self.exactly(s, exactly, quarantined)
         elif fault.repair == GENERATION:
             self.whole_in_quarantine(s, exactly, quarantined)
-        elif fault.repair not in (NONE, INDEX, GAVE_UP) and s.quarantine() == quarantined:
+        elif fault.repair not in (NONE, BACKOFF, INDEX, GAVE_UP) and s.quarantine() == quarantined:
             disagree(f"{fault.repair}, and nothing came into quarantine")
-        if fault.repair in (HELD, GAVE_UP):
+        # Without its first block it could not replay when something else happens to it.
+        if fault.repair in (HELD, BACKOFF, GAVE_UP) or fault.name in ("log-empty", "log-missing"):
             s.again()
 
     def held_untouched(self, fault, s, exactly, quarantined, row_):
@@ -305,7 +309,7 @@ class Campaign:
         elif self.trace:
             print(f"fault {f}", flush=True)
         self.table[(f.name, f.verdict or "-", f.repair or "-", "WRONG" if f.error else "right")] += 1
-        if not f.error and f.seconds is not None and f.repair not in (HELD, GAVE_UP):
+        if not f.error and f.seconds is not None and f.repair not in (HELD, BACKOFF, GAVE_UP):
             self.times[f.repair].append(f.seconds)
 
     def begin(self):
@@ -316,6 +320,7 @@ class Campaign:
         for s in self.slots.values():
             s.ready()
         wait_for(30, "a few blocks", lambda: self.slots[ARCHIVIST].call("get_info").get("head_block_num", 0) > 12)
+        self.chain_id = self.slots[PRODUCER].state()["chain_id"]
         self.archive()
 
     def end(self):
