@@ -159,6 +159,7 @@ wraps_test_output := clock_mono_ns
 wraps_test_probation := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
+wraps_test_verdict := pread64 fstatat64
 wraps_test_datadir := pwrite64
 wraps_test_usage := ioctl
 wraps_test_unshare := ioctl fallocate64 fstatvfs64 fsync

@@ -36,7 +36,6 @@
 #define PRUNED       (UINT32_C(1) << 31)
 #define TOTEM        8
 #define PREAMBLE_MAX 256
-#define ENTRY_V4     5
 #define HEADER_MAX   (256 * 1024) /* of a block: 125 producers with many keys each */
 #define DIR_ENTRIES  200000
 #define FORK_TAIL    SHA256_LEN
@@ -123,7 +122,7 @@ static int read_preamble(struct block_log *l, struct err *e)
 /* The block that begins at last_at and ends before `end`. */
 static int read_last_block(struct block_log *l, uint64_t end, struct err *e)
 {
-	uint64_t at = l->last_at + (l->version == 4 ? ENTRY_V4 : 0);
+	uint64_t at = l->last_at + (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0);
 	size_t want = end - at < HEADER_MAX ? (size_t)(end - at) : HEADER_MAX;
 	AUTO(free) unsigned char *b = malloc(want);
 	unsigned char id[SHA256_LEN];
@@ -157,7 +156,8 @@ static int read_blocks(struct block_log *l, struct err *e)
 		return damaged(e, l->path, l->blocks_at, "the first block is not whole");
 	if (read_u64(l, &l->last_at, end - 8, e) < 0)
 		return -1;
-	if (l->last_at < l->blocks_at || l->last_at >= end - 8 - (l->version == 4 ? ENTRY_V4 : 0)) {
+	if (l->last_at < l->blocks_at ||
+	        l->last_at >= end - 8 - (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0)) {
 		char what[96];
 
 		snprintf(what, sizeof(what),

@@ -17,6 +17,7 @@
 #define BLOCKLOG_FILE     "blocks/blocks.log"
 #define BLOCKLOG_INDEX    "blocks/blocks.index"
 #define BLOCKLOG_PATH_MAX 160
+#define BLOCKLOG_ENTRY_V4 5 /* bytes before each block in version 4 */
 
 struct block_log {
 	char path[BLOCKLOG_PATH_MAX];

@@ -301,6 +301,8 @@ static int read_head(struct data_evidence *v, int fd, struct err *e)
 	}
 	v->head_block_num = packed_id_num(id);
 	hex_encode(v->head_block_id, id, sizeof(id));
+	if (!v->head_block_num)
+		fault(&v->fork_db, "the head of " DATAFILE_FORK " is block 0");
 	return read_root(v, fd, e);
 }
 

@@ -9,12 +9,13 @@
  *
  * A repair is named when it suffices alone, with what belongs to it:
  *
- *	rebuild-index         nothing else is wrong
- *	replay                the log is good and begins with block 1.  An index that does not fit
- *is no obstacle: it is made anew first.  Where there are no blocks at all, and no snapshot, nodeos
- *begins from its genesis hard-replay           the log begins well and with block 1, whatever its
- *end and its index restore-generation    always, if there is one start-from-snapshot   always, if
- *there is a whole one of this chain
+ *	rebuild-index        nothing else is wrong
+ *	restore-generation   always, if there is one
+ *	replay               the log is good and begins with block 1; an index that does not fit it
+ *	                     is made anew first.  Where there are no blocks at all, and no
+ *	                     snapshot, nodeos begins from its genesis
+ *	hard-replay          the log begins well and with block 1, whatever its end and its index
+ *	start-from-snapshot  always, if there is a whole one of this chain
  */
 
 #include <stdbool.h>
