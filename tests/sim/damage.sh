@@ -8,7 +8,7 @@
 genesis=$work/genesis.json
 cp "$data/genesis.json" "$genesis"
 
-new_node clean "${producer_lines[@]}"
+new_node sound "${producer_lines[@]}"
 clean=$dir
 start "$clean" --genesis-json "$genesis"
 within 20 serves "$http" 8 || fail "no blocks"
@@ -20,7 +20,7 @@ last=$(($(stat -c %s "$clean/data/blocks/blocks.index") / 8)) # irreversible; th
 copies=0
 copy() {
 	copies=$((copies + 1))
-	new_node "d$copies" "$@"
+	new_node "row$copies" "$@"
 	cp -a --sparse=always "$clean/data" "$dir/data"
 	log=$dir/data/blocks/blocks.log index=$dir/data/blocks/blocks.index
 	forkdb=$dir/data/blocks/reversible/fork_db.dat state=$dir/data/state/shared_memory.bin
@@ -107,6 +107,14 @@ is "which parse, so no bad tail" "$(tails)" ''
 copy; flip "$log" $(($(size "$log") - 300)); runs "a flip before the last block is not noticed" $((last + 1))
 copy; flip "$log" $((126 + 2 * 192 + 20)); like blockslog-flip-hardreplay --hard-replay-blockchain
 copy; flip "$log" $(($(size "$log") - 192 + 17)) 1; like blockslog-last-num
+# what a replay meets in the last block, which a start does not look at
+copy; flip "$log" $(($(size "$log") - 100)) 1; runs "a flip in the last block is not noticed" $((last + 1))
+replay_by_hand; refuses "but cannot be replayed" 254 'Block ID does not match'
+refuses "nor by --hard-replay" 254 'Block ID does not match' --hard-replay-blockchain
+refuses "once more" 254 'Block ID does not match' --hard-replay-blockchain
+rm -r "$dir/data/state"; runs "only without that block" $((last - 1)) --hard-replay-blockchain --truncate-at-block $((last - 1))
+copy; flip "$log" $(($(size "$log") - 185)) 1; replay_by_hand; like blockslog-last-producer-replay
+copy; flip "$log" $(($(size "$log") - 20)); replays "a flip in its signature"
 copy; : >"$log"; like blockslog-empty; like blockslog-empty-hardreplay --hard-replay-blockchain
 copy; : >"$log"; : >"$index"; replay_by_hand; refuses "0 bytes are not 'no log'" 254 "$short_read"; rm "$log" "$index"; runs "without them it begins anew" 1 --genesis-json "$genesis"
 copy; truncate -s 20 "$log"; refuses "cut preamble" 254 "$short_read"; refuses "cut preamble, hard replay" 254 "$short_read" --hard-replay-blockchain
