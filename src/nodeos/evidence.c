@@ -273,11 +273,22 @@ static int read_root(struct data_evidence *v, int fd, struct err *e)
 	(void)packed_u64(&in); /* magic and version */
 	num = packed_header_state(&in, false);
 	id = packed_bytes(&in, SHA256_LEN);
-	if (packed_block_header(&in, computed) != num || in.fault || !id ||
+	if (packed_block_header(&in, computed) == 0 || in.fault || !id ||
 	        memcmp(id, computed, SHA256_LEN) != 0)
 		return 0;
-	v->root_block_num = num;
+	if (num != packed_id_num(id))
+		fault(&v->fork_db,
+		        DATAFILE_FORK " says %" PRIu32 " of its irreversible block %" PRIu32, num,
+		        packed_id_num(id));
+	v->root_block_num = packed_id_num(id);
 	hex_encode(v->root_block_id, id, SHA256_LEN);
+	/* The reversible blocks have their ids beside them, the head among them. */
+	if (v->fork_db.size <= ROOT_MAX && n > SHA256_LEN &&
+	        !memmem(b, (size_t)n - SHA256_LEN, b + n - SHA256_LEN, SHA256_LEN))
+		fault(&v->fork_db,
+		        "the head of " DATAFILE_FORK " is block %" PRIu32
+		        " (%.16s), which is not in it",
+		        v->head_block_num, v->head_block_id);
 	return 0;
 }
 
