@@ -167,6 +167,7 @@ wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 # tests/unit/data/trip.h
 TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fchmod fchown fchownat \
 	ftruncate64 flock futimens copy_file_range openat64
+wraps_test_blockindex := $(TRIP_WRAPS)
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
 wraps_test_aside := $(TRIP_WRAPS)

@@ -108,13 +108,17 @@ static const struct row rows[] = {
 	{ EXIT_OTHER_FAIL, "parse_error_exception", NODEOS_EXIT_GENESIS, false,
 	        "a JSON file, most likely the genesis, does not parse", 0 },
 
-	/* Of another nodeos, and sound.  "Database format not compatible with this version" is not
-	 * among them: it is also what a header full of garbage gives.  Bytes that name a known
-	 * format make the verdict foreign, and that comes before this. */
-	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "has a different chain id", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+
+	/* Of another nodeos, and sound.  "format not compatible with this version of chainbase" is
+	 * none of them: a header full of garbage gives that too, and where the bytes name a known
+	 * format, the verdict is foreign, which comes before this.  Version 4 of the log is of
+	 * EOSIO 2.1; any other that is not known is damage. */
 	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_VERSION, false,
 	        "the state is of another build of nodeos", 0 },
-	{ EXIT_OTHER_FAIL, "block_log_unsupported_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Block log version is 4 while", NODEOS_EXIT_VERSION, false, NULL, 0 },
 
 	/* Damage: what is told of one file comes before the name of the exception. */
 	DAMAGE("Genesis state is necessary", RENEW,
@@ -144,7 +148,6 @@ static const struct row rows[] = {
 	        "blocks.log is empty, or cut off"),
 	DAMAGE("unlinkable_block_exception", RENEW, "a block in blocks.log is damaged"),
 	DAMAGE("database_exception", RENEW | REPLAY, NULL),
-	DAMAGE("chain_id_type_exception", RENEW | REPLAY, NULL),
 	DAMAGE("Failed to read DB header", RENEW | REPLAY, NULL),
 	DAMAGE("ormat not compatible with this", RENEW | REPLAY,
 	        "the state is damaged, or of another version of nodeos"),
