@@ -156,8 +156,10 @@ wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdira
 wraps_test_loop := epoll_wait
 wraps_test_lockfile := flock ftruncate64 write
 wraps_test_output := clock_mono_ns
+wraps_test_probation := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
+wraps_test_verdict := pread64 fstatat64
 wraps_test_datadir := pwrite64
 wraps_test_usage := ioctl
 wraps_test_unshare := ioctl fallocate64 fstatvfs64 fsync
@@ -165,14 +167,17 @@ wraps_test_pool_mount := fallocate64 ftruncate64 fsync flock renameat2
 # tests/unit/data/trip.h
 TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fchmod fchown fchownat \
 	ftruncate64 flock futimens copy_file_range openat64
+wraps_test_blockindex := $(TRIP_WRAPS)
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_aside := $(TRIP_WRAPS)
 wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
 	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
 wraps_test_import := $(TRIP_WRAPS) fstatvfs64
 wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
+wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
@@ -212,6 +217,7 @@ check-it: all $(BENCHTOOL)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
 	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
+	@BUILD=$(CURDIR)/$(B) tests/soak/heal
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check

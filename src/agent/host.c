@@ -25,6 +25,7 @@
 #include "data/generation.h"
 #include "data/pool.h"
 
+#define QUARANTINE_NS (100 * NS_PER_MS)
 #define DIGESTS_NS    (200 * NS_PER_MS)
 #define MOUNTINFO_MAX (1024 * 1024)
 #define MODULES_MAX   (2 * 1024 * 1024)
@@ -372,6 +373,9 @@ static int add_pool(json_t *o, const char *path)
 	                : json_null());
 	rc |= set(j, "error", is_pool ? json_null() : json_string(e.msg));
 	rc |= set(j, "generation", is_pool ? current_name(p.fd) : json_null());
+	rc |= set(j, "healing", is_pool ? host_healing(&p) : json_null());
+	rc |= set(j, "quarantine",
+	        is_pool ? host_quarantine(&p, clock_mono_ns() + QUARANTINE_NS) : json_null());
 	if (fd >= 0) {
 		rc |= add_space(j, fd);
 		rc |= add_mount(j, path);

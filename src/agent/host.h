@@ -22,6 +22,11 @@
  *	         "total_inodes", "free_inodes",
  *	         "method_now"              by trying; "method" is what pool.json says
  *	         "generation"              the name of the current one; "" without
+ *	         "healing": [{"name": "nodeswarm_readers.3", "stage", "verdict", "repair", "tries",
+ *	                      "proof", "is_served"}]   slots whose data-dir is being mended or was
+ *	                      given up; is_served: a supervisor has it now
+ *	         "quarantine": {"entries", "allocated_bytes", "is_complete"}   false: as much as
+ *	                      could be counted in 100 ms
  *	         "image": {"path", "size_bytes", "allocated_bytes", "disk_free_bytes"}}   of a loop
  *	                  device's file, if it can be seen from here
  *	"system_disk": {"total_bytes", "free_bytes", "used_percent"}   where "/" is

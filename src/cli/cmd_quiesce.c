@@ -132,8 +132,9 @@ const struct command cmd_resume = {
 	.args = "[SERVICE.SLOT...]",
 	.summary = "start a slot's chain node again",
 	.description = "Starts what was quiesced, and tries again what could not start (state "
-	               "'held') after "
-	               "its cause was removed. With --local --all every slot of this host that is "
+	               "'held') after its cause was removed. Of a slot that was given up after "
+	               "repairs that did not help, it forgets what was tried and begins anew. "
+	               "With --local --all every slot of this host that is "
 	               "quiesced, by whomever; held ones must be named.",
 	.examples = (const char *const[]){ "nodeswarm resume readers.3",
 	        "nodeswarm resume --local --all", NULL },

@@ -40,6 +40,7 @@ enum {
 	COL_TASK,
 	COL_PEERS,
 	COL_WARNINGS,
+	COL_HEAL,
 };
 
 static const struct table_column cols[] = {
@@ -63,6 +64,7 @@ static const struct table_column cols[] = {
 	[COL_TASK] = { "", "task_id", TABLE_JSON },
 	[COL_PEERS] = { "", "peers_connected", TABLE_JSON },
 	[COL_WARNINGS] = { "", "warnings", TABLE_JSON },
+	[COL_HEAL] = { "", "heal", TABLE_JSON },
 };
 
 /* The columns that are taken from the supervisor's own status, under its own keys. */
@@ -91,9 +93,28 @@ static const char *text_or_none(const char *s)
 	return *s ? s : NULL;
 }
 
-static void add_task(struct table *t, const struct view_task *v)
+/* Its reason, and what is done about its data-dir. */
+static json_t *reason_cell(const struct view_task *v, const json_t *heal)
 {
-	char buf[400];
+	char buf[400], text[200], both[sizeof(buf) + sizeof(text) + 2];
+	const char *why = view_task_reason(v, buf, sizeof(buf));
+
+	if (!*view_heal_text(heal, text, sizeof(text)))
+		return text_or_null(why);
+	snprintf(both, sizeof(both), "%.399s%s%s", why, *why ? "; " : "", text);
+	return json_string(both);
+}
+
+/* Of one on probation nodeos runs as of any other; a person has to see the difference. */
+static bool is_on_probation(const struct view_task *v, const json_t *heal)
+{
+	return v->status && strcmp(json_str(heal, "stage", ""), "probation") == 0 &&
+	        strcmp(json_str(v->status, "state", ""), slot_state_name(SLOT_RUNNING)) == 0;
+}
+
+static void add_task(struct table *t, const struct view_task *v, bool is_for_people)
+{
+	AUTO(json) json_t *heal = view_task_heal(v);
 
 	table_row(t);
 	table_set(t, COL_NAME, json_string(v->name));
@@ -104,7 +125,8 @@ static void add_task(struct table *t, const struct view_task *v)
 		        t, COL_READY, json_boolean(view_task_is_wanted(v) && view_task_serves(v)));
 	else
 		table_set(t, COL_STATE, json_string("unknown"));
-	table_set(t, COL_REASON, text_or_null(view_task_reason(v, buf, sizeof(buf))));
+	table_set(t, COL_REASON, reason_cell(v, heal));
+	table_set(t, COL_HEAL, json_incref(heal));
 	table_set(t, COL_SERVICE, json_string(v->service->name));
 	table_set(t, COL_SLOT, v->t.slot ? json_integer(v->t.slot) : NULL);
 	table_set(t, COL_TASK, json_string(v->t.id));
@@ -118,6 +140,8 @@ static void add_task(struct table *t, const struct view_task *v)
 	for (size_t i = 0; v->status && i < ARRAY_LEN(from_status); i++)
 		table_set(t, (size_t)from_status[i],
 		        json_incref(json_object_get(v->status, cols[from_status[i]].key)));
+	if (is_for_people && is_on_probation(v, heal))
+		table_set(t, COL_STATE, json_string("on probation"));
 }
 
 static int add_services(struct context *ctx, const struct view *v, struct err *e)
@@ -195,7 +219,7 @@ static int show(struct context *ctx, struct engine *eng, struct agents *agents, 
 	if (view_load(&v, eng, &q, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->n_tasks; i++)
-		add_task(t, &v->tasks[i]);
+		add_task(t, &v->tasks[i], !ctx->json);
 	if (!v->n_services)
 		output_note(ctx, "there is no stack '%s'; 'nodeswarm up' makes it", ctx->stack);
 	if (output_value(ctx, "stack", json_string(ctx->stack), e) < 0 ||
@@ -255,6 +279,12 @@ const struct command cmd_status = {
 	        "One row a slot, and a row for each earlier container that still stops. TASK is "
 	        "Swarm's word; the rest is the supervisor's own. READY means fit to be asked: "
 	        "answering, on the right chain, and not behind the best known head.\n\n"
+	        "A slot whose data-dir is being mended is 'repairing', and then 'on probation' "
+	        "until "
+	        "it has caught up and has the same blocks as others; REASON says what it was, the "
+	        "repair and the try, and 'heal' in JSON all of it. One that was given up is "
+	        "'held': "
+	        "'nodeswarm resume' begins anew.\n\n"
 	        "Supervisors are asked through the agents of their hosts. A slot on a host that "
 	        "cannot be asked has state 'unknown' and no READY (null in JSON); a line below the "
 	        "table, and 'hosts' in JSON, says why: there 'agent' is 'ok', 'direct' (no agent, "

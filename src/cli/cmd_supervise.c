@@ -8,6 +8,7 @@
 #include "data/pool.h"
 #include "data/slot.h"
 #include "data/unshare.h"
+#include "supervise/probation.h"
 #include "supervise/supervise.h"
 
 static const char *service, *task, *node, *template, *genesis, *peers, *address;
@@ -110,7 +111,9 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.gid = SLOT_UID,
 		.argv = argv,
 	};
+	struct reference given[REFERENCES_MAX];
 	struct retention kept;
+	size_t ngiven;
 	int rc;
 
 	if (!service || !slot)
@@ -124,6 +127,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		return command_usage(ctx, e, "--heal '%.40s' is not auto or never", heal);
 	if (retention_parse(&kept, keep, e) < 0)
 		return err_wrap(e, "--keep");
+	if (references_parse(given, &ngiven, references, e) < 0)
+		return err_wrap(e, "--references");
 	rc = supervise_run(&cfg, e);
 	if (rc > 0)
 		return err_set(e, ERR_UNHEALTHY, "the slot was not left clean");

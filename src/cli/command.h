@@ -179,6 +179,7 @@ extern const struct command cmd_data_pull;
 extern const struct command cmd_data_restore;
 extern const struct command cmd_data_rm;
 extern const struct command cmd_data_show;
+extern const struct command cmd_data_verdict;
 extern const struct command cmd_data_verify;
 extern const struct command cmd_doctor;
 extern const struct command cmd_down;

@@ -28,6 +28,7 @@ const struct command *const commands[] = {
 	&cmd_data_pull,
 	&cmd_data_prepare,
 	&cmd_data_restore,
+	&cmd_data_verdict,
 	&cmd_data_clone,
 	&cmd_data_gc,
 	&cmd_doctor,

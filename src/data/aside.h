@@ -29,8 +29,10 @@ struct aside_note {
 	const char *repair;  /* data_repair_name() */
 };
 
-/* Move those of the paths (below data/, NULL-terminated, e.g. "state", "blocks/reversible",
- * "blocks/blocks.index") that are there.  0 with the entry's name; 1 when none was there. */
+/* Move those of the paths (below data/, NULL-terminated, at most 32, e.g. "state",
+ * "blocks/reversible", "blocks/blocks.index") that are there and have a file in them, in the order
+ * that aside.c says.  0 with the entry's name; 1 when there was none.  After an error all of them
+ * are where they were, or the error says in which entry the rest is. */
 int slot_set_aside(const struct pool *p, const struct slot *s, const char *const *paths,
         const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
 
@@ -45,8 +47,9 @@ int slot_restart_from_snapshot(const struct pool *p, const struct slot *s, const
         struct err *e) NODISCARD;
 
 /*
- * A hard replay of nodeos renames blocks/ to blocks-<time>/ beside it and writes all blocks again;
- * the data-dir then has them twice.  bytes: allocated, of all second copies there are.
+ * A hard replay of nodeos moves blocks.log, its index and reversible/ into a new blocks-<time>/
+ * beside blocks/ and writes all blocks again; the data-dir then has them twice.  Split files are
+ * not moved.  bytes: allocated, of all second copies there are (data_is_second_copy()).
  */
 int slot_second_copies(
         const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e) NODISCARD;

@@ -21,6 +21,7 @@ enum arg_type {
 	ARG_NAMES,   /* a list of "service.slot" */
 	ARG_ENTRIES, /* a list of names */
 	ARG_SLOTS,   /* a list of numbers */
+	ARG_SLOT,    /* a number */
 };
 
 struct arg {
@@ -54,6 +55,9 @@ static const struct op {
 	{ "prepare", op_prepare, true, true,
 	        { { "service", ARG_NAME, true }, { "slots", ARG_SLOTS, true },
 	                { "generation", ARG_NAME, false } } },
+	{ "verdict", op_verdict, false, false,
+	        { { "service", ARG_NAME, true }, { "slot", ARG_SLOT, true },
+	                { "chain_id", ARG_TEXT, false }, { "nodeos", ARG_TEXT, false } } },
 	{ "usage", op_usage, false, false, { { 0 } } },
 };
 
@@ -153,6 +157,10 @@ static int check_arg(const struct arg *a, const json_t *v, struct err *e)
 		                json_integer_value(v) <= SECONDS_MAX
 		        ? 0
 		        : err_set(e, ERR_USAGE, "'%s' is not a number of seconds", a->key);
+	case ARG_SLOT:
+		return is_slot_number(v)
+		        ? 0
+		        : err_set(e, ERR_USAGE, "'%s' is not a slot's number", a->key);
 	case ARG_NAMES:
 	case ARG_ENTRIES:
 	case ARG_SLOTS:

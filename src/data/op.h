@@ -40,6 +40,8 @@
  *	prepare  {"service","slots":[...],"generation"?}  current
  *	         {"generation","slots":[{"slot","state":"restored"|"has data"|"in use"|"failed",
  *	          "took_seconds"?,"clone"?,"error"?}...]}
+ *	verdict  {"service","slot","chain_id"?,"nodeos"?}  nodeos: a version
+ *	         {"service","slot","verdict",...}  as data_examine(), data/examine.h
  *	usage    {}
  *	         as pool_usage_json(), data/usage.h
  */

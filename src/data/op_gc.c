@@ -219,6 +219,7 @@ static int keep_own(char ret_name[QUARANTINE_NAME_SIZE], const struct gc *g, con
 		.why = "the files that belong to this node alone; the rest was removed by gc",
 		.generation = "",
 		.verdict = "",
+		.repair = "",
 		.at_ns = g->now_ns,
 	};
 

@@ -8,7 +8,7 @@
 typedef json_t *op_fn(const struct op_context *c, const json_t *args, struct err *e);
 
 op_fn op_ls, op_show, op_verify, op_promote, op_rm, op_prune, op_import; /* op_generation.c */
-op_fn op_prepare, op_usage;                                              /* op_slot.c */
+op_fn op_prepare, op_usage, op_verdict;                                  /* op_slot.c */
 op_fn op_gc;                                                             /* op_gc.c */
 
 /* {"kind","message","hint"}, a new reference; NULL without memory. */

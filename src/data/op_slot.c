@@ -1,4 +1,4 @@
-/* Operations on the directories of slots: prepare, and what all of it costs. */
+/* Operations on the directories of slots: prepare, verdict, and what all of it costs. */
 
 #include <fcntl.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/lockfile.h"
+#include "data/examine.h"
 #include "data/generation.h"
 #include "data/op_priv.h"
 #include "data/pool.h"
@@ -18,6 +19,30 @@
 json_t *op_usage(const struct op_context *c, const json_t *args UNUSED, struct err *e)
 {
 	return pool_usage_json(c->pool, c->progress, c->cancel, e);
+}
+
+json_t *op_verdict(const struct op_context *c, const json_t *args, struct err *e)
+{
+	const char *service = json_str(args, "service", "");
+	json_int_t number = (json_int_t)json_int(args, "slot", 0);
+	const struct examine_options o = { .chain_id = json_str(args, "chain_id", ""),
+		.nodeos = json_str(args, "nodeos", "") };
+	AUTO(slot) struct slot s = SLOT_INIT;
+	AUTO(close_fd) int fd = -1;
+	AUTO(json) json_t *j = NULL;
+
+	if (slot_open(&s, c->pool, service, (uint64_t)number, false, e) < 0)
+		return NULL;
+	fd = fs_open_dir_at(s.fd, "data", false, 0, e);
+	if (fd < 0 && e->kind != ERR_NOT_FOUND)
+		return NULL;
+	err_clear(e);
+	j = data_examine(fd, c->pool, &o, e);
+	if (j &&
+	        json_object_update_new(
+	                j, json_pack("{s:s, s:I}", "service", service, "slot", number)) < 0)
+		return op_result(NULL, e);
+	return TAKE(j);
 }
 
 /* --- prepare -------------------------------------------------------------------------------- */

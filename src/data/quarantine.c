@@ -1,7 +1,7 @@
 /*
  * quarantine/.lock is held, LOCK_EX, while an entry is made (some system calls) or takes its name
- * off; an entry without data/ that is seen under it is of somebody who was killed.  Taken after
- * the slot's lock, never together with generations/lock.
+ * off; an entry without a file in data/ that is seen under it is of somebody who was killed.  Taken
+ * after the slot's lock, never together with generations/lock.
  *
  * What the dead have left is deleted by whoever removes or bounds, and not by who puts something
  * there: a chain node waits for that.
@@ -112,9 +112,9 @@ static int fill_entry(int fd, const struct quarantine_note *note, struct err *e)
 {
 	char at[CLOCK_TEXT_MAX];
 	AUTO(json)
-	json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "format", QUARANTINE_FORMAT, "slot",
-	        note->slot, "why", note->why, "at", clock_text(at, note->at_ns), "generation",
-	        note->generation, "verdict", note->verdict);
+	json_t *j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "format", QUARANTINE_FORMAT,
+	        "slot", note->slot, "why", note->why, "at", clock_text(at, note->at_ns),
+	        "generation", note->generation, "verdict", note->verdict, "repair", note->repair);
 	AUTO(free) char *text = j ? json_text(j, true) : NULL;
 
 	if (!text)
@@ -124,40 +124,71 @@ static int fill_entry(int fd, const struct quarantine_note *note, struct err *e)
 	return fs_write_at(fd, WHY_FILE, text, strlen(text), 0644, e);
 }
 
-int quarantine_put(char ret_name[QUARANTINE_NAME_SIZE], const struct pool *p, int from_dirfd,
-        const char *from, const struct quarantine_note *note, struct err *e)
+int quarantine_begin(struct quarantine_work *w, const struct pool *p,
+        const struct quarantine_note *note, struct err *e)
 {
 	AUTO(shelf) struct shelf s = SHELF_INIT;
 	char name[QUARANTINE_NAME_SIZE] = "";
-	AUTO(close_fd) int fd = -1;
-	struct err ignored = ERR_INIT;
 
 	if (shelf_lock(&s, p, true, NULL, e) < 0 || make_entry(name, s.fd, note, e) < 0)
 		return -1;
-	fd = openat(s.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) {
-		err_sys(e, errno, "open '%s/%s'", QUARANTINE_DIR, name);
-		goto undo;
-	}
+	memcpy(w->name, name, sizeof(w->name));
+	w->shelf = TAKE_FD(s.fd);
+	w->lock = TAKE_FD(s.lock);
+	w->fd = openat(w->shelf, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (w->fd < 0)
+		return err_sys(e, errno, "open '%s/%s'", QUARANTINE_DIR, name);
 	/* The entry must have its name for good before the only copy of the data goes into it. */
-	if (fill_entry(fd, note, e) < 0)
-		goto undo;
-	if (fsync(s.fd) < 0) {
-		err_sys(e, errno, "sync '%s'", QUARANTINE_DIR);
-		goto undo;
-	}
-	if (renameat(from_dirfd, from, fd, QUARANTINE_DATA) < 0) {
-		err_sys(e, errno, "move '%s' to '%s/%s'", from, QUARANTINE_DIR, name);
-		goto undo;
-	}
-	memcpy(ret_name, name, sizeof(name));
-	if (fsync(fd) < 0 || fsync(from_dirfd) < 0)
-		return err_sys(e, errno, "sync '%s/%s'", QUARANTINE_DIR, name);
+	if (fill_entry(w->fd, note, e) < 0)
+		return -1;
+	return fsync(w->shelf) < 0 ? err_sys(e, errno, "sync '%s'", QUARANTINE_DIR) : 0;
+}
+
+static int count_file(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
+        struct err *e UNUSED)
+{
+	uint64_t *files = arg;
+
+	*files += !S_ISDIR(st->st_mode);
 	return 0;
-undo:
-	if (fs_remove_tree_at(s.fd, name, &ignored) < 0)
+}
+
+/* Whether there is a data/ with anything in it but directories. */
+static bool has_something(int entry_fd)
+{
+	struct err odd = ERR_INIT;
+	uint64_t files = 0;
+
+	return fs_walk_at(entry_fd, QUARANTINE_DATA, count_file, NULL, &files, &odd) < 0 || files;
+}
+
+void quarantine_work_release(struct quarantine_work *w)
+{
+	struct err ignored = ERR_INIT;
+
+	if (w->shelf >= 0 && w->name[0] && !w->is_kept && (w->fd < 0 || !has_something(w->fd)) &&
+	        fs_remove_tree_at(w->shelf, w->name, &ignored) < 0)
 		err_clear(&ignored);
-	return -1;
+	auto_close_fd(&w->fd);
+	auto_close_fd(&w->lock);
+	auto_close_fd(&w->shelf);
+	*w = QUARANTINE_WORK_INIT;
+}
+
+int quarantine_put(char ret_name[QUARANTINE_NAME_SIZE], const struct pool *p, int from_dirfd,
+        const char *from, const struct quarantine_note *note, struct err *e)
+{
+	AUTO(quarantine_work) struct quarantine_work w = QUARANTINE_WORK_INIT;
+
+	if (quarantine_begin(&w, p, note, e) < 0)
+		return -1;
+	if (renameat(from_dirfd, from, w.fd, QUARANTINE_DATA) < 0)
+		return err_sys(e, errno, "move '%s' to '%s/%s'", from, QUARANTINE_DIR, w.name);
+	w.is_kept = true;
+	memcpy(ret_name, w.name, sizeof(w.name));
+	if (fsync(w.fd) < 0 || fsync(from_dirfd) < 0)
+		return err_sys(e, errno, "sync '%s/%s'", QUARANTINE_DIR, w.name);
+	return 0;
 }
 
 /* --- what there is --- */
@@ -383,13 +414,13 @@ static int remove_unfilled(int shelf_fd, struct err *e)
 	}
 	while ((ent = readdir(dir))) {
 		AUTO(close_fd) int fd = -1;
-		struct stat st;
+		struct err ignored = ERR_INIT;
 
 		if (!str_is_name(ent->d_name, NAME_MAX_BYTES))
 			continue;
 		fd = openat(shelf_fd, ent->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 || fstatat(fd, QUARANTINE_DATA, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-		        errno != ENOENT)
+		if (fd < 0 || has_something(fd) ||
+		        fs_remove_tree_at(fd, QUARANTINE_DATA, &ignored) < 0)
 			continue;
 		/* What somebody has put there by hand stays. */
 		if (tmpdir_sweep_files(fd, "." WHY_FILE ".tmp-") > 1)

@@ -1,7 +1,9 @@
 #pragma once
 
-/* Between restore.c, which moves data-dirs away, and quarantine.c, which keeps them. */
+/* Between restore.c and aside.c, which move data-dirs and parts of them away, and quarantine.c,
+ * which keeps them. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -18,8 +20,32 @@ struct quarantine_note {
 	const char *why;
 	const char *generation; /* what took its place; "" */
 	const char *verdict;
+	const char *repair; /* data_repair_name(); "" when it is not for one */
 	int64_t at_ns;
 };
+
+/*
+ * An entry that is being made: it has its name for good and its why.json, and nothing in it.  The
+ * lock of the quarantine is held until quarantine_work_release(), which also removes an entry that
+ * was not kept (is_kept) and has nothing in it.
+ */
+struct quarantine_work {
+	int shelf, lock;
+	int fd; /* the entry; -1 */
+	char name[QUARANTINE_NAME_SIZE];
+	bool is_kept;
+};
+
+#define QUARANTINE_WORK_INIT ((struct quarantine_work){ .shelf = -1, .lock = -1, .fd = -1 })
+
+int quarantine_begin(struct quarantine_work *w, const struct pool *p,
+        const struct quarantine_note *note, struct err *e) NODISCARD;
+void quarantine_work_release(struct quarantine_work *w);
+
+static inline void auto_quarantine_work(struct quarantine_work *w)
+{
+	quarantine_work_release(w);
+}
 
 /*
  * Move the directory `from` of from_dirfd to quarantine/<name>/data.  After an error it is where it

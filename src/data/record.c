@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "nodeos/repair.h"
 
 #define RECORD_SIZE_MAX (256U * 1024)
 
@@ -58,6 +59,114 @@ static json_t *end_json(const struct record_end *end)
 	        "signal", end->signal, "why", end->why);
 }
 
+/* --- heal --------------------------------------------------------------------------------- */
+
+static const char *const stage_names[] = {
+	[HEAL_STAGE_NONE] = "none",
+	[HEAL_STAGE_WAITING] = "waiting",
+	[HEAL_STAGE_REPAIRING] = "repairing",
+	[HEAL_STAGE_PROBATION] = "probation",
+	[HEAL_STAGE_HEALED] = "healed",
+	[HEAL_STAGE_GAVE_UP] = "gave-up",
+};
+
+const char *heal_stage_name(enum heal_stage s)
+{
+	return (size_t)s < ARRAY_LEN(stage_names) ? stage_names[s] : "unknown";
+}
+
+static enum heal_stage stage_from(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(stage_names); i++)
+		if (strcmp(stage_names[i], name) == 0)
+			return (enum heal_stage)i;
+	return HEAL_STAGE_NONE;
+}
+
+static json_t *tried_json(uint64_t tried)
+{
+	AUTO(json) json_t *list = json_array();
+
+	for (unsigned r = REPAIR_NONE + 1; list && r < REPAIR_N; r++)
+		if ((tried & REPAIR_BIT(r)) &&
+		        json_array_append_new(
+		                list, json_string(data_repair_name((enum data_repair)r))) < 0)
+			return NULL;
+	return TAKE(list);
+}
+
+static json_t *heals_json(const struct record_heal *h)
+{
+	AUTO(json) json_t *list = json_array();
+
+	for (size_t i = 0; list && i < RECORD_HEALS_MAX && h->heals_ns[i]; i++)
+		if (json_array_append_new(list, time_json(h->heals_ns[i])) < 0)
+			return NULL;
+	return TAKE(list);
+}
+
+json_t *record_heal_json(const struct record_heal *h)
+{
+	if (h->stage == HEAL_STAGE_NONE && !h->healed && !h->heals_ns[0])
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o,"
+	                 " s:b, s:b}",
+	        "stage", heal_stage_name(h->stage), "verdict", h->verdict, "why", h->why, "repair",
+	        h->repair, "generation", h->generation, "quarantined", h->quarantined, "proof",
+	        h->proof, "tries", (json_int_t)h->tries, "healed", (json_int_t)h->healed, "begun",
+	        time_json(h->begun_ns), "ended", time_json(h->ended_ns), "tried",
+	        tried_json(h->tried), "last", time_json(h->last_ns), "begins", heals_json(h),
+	        "hard_replay", h->hard_replay, "second_copy", h->second_copy);
+}
+
+static void text_from(char *out, size_t size, const json_t *j, const char *path)
+{
+	snprintf(out, size, "%s", json_str(j, path, ""));
+}
+
+static uint64_t count_from(const json_t *j, const char *path)
+{
+	json_int_t n = json_int(j, path, 0);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void heal_from(struct record_heal *h, const json_t *j)
+{
+	const json_t *tried = json_at(j, "tried"), *begins = json_at(j, "begins");
+	size_t n = 0;
+
+	h->stage = stage_from(json_str(j, "stage", ""));
+	text_from(h->verdict, sizeof(h->verdict), j, "verdict");
+	text_from(h->why, sizeof(h->why), j, "why");
+	text_from(h->repair, sizeof(h->repair), j, "repair");
+	text_from(h->generation, sizeof(h->generation), j, "generation");
+	text_from(h->quarantined, sizeof(h->quarantined), j, "quarantined");
+	text_from(h->proof, sizeof(h->proof), j, "proof");
+	h->tries = count_from(j, "tries");
+	h->healed = count_from(j, "healed");
+	h->begun_ns = time_from(j, "begun");
+	h->ended_ns = time_from(j, "ended");
+	h->last_ns = time_from(j, "last");
+	h->hard_replay = json_bool(j, "hard_replay", false);
+	h->second_copy = json_bool(j, "second_copy", false);
+	for (size_t i = 0; i < json_array_size(tried); i++) {
+		const char *name = json_string_value(json_array_get(tried, i));
+		enum data_repair r = name ? data_repair_from_name(name) : REPAIR_N;
+
+		if (r != REPAIR_NONE && r != REPAIR_N)
+			h->tried |= REPAIR_BIT(r);
+	}
+	for (size_t i = 0; i < json_array_size(begins) && n < RECORD_HEALS_MAX; i++) {
+		const char *text = json_string_value(json_array_get(begins, i));
+
+		if (text && clock_parse(&h->heals_ns[n], text) == 0)
+			n++;
+	}
+}
+
+/* --- the record --------------------------------------------------------------------------- */
+
 json_t *record_json(const struct record *r)
 {
 	AUTO(json) json_t *ends = json_array();
@@ -67,7 +176,7 @@ json_t *record_json(const struct record *r)
 			return NULL;
 	return json_pack(
 	        "{s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:I,"
-	        " s:s, s:s, s:o, s:O}",
+	        " s:s, s:s, s:o, s:o, s:O}",
 	        "format", RECORD_FORMAT, "state", slot_state_name(r->state), "reason", r->reason,
 	        "service", r->service, "slot", (json_int_t)r->slot, "task", r->task, "node",
 	        r->node, "container", r->container, "boot_id", r->boot_id, "nodeos_pid",
@@ -75,12 +184,8 @@ json_t *record_json(const struct record *r)
 	        time_json(r->started_ns), "ready_since", time_json(r->ready_ns), "starts",
 	        (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict", r->verdict,
 	        "verdict_why", r->verdict_why, "generation",
-	        *r->generation ? json_string(r->generation) : json_null(), "ends", ends);
-}
-
-static void text_from(char *out, size_t size, const json_t *j, const char *path)
-{
-	snprintf(out, size, "%s", json_str(j, path, ""));
+	        *r->generation ? json_string(r->generation) : json_null(), "heal",
+	        record_heal_json(&r->heal), "ends", ends);
 }
 
 void record_from_json(struct record *r, const json_t *j)
@@ -105,6 +210,7 @@ void record_from_json(struct record *r, const json_t *j)
 	text_from(r->verdict, sizeof(r->verdict), j, "verdict");
 	text_from(r->verdict_why, sizeof(r->verdict_why), j, "verdict_why");
 	text_from(r->generation, sizeof(r->generation), j, "generation");
+	heal_from(&r->heal, json_at(j, "heal"));
 	for (size_t i = 0; i < json_array_size(ends) && r->nends < RECORD_ENDS_MAX; i++) {
 		const json_t *k = json_array_get(ends, i);
 		struct record_end *end = &r->ends[r->nends++];
@@ -166,5 +272,6 @@ const char *record_last_stop(const struct record *r)
 
 bool record_verdict_is_clean(const char *verdict)
 {
-	return strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0;
+	return strcmp(verdict, "clean") == 0 || strcmp(verdict, "empty") == 0 ||
+	        strcmp(verdict, "far-behind") == 0;
 }

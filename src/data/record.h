@@ -77,8 +77,13 @@ struct record_heal {
 	uint64_t healed;                    /* incidents that ended well, ever */
 	int64_t begun_ns, ended_ns;         /* of the incident; wall clock; 0 */
 	int64_t last_ns;                    /* when the last try ended */
-	int64_t heals_ns[RECORD_HEALS_MAX]; /* when the last heals began, newest first */
+	int64_t heals_ns[RECORD_HEALS_MAX]; /* when the last repairs began, newest first; or 0 */
+	bool hard_replay;                   /* the next start of nodeos is told to */
+	bool second_copy; /* a hard replay of ours may have left one (supervise/heal.c) */
 };
+
+/* As JSON, a new reference: null when nothing was ever healed.  NULL without memory. */
+json_t *record_heal_json(const struct record_heal *h) NODISCARD;
 
 struct record {
 	enum slot_state state;

@@ -37,19 +37,15 @@
 #include "data/generation.h"
 #include "data/owner.h"
 #include "data/pool.h"
-#include "data/quarantine_priv.h"
+#include "data/restore_priv.h"
 #include "data/slot.h"
 #include "data/tmpdir.h"
 #include "nodeos/verdict.h"
 
-#define DATA_DIR       "data"
-#define DATA_NEW       ".data-new"
-#define DATA_READY     ".data-ready"
-#define DATA_GONE      ".data-gone" /* had no file in it */
-#define SNAPSHOT_READY ".from-snapshot-ready"
-#define ORIGIN_READY   ".generation-ready"
-#define SNAPSHOT_DIR   "snapshots"
-#define NOTE_MAX       4096
+#define DATA_READY   ".data-ready"
+#define DATA_GONE    ".data-gone" /* had no file in it */
+#define ORIGIN_READY ".generation-ready"
+#define NOTE_MAX     4096
 
 #define PRIVATE_FILES_MAX 1000
 #define PRIVATE_BYTES_MAX (64U * 1024 * 1024)
@@ -293,7 +289,7 @@ static int leave_private(int dirfd UNUSED, const char *name UNUSED, const struct
 	return 0;
 }
 
-static int take_over_private(const struct slot *s, struct err *e)
+int restore_take_over_private(const struct slot *s, struct err *e)
 {
 	struct private_copy c = { .to = fs_open_dir_at(s->fd, DATA_NEW, false, 0, e) };
 	AUTO(close_fd) int to = c.to;
@@ -350,13 +346,12 @@ static int make_new(const struct slot *s, const struct generation_hold *from, ui
 	} else if (clone_tree(from->fd, DATA_DIR, s->fd, DATA_NEW, &mine, ret, e) < 0) {
 		return -1;
 	}
-	if (take_over_private(s, e) < 0)
+	if (restore_take_over_private(s, e) < 0)
 		return -1;
 	return owner_give_tree(s->fd, DATA_NEW, uid, gid, e);
 }
 
-/* Ends the reference. */
-static int write_note(const struct slot *s, const char *name, json_t *note_take, struct err *e)
+int restore_write_note(const struct slot *s, const char *name, json_t *note_take, struct err *e)
 {
 	AUTO(json) json_t *j = note_take;
 	AUTO(free) char *text = j ? json_text(j, false) : NULL;
@@ -366,23 +361,26 @@ static int write_note(const struct slot *s, const char *name, json_t *note_take,
 	return fs_write_at(s->fd, name, text, strlen(text), 0644, e);
 }
 
+int restore_name_ready(const struct slot *s, struct err *e)
+{
+	return rename_in(s, DATA_NEW, DATA_READY, e) < 0 ? -1 : sync_in(s, e);
+}
+
 /* Say what is coming, and give it the name under which it is whole. */
 static int make_ready(const struct slot *s, const struct generation_hold *from, struct err *e)
 {
 	const char *name = from->m.name;
 
 	if (from->m.kind == GENERATION_SNAPSHOT &&
-	        write_note(s, SNAPSHOT_READY,
+	        restore_write_note(s, SNAPSHOT_READY,
 	                json_pack("{s:i, s:s, s:s}", "format", 1, "generation", name, "file",
 	                        snapshot_name(&from->m)),
 	                e) < 0)
 		return -1;
-	if (write_note(s, ORIGIN_READY, json_pack("{s:i, s:s}", "format", 1, "generation", name),
-	            e) < 0)
+	if (restore_write_note(s, ORIGIN_READY,
+	            json_pack("{s:i, s:s}", "format", 1, "generation", name), e) < 0)
 		return -1;
-	if (rename_in(s, DATA_NEW, DATA_READY, e) < 0)
-		return -1;
-	return sync_in(s, e);
+	return restore_name_ready(s, e);
 }
 
 /* --- the old one --- */
@@ -396,8 +394,7 @@ static int count_file(int dirfd UNUSED, const char *name UNUSED, const struct st
 	return 0;
 }
 
-/* Returns 0, 1 when there is none; a link or anything but a directory is refused. */
-static int look_at_old(const struct slot *s, uint64_t *ret_files, struct err *e)
+int restore_look_at_old(const struct slot *s, uint64_t *ret_files, struct err *e)
 {
 	struct stat st;
 
@@ -424,18 +421,25 @@ static const char *verdict_of(const struct slot *s)
 	return data_state_name(v.state);
 }
 
-/* data/ goes, to quarantine if there is a file in it.  ret_name stays "" if it was not kept. */
-static int move_old(const struct pool *p, const struct slot *s, uint64_t files, const char *why,
-        const char *generation, char ret_name[QUARANTINE_NAME_SIZE], struct err *e)
+void restore_fill_note(struct quarantine_note *note, const struct slot *s)
 {
-	struct quarantine_note note = { .why = why,
-		.generation = generation,
-		.verdict = verdict_of(s),
-		.at_ns = clock_real_ns() };
+	(void)snprintf(note->slot, sizeof(note->slot), "%s.%" PRIu64, s->service, s->number);
+	note->at_ns = clock_real_ns();
+	if (!note->generation)
+		note->generation = "";
+	if (!note->verdict)
+		note->verdict = verdict_of(s);
+	if (!note->repair)
+		note->repair = "";
+}
 
+/* data/ goes, to quarantine if there is a file in it.  ret_name stays "" if it was not kept. */
+static int move_old(const struct pool *p, const struct slot *s, uint64_t files,
+        struct quarantine_note *note, char ret_name[QUARANTINE_NAME_SIZE], struct err *e)
+{
 	if (files) {
-		(void)snprintf(note.slot, sizeof(note.slot), "%s.%" PRIu64, s->service, s->number);
-		return quarantine_put(ret_name, p, s->fd, DATA_DIR, &note, e);
+		restore_fill_note(note, s);
+		return quarantine_put(ret_name, p, s->fd, DATA_DIR, note, e);
 	}
 	if (fs_remove_tree_at(s->fd, DATA_GONE, e) < 0 ||
 	        rename_in(s, DATA_DIR, DATA_GONE, e) < 0 || sync_in(s, e) < 0)
@@ -445,8 +449,7 @@ static int move_old(const struct pool *p, const struct slot *s, uint64_t files, 
 
 /* --- */
 
-/* Nothing was swapped: what was made goes, or stays for slot_settle(). */
-static void undo(const struct slot *s)
+void restore_undo(const struct slot *s)
 {
 	struct err ignored = ERR_INIT;
 
@@ -454,13 +457,13 @@ static void undo(const struct slot *s)
 		err_clear(&ignored);
 }
 
-static int swap(const struct pool *p, const struct slot *s, const char *why,
-        struct restore_report *r, struct err *e)
+int restore_swap(const struct pool *p, const struct slot *s, struct quarantine_note *note,
+        char ret_name[QUARANTINE_NAME_SIZE], struct err *e)
 {
 	uint64_t files;
-	int rc = look_at_old(s, &files, e);
+	int rc = restore_look_at_old(s, &files, e);
 
-	if (rc < 0 || (rc == 0 && move_old(p, s, files, why, r->generation, r->quarantined, e) < 0))
+	if (rc < 0 || (rc == 0 && move_old(p, s, files, note, ret_name, e) < 0))
 		return -1;
 	return finish(s, e);
 }
@@ -470,36 +473,38 @@ int slot_restore(const struct pool *p, const struct slot *s, const struct genera
         struct restore_report *ret, struct err *e)
 {
 	struct restore_report r = { 0 };
+	struct quarantine_note note = { .why = why, .generation = r.generation };
 	uint64_t files;
 
 	(void)snprintf(r.generation, sizeof(r.generation), "%s", from->m.name);
 	/* Early: a clone that cannot be used is not begun. */
-	if (slot_settle(s, e) < 0 || look_at_old(s, &files, e) < 0)
+	if (slot_settle(s, e) < 0 || restore_look_at_old(s, &files, e) < 0)
 		return err_wrap(e, "restore '%s'", s->path);
 	if (make_new(s, from, uid, gid, o, &r.clone, e) < 0 || make_ready(s, from, e) < 0)
 		goto fail;
-	if (swap(p, s, why, &r, e) < 0)
+	if (restore_swap(p, s, &note, r.quarantined, e) < 0)
 		goto fail;
 	*ret = r;
 	return 0;
 fail:
-	undo(s);
+	restore_undo(s);
 	return err_wrap(e, "restore '%s' from '%s'", s->path, from->m.name);
 }
 
 int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
         struct err *e)
 {
+	struct quarantine_note note = { .why = why };
 	uint64_t files;
 	int rc;
 
 	ret_name[0] = '\0';
 	if (slot_settle(s, e) < 0)
 		return -1;
-	rc = look_at_old(s, &files, e);
+	rc = restore_look_at_old(s, &files, e);
 	if (rc != 0)
 		return rc;
-	if (move_old(p, s, files, why, "", ret_name, e) < 0)
+	if (move_old(p, s, files, &note, ret_name, e) < 0)
 		return err_wrap(e, "move '%s/data' away", s->path);
 	if (drop_notes(s, e) < 0 || sync_in(s, e) < 0)
 		return -1;

@@ -23,6 +23,7 @@
 #define SLOT_NUMBER_MAX  1000000
 #define SLOT_SERVICE_MAX 128
 #define SLOT_LOCK        "lock"
+#define SLOT_SOCKET      "control.sock" /* control/control.h; a supervisor that has the lock listens */
 #define SLOT_UID         7077 /* nodeos runs as this (and the group of that number), and owns the data */
 #define SLOT_LOG         "nodeos.log" /* and .1, .2 ... older */
 

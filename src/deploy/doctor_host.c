@@ -13,8 +13,10 @@
 #define POOL_PERCENT_PROBLEM 88.0
 #define POOL_PERCENT_WARNING 80.0
 #define IMAGE_LEFT_PROBLEM   (4LL << 30) /* bytes */
-#define DISK_PERCENT_PROBLEM 95.0
-#define DISK_PERCENT_WARNING 85.0
+/* What supervisors keep it below when they put something there (supervise/restore.c). */
+#define QUARANTINE_PERCENT_WARNING 20.0
+#define DISK_PERCENT_PROBLEM       95.0
+#define DISK_PERCENT_WARNING       85.0
 
 /*
  * nodeos refuses a block from more than 7 s in the future (producer_plugin, Leap 3 to 5), and a
@@ -144,6 +146,72 @@ static void pool_space(struct doctor *d)
 		doctor_say(d, free_inodes < inodes / 100 ? DOCTOR_PROBLEM : DOCTOR_WARNING,
 		        "remove many small files, or make the file system anew",
 		        "%lld of %lld inodes are free", (long long)free_inodes, (long long)inodes);
+}
+
+static void pool_quarantine(struct doctor *d)
+{
+	const json_t *q = json_at(d->hf, "pool.quarantine");
+	int64_t total = json_int(d->hf, "pool.total_bytes", 0);
+	int64_t bytes = json_int(q, "allocated_bytes", 0), n = json_int(q, "entries", 0);
+	double percent = total > 0 ? 100.0 * (double)bytes / (double)total : 0;
+	const char *some = json_bool(q, "is_complete", true) ? "" : "more than ";
+	bool is_full =
+	        json_number_value(json_at(d->hf, "pool.used_percent")) >= POOL_PERCENT_WARNING;
+	char size[NUM_TEXT_MAX];
+
+	if (n <= 0 || bytes < 0)
+		return;
+	num_size_text(size, (uint64_t)bytes);
+	if (percent > QUARANTINE_PERCENT_WARNING)
+		doctor_say(d, DOCTOR_WARNING,
+		        "on that host: nodeswarm pool status shows what removing each gives back; "
+		        "nodeswarm data rm NAME",
+		        "%lld entries in the quarantine take %s%s, %.0f %% of the pool",
+		        (long long)n, some, size, percent);
+	else if (is_full)
+		doctor_say(d, DOCTOR_NOTE,
+		        "what repairs have displaced, and you do not need: nodeswarm data rm NAME",
+		        "the pool is nearly full, and %lld entries in the quarantine take %s%s",
+		        (long long)n, some, size);
+	else
+		doctor_say(d, DOCTOR_OK, NULL, "%lld entries, %s%s", (long long)n, some, size);
+}
+
+static bool has_given_up(const json_t *h)
+{
+	return str_eq(json_str(h, "stage", NULL), "gave-up");
+}
+
+/* Slots whose data-dir nodeos does not start from. */
+static void healing(struct doctor *d)
+{
+	const json_t *list = json_at(d->hf, "pool.healing");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *h = json_array_get(list, i);
+		const char *name = json_str(h, "name", "?"), *proof = json_str(h, "proof", "");
+		char advice[300];
+
+		if (!has_given_up(h) && json_bool(h, "is_served", false)) {
+			doctor_say(d, DOCTOR_NOTE, NULL, "%s is mended: it was %s; %s, %s", name,
+			        json_str(h, "verdict", "?"), json_str(h, "repair", "?"),
+			        json_str(h, "stage", "?"));
+			continue;
+		}
+		if (!has_given_up(h))
+			continue;
+		snprintf(advice, sizeof(advice),
+		        "nodeswarm data verdict %.120s; then data restore, or nodeswarm resume, "
+		        "which begins anew",
+		        name);
+		/* Without a task nobody misses it. */
+		doctor_say(d, json_bool(h, "is_served", false) ? DOCTOR_PROBLEM : DOCTOR_NOTE,
+		        advice, "%s was %s and is given up after %lld %s%s%s", name,
+		        json_str(h, "verdict", "?"), (long long)json_int(h, "tries", 0),
+		        json_int(h, "tries", 0) == 1 ? "try" : "tries", *proof ? ": " : "", proof);
+	}
+	if (json_is_array(list) && !json_array_size(list))
+		doctor_say(d, DOCTOR_OK, NULL, "no slot is being mended or was given up");
 }
 
 /* What a clone of a data-dir costs; the trial counts, not what pool.json says. */
@@ -340,6 +408,8 @@ const struct doctor_rule doctor_host_rules[] = {
 	{ "pool-ids", pool_ids, false },
 	{ "pool-generations", pool_generations, false },
 	{ "pool-space", pool_space, true },
+	{ "pool-quarantine", pool_quarantine, true },
+	{ "healing", healing, true },
 	{ "pool-clones", pool_clones, true },
 	{ "pool-image", pool_image, true },
 	{ "system-disk", system_disk, true },

@@ -128,6 +128,14 @@ bool view_task_is_wanted(const struct view_task *t);
  * may lie in buf. */
 const char *view_task_reason(const struct view_task *t, char *buf, size_t size);
 
+/* What was done about the data-dir of its slot ("heal" of its supervisor's status, or of the
+ * record), a new reference; NULL when nothing ever was, or it is not known. */
+json_t *view_task_heal(const struct view_task *t);
+
+/* One line of it: "was dirty since ...; replay, try 2", or "" when there is nothing to be said any
+ * more.  Returns out. */
+const char *view_heal_text(const json_t *heal, char *out, size_t size);
+
 /* --- what hosts know of slots beyond their tasks ------------------------------------------ */
 
 /* The id of the engine's own host in the list of nodes; asks the engine only if several managers

@@ -1,5 +1,6 @@
 #include "http/probe.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 
 /* In ms: for a connection to come about, where the request as a whole has no limit. */
 #define CONNECT_MS 5000L
+
+#define ADDRESSES_MAX      16 /* of one name */
+#define ADDRESSES_TEXT_MAX 1024
 
 struct http_prober {
 	struct loop *loop;
@@ -37,6 +41,7 @@ struct http_probe {
 	char *url;
 	struct curl_slist *headers;     /* of a request with a body */
 	struct curl_slist *own_headers; /* of every request */
+	struct curl_slist *resolved;
 	struct buf body;
 	bool running, posts, head_done, too_long;
 	int64_t started_ns;
@@ -249,6 +254,7 @@ void http_probe_free(struct http_probe *q)
 		curl_easy_cleanup(q->curl);
 	curl_slist_free_all(q->headers);
 	curl_slist_free_all(q->own_headers);
+	curl_slist_free_all(q->resolved);
 	buf_release(&q->body);
 	free(q->url);
 	free(q);
@@ -259,6 +265,27 @@ int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e)
 	if (curl_easy_setopt(q->curl, CURLOPT_UNIX_SOCKET_PATH, path) != CURLE_OK)
 		return err_nomem(e);
 	return 0;
+}
+
+int http_probe_set_addresses(struct http_probe *q, const char *host, uint16_t port,
+        const struct in_addr *addresses, size_t n, struct err *e)
+{
+	AUTO(buf) struct buf line = BUF_INIT(ADDRESSES_TEXT_MAX);
+	struct curl_slist *list;
+	char text[INET_ADDRSTRLEN];
+
+	if (buf_add_fmt(&line, "%s:%u:", host, (unsigned)port) < 0)
+		return err_nomem(e);
+	for (size_t i = 0; i < n && i < ADDRESSES_MAX; i++)
+		if (!inet_ntop(AF_INET, &addresses[i], text, sizeof(text)) ||
+		        buf_add_fmt(&line, "%s%s", i ? "," : "", text) < 0)
+			return err_nomem(e);
+	list = curl_slist_append(NULL, line.data);
+	if (!list)
+		return err_nomem(e);
+	curl_slist_free_all(q->resolved);
+	q->resolved = list;
+	return curl_easy_setopt(q->curl, CURLOPT_RESOLVE, list) == CURLE_OK ? 0 : err_nomem(e);
 }
 
 int http_probe_set_bearer(struct http_probe *q, const char *token, struct err *e)

@@ -17,6 +17,7 @@
  * The prober must outlive its probes, the loop must outlive the prober.
  */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,11 @@ DEFINE_AUTO(struct http_probe, http_probe_free)
 
 /* Before the first start: connect to this unix socket; the URL's host is a name only. */
 int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e) NODISCARD;
+
+/* Before a start: connect to these addresses for host and port, whatever its name means to the
+ * system's resolver, which could block the loop.  n > 0. */
+int http_probe_set_addresses(struct http_probe *q, const char *host, uint16_t port,
+        const struct in_addr *addresses, size_t n, struct err *e) NODISCARD;
 
 /* Before the first start: send "Authorization: Bearer TOKEN".  The token is in no message. */
 int http_probe_set_bearer(struct http_probe *q, const char *token, struct err *e) NODISCARD;

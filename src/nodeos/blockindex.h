@@ -22,7 +22,8 @@ struct blockindex_progress {
 	_Atomic uint64_t bytes_done, bytes_total;
 };
 
-/* cancel (may be NULL): ERR_INTERRUPTED when it becomes other than 0.  The new file has owner and
- * mode of the log.  *ret_blocks: how many blocks there are. */
+/* cancel, progress (may be NULL): ERR_INTERRUPTED when cancel becomes other than 0.  The new file
+ * has owner and mode of the log.  *ret_blocks: how many blocks it has an entry for.  ERR_NOT_FOUND:
+ * there is no log, or an empty one.  Of split files nothing is looked at. */
 int nodeos_blockindex_rebuild(int data_dirfd, const volatile int *cancel,
         struct blockindex_progress *progress, uint64_t *ret_blocks, struct err *e) NODISCARD;

@@ -28,34 +28,17 @@
 
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "nodeos/blocklog_priv.h"
 #include "nodeos/datafile_priv.h"
 #include "nodeos/packed_priv.h"
 
-#define LOG_FILE      "blocks/blocks.log"
-#define INDEX_FILE    "blocks/blocks.index"
-#define VERSION_MAX   4
-#define PRUNED        (UINT32_C(1) << 31)
-#define TOTEM         8
-#define PREAMBLE_MAX  256
-#define ENTRY_V4      5
-#define HEADER_MAX    (256 * 1024) /* of a block: 125 producers with many keys each */
-#define DIR_ENTRIES   200000
-#define PATH_TEXT_MAX 96
-#define FORK_TAIL     SHA256_LEN
-
-struct block_log {
-	char path[PATH_TEXT_MAX];
-	int fd; /* -1: there is none, or it is empty */
-	uint64_t size;
-	uint32_t version;
-	bool is_pruned;
-	uint32_t preamble_first; /* what blocks.index begins with */
-	char chain_id[65];
-	uint64_t blocks_at;   /* where the first block is, or would be */
-	uint32_t first, last; /* blocks that are there; last 0: none */
-	char last_id[65];
-	uint64_t last_at;
-};
+#define VERSION_MAX  4
+#define PRUNED       (UINT32_C(1) << 31)
+#define TOTEM        8
+#define PREAMBLE_MAX 256
+#define HEADER_MAX   (256 * 1024) /* of a block: 125 producers with many keys each */
+#define DIR_ENTRIES  200000
+#define FORK_TAIL    SHA256_LEN
 
 static int damaged(struct err *e, const char *path, uint64_t at, const char *what)
 {
@@ -132,13 +115,14 @@ static int read_preamble(struct block_log *l, struct err *e)
 	if (in.fault)
 		return damaged(e, l->path, in.at, in.fault);
 	l->blocks_at = in.at;
+	l->begins_well = true;
 	return 0;
 }
 
 /* The block that begins at last_at and ends before `end`. */
 static int read_last_block(struct block_log *l, uint64_t end, struct err *e)
 {
-	uint64_t at = l->last_at + (l->version == 4 ? ENTRY_V4 : 0);
+	uint64_t at = l->last_at + (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0);
 	size_t want = end - at < HEADER_MAX ? (size_t)(end - at) : HEADER_MAX;
 	AUTO(free) unsigned char *b = malloc(want);
 	unsigned char id[SHA256_LEN];
@@ -172,7 +156,8 @@ static int read_blocks(struct block_log *l, struct err *e)
 		return damaged(e, l->path, l->blocks_at, "the first block is not whole");
 	if (read_u64(l, &l->last_at, end - 8, e) < 0)
 		return -1;
-	if (l->last_at < l->blocks_at || l->last_at >= end - 8 - (l->version == 4 ? ENTRY_V4 : 0)) {
+	if (l->last_at < l->blocks_at ||
+	        l->last_at >= end - 8 - (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0)) {
 		char what[96];
 
 		snprintf(what, sizeof(what),
@@ -193,8 +178,7 @@ static int read_blocks(struct block_log *l, struct err *e)
 	return 0;
 }
 
-/* 0; 1 when there is no such log, or it is empty, which is the same to nodeos. */
-static int open_log(struct block_log *l, int dirfd, const char *path, struct err *e)
+int block_log_open(struct block_log *l, int dirfd, const char *path, struct err *e)
 {
 	struct stat st;
 	int rc;
@@ -217,27 +201,27 @@ static int open_log(struct block_log *l, int dirfd, const char *path, struct err
 	return 0;
 }
 
-static void auto_log(struct block_log *l)
+void block_log_release(struct block_log *l)
 {
 	auto_close_fd(&l->fd);
+	l->fd = -1;
 }
 
-/* nodeos refuses to start when log and index do not belong together. */
-static int check_index(const struct block_log *l, int dirfd, struct err *e)
+int block_log_check_index(const struct block_log *l, int dirfd, struct err *e)
 {
-	AUTO(log) struct block_log index = { .fd = -1, .path = INDEX_FILE };
+	AUTO(block_log) struct block_log index = { .fd = -1, .path = BLOCKLOG_INDEX };
 	uint64_t blocks = l->last ? (uint64_t)l->last - l->preamble_first + 1 : 0, at;
 	struct stat st;
 	char what[96];
 	int rc;
 
-	rc = datafile_open(&index.fd, &st, dirfd, INDEX_FILE, e);
+	rc = datafile_open(&index.fd, &st, dirfd, BLOCKLOG_INDEX, e);
 	if (rc < 0)
 		return -1;
 	index.size = rc == DATAFILE_OPEN ? (uint64_t)st.st_size : 0;
 	if (index.size != blocks * 8) {
 		err_set(e, ERR_PROTOCOL,
-		        "'" INDEX_FILE "' has %" PRIu64 " bytes, but the %" PRIu64
+		        "'" BLOCKLOG_INDEX "' has %" PRIu64 " bytes, but the %" PRIu64
 		        " blocks of '%s' need %" PRIu64,
 		        index.size, blocks, l->path, blocks * 8);
 		return err_hint(e, "leap-util block-log make-index makes a new one");
@@ -255,19 +239,10 @@ static int check_index(const struct block_log *l, int dirfd, struct err *e)
 
 /* --- split files --- */
 
-struct piece {
-	uint32_t first, last;
-	char path[PATH_TEXT_MAX];
-};
-
-struct pieces {
-	struct piece *v;
-	size_t n, cap;
-};
-
-static void auto_pieces(struct pieces *p)
+void block_pieces_release(struct block_pieces *all)
 {
-	free(p->v);
+	free(all->v);
+	*all = (struct block_pieces){ 0 };
 }
 
 static bool read_number(const char **s, uint32_t *ret)
@@ -285,7 +260,7 @@ static bool read_number(const char **s, uint32_t *ret)
 }
 
 /* "blocks-<first>-<last>.log" */
-static bool piece_name(struct piece *p, const char *name)
+static bool piece_name(struct block_piece *p, const char *name)
 {
 	static const char begin[] = "blocks-";
 
@@ -298,9 +273,9 @@ static bool piece_name(struct piece *p, const char *name)
 }
 
 static int add_piece(
-        struct pieces *all, const char *dir, int dirfd, const char *name, struct err *e)
+        struct block_pieces *all, const char *dir, int dirfd, const char *name, struct err *e)
 {
-	struct piece p;
+	struct block_piece p;
 	struct stat st;
 
 	if (!piece_name(&p, name))
@@ -315,7 +290,7 @@ static int add_piece(
 		return damaged(e, p.path, (uint64_t)st.st_size, "the file ends too early");
 	if (all->n == all->cap) {
 		size_t cap = all->cap ? all->cap * 2 : 64;
-		struct piece *v = reallocarray(all->v, cap, sizeof(*v));
+		struct block_piece *v = reallocarray(all->v, cap, sizeof(*v));
 
 		if (!v)
 			return err_nomem(e);
@@ -326,7 +301,7 @@ static int add_piece(
 	return 0;
 }
 
-static int find_pieces(struct pieces *all, int data_dirfd, const char *path, struct err *e)
+int block_pieces_find(struct block_pieces *all, int data_dirfd, const char *path, struct err *e)
 {
 	struct dirent *d;
 	size_t seen = 0;
@@ -357,21 +332,25 @@ static int find_pieces(struct pieces *all, int data_dirfd, const char *path, str
 	return rc;
 }
 
-/* Newest first; of two that end alike the longer. */
 static int by_last(const void *a, const void *b)
 {
-	const struct piece *x = a, *y = b;
+	const struct block_piece *x = a, *y = b;
 
 	if (x->last != y->last)
 		return x->last < y->last ? 1 : -1;
 	return (x->first > y->first) - (x->first < y->first);
 }
 
-/* How far down the pieces go without a gap from a block that is there. */
-static uint32_t first_of(const struct pieces *all, uint32_t from)
+void block_pieces_sort(struct block_pieces *all)
+{
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), by_last);
+}
+
+uint32_t block_pieces_first(const struct block_pieces *all, uint32_t from)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		const struct piece *p = &all->v[i];
+		const struct block_piece *p = &all->v[i];
 
 		if ((uint64_t)p->last + 1 < from)
 			break;
@@ -381,23 +360,33 @@ static uint32_t first_of(const struct pieces *all, uint32_t from)
 	return from;
 }
 
-/* The newest piece takes the place of a blocks.log that has no block. */
-static int read_piece(struct blocklog_facts *f, const struct piece *p, int dirfd, struct err *e)
+int block_piece_open(struct block_log *l, const struct block_piece *p, int dirfd, struct err *e)
 {
-	AUTO(log) struct block_log l;
-	int rc = open_log(&l, dirfd, p->path, e);
+	int rc = block_log_open(l, dirfd, p->path, e);
 
 	if (rc < 0)
 		return -1;
 	if (rc > 0)
 		return err_set(e, ERR_PROTOCOL, "'%s' went away", p->path);
-	if (l.first != p->first || l.last != p->last)
+	if (l->first != p->first || l->last != p->last)
 		return err_set(e, ERR_PROTOCOL,
 		        "'%s' has blocks %" PRIu32 " to %" PRIu32 ", not those of its name",
-		        p->path, l.first, l.last);
+		        p->path, l->first, l->last);
+	return 0;
+}
+
+/* The newest piece takes the place of a blocks.log that has no block. */
+static int read_piece(
+        struct blocklog_facts *f, const struct block_piece *p, int dirfd, struct err *e)
+{
+	AUTO(block_log) struct block_log l = { .fd = -1 };
+
+	if (block_piece_open(&l, p, dirfd, e) < 0)
+		return -1;
 	if (f->chain_id[0] && strcmp(f->chain_id, l.chain_id) != 0)
-		return err_set(e, ERR_PROTOCOL, "'%s' is of chain %.16s, '" LOG_FILE "' of %.16s",
-		        p->path, l.chain_id, f->chain_id);
+		return err_set(e, ERR_PROTOCOL,
+		        "'%s' is of chain %.16s, '" BLOCKLOG_FILE "' of %.16s", p->path, l.chain_id,
+		        f->chain_id);
 	memcpy(f->chain_id, l.chain_id, sizeof(f->chain_id));
 	if (f->lib_block_num > l.last)
 		return 0;
@@ -409,17 +398,16 @@ static int read_piece(struct blocklog_facts *f, const struct piece *p, int dirfd
 static int read_logs(struct blocklog_facts *f, int dirfd, struct err *e)
 {
 	static const char *const dirs[] = { "blocks", "blocks/retained", "blocks/archive" };
-	AUTO(pieces) struct pieces all = { 0 };
-	AUTO(log) struct block_log l;
-	int rc = open_log(&l, dirfd, LOG_FILE, e);
+	AUTO(block_pieces) struct block_pieces all = { 0 };
+	AUTO(block_log) struct block_log l = { .fd = -1 };
+	int rc = block_log_open(&l, dirfd, BLOCKLOG_FILE, e);
 
-	if (rc < 0 || (rc == 0 && check_index(&l, dirfd, e) < 0))
+	if (rc < 0 || (rc == 0 && block_log_check_index(&l, dirfd, e) < 0))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		if (find_pieces(&all, dirfd, dirs[i], e) < 0)
+		if (block_pieces_find(&all, dirfd, dirs[i], e) < 0)
 			return -1;
-	if (all.n)
-		qsort(all.v, all.n, sizeof(*all.v), by_last);
+	block_pieces_sort(&all);
 	if (rc == 0) {
 		memcpy(f->chain_id, l.chain_id, sizeof(f->chain_id));
 		/* An empty log says with which block it will go on. */
@@ -432,7 +420,7 @@ static int read_logs(struct blocklog_facts *f, int dirfd, struct err *e)
 			return -1;
 		if (!f->first_block_num)
 			f->first_block_num = all.v[0].first;
-		f->first_block_num = first_of(&all, f->first_block_num);
+		f->first_block_num = block_pieces_first(&all, f->first_block_num);
 	}
 	return 0;
 }
@@ -446,7 +434,7 @@ static int read_logs(struct blocklog_facts *f, int dirfd, struct err *e)
 static int read_fork_db(struct blocklog_facts *f, int dirfd, struct err *e)
 {
 	enum { VERSION_LEAP = 1, FORK_MIN = 8 + 1 + FORK_TAIL };
-	AUTO(log) struct block_log file = { .fd = -1, .path = DATAFILE_FORK };
+	AUTO(block_log) struct block_log file = { .fd = -1, .path = DATAFILE_FORK };
 	unsigned char magic[4], id[FORK_TAIL];
 	uint32_t version;
 	struct stat st;
@@ -488,7 +476,7 @@ static int read_fork_db(struct blocklog_facts *f, int dirfd, struct err *e)
 
 static int read_state(struct blocklog_facts *f, int dirfd, struct err *e)
 {
-	AUTO(log) struct block_log file = { .fd = -1, .path = DATAFILE_STATE };
+	AUTO(block_log) struct block_log file = { .fd = -1, .path = DATAFILE_STATE };
 	unsigned char head[DATAFILE_STATE_ID];
 	const char *format;
 	struct stat st;
@@ -521,7 +509,7 @@ int nodeos_blocklog_at(struct blocklog_facts *ret, int data_dirfd, struct err *e
 
 /* --- a log that was split and has nothing yet --- */
 
-static bool has_piece_that_ends(const struct pieces *all, uint32_t last)
+static bool has_piece_that_ends(const struct block_pieces *all, uint32_t last)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (all->v[i].last == last)
@@ -532,7 +520,7 @@ static bool has_piece_that_ends(const struct pieces *all, uint32_t last)
 /* The index first: without it an empty log is as it was. */
 static int remove_log(int data_dirfd, struct err *e)
 {
-	static const char *const names[] = { INDEX_FILE, LOG_FILE };
+	static const char *const names[] = { BLOCKLOG_INDEX, BLOCKLOG_FILE };
 	AUTO(close_fd) int dir = -1;
 	int rc = datafile_open_dir(&dir, data_dirfd, "blocks", strlen("blocks"), e);
 
@@ -544,18 +532,34 @@ static int remove_log(int data_dirfd, struct err *e)
 	return fsync(dir) < 0 ? err_sys(e, errno, "sync 'blocks'") : 1;
 }
 
-int nodeos_blocklog_mend_at(int data_dirfd, const char *retained_dir, struct err *e)
+/* A blocks.log that is there and has no byte. */
+static bool is_nothing(int data_dirfd)
 {
-	AUTO(pieces) struct pieces all = { 0 };
-	AUTO(log) struct block_log l;
+	AUTO(close_fd) int fd = -1;
+	struct err why = ERR_INIT;
+	struct stat st;
+
+	return datafile_open(&fd, &st, data_dirfd, BLOCKLOG_FILE, &why) == DATAFILE_OPEN &&
+	        st.st_size == 0;
+}
+
+/* A blocks.log without a block, which a part in retained_dir ends just before. */
+static bool was_just_split(int data_dirfd, const char *retained_dir)
+{
+	AUTO(block_pieces) struct block_pieces all = { 0 };
+	AUTO(block_log) struct block_log l = { .fd = -1 };
 	struct err why = ERR_INIT;
 
-	if (!*retained_dir)
-		return 0;
-	if (open_log(&l, data_dirfd, LOG_FILE, &why) != 0 || l.last || l.is_pruned ||
-	        l.first <= 1 || check_index(&l, data_dirfd, &why) < 0 ||
-	        find_pieces(&all, data_dirfd, retained_dir, &why) < 0 ||
-	        !has_piece_that_ends(&all, l.first - 1))
+	return *retained_dir && block_log_open(&l, data_dirfd, BLOCKLOG_FILE, &why) == 0 &&
+	        !l.last && !l.is_pruned && l.first > 1 &&
+	        block_log_check_index(&l, data_dirfd, &why) == 0 &&
+	        block_pieces_find(&all, data_dirfd, retained_dir, &why) == 0 &&
+	        has_piece_that_ends(&all, l.first - 1);
+}
+
+int nodeos_blocklog_mend_at(int data_dirfd, const char *retained_dir, struct err *e)
+{
+	if (!is_nothing(data_dirfd) && !was_just_split(data_dirfd, retained_dir))
 		return 0;
 	return remove_log(data_dirfd, e);
 }

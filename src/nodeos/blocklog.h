@@ -42,6 +42,10 @@ int nodeos_blocklog_at(struct blocklog_facts *ret, int data_dirfd, struct err *e
  * a real one).  They are removed only if a part in retained_dir, a directory below the data-dir,
  * ends just before; an empty log alone, as after a snapshot, is sound.  "": nodeos splits no log.
  *
+ * A blocks.log of zero bytes, which a first start leaves that failed early, is removed with its
+ * index too: v4.0.6 exits 254 with "unable to read 4 bytes" at each start (seen with a real one),
+ * and there is nothing in it.
+ *
  * Returns 1 if they were removed, 0 if there was nothing to do, or -1.  What cannot be made sense
  * of is left to nodeos.
  */

@@ -35,17 +35,22 @@ struct evidence_part {
 
 struct data_evidence {
 	struct evidence_part state;
-	char format[9]; /* of the state: "EOSIODB2"; "" unknown or none */
-	bool is_dirty;  /* its dirty byte is not 0 */
+	/* Of the state: "EOSIODB2", also one that is called alike and not known here; "": none, or
+	 * no format's name. */
+	char format[9];
+	bool is_dirty; /* its dirty byte is not 0 */
 
 	struct evidence_part fork_db;
 	uint32_t fork_version;   /* 0: not known */
 	uint32_t head_block_num; /* 0: not known, as with Spring */
 	char head_block_id[65];
+	uint32_t root_block_num; /* the irreversible block below them; 0: not known */
+	char root_block_id[65];
 
 	struct evidence_part log; /* blocks/blocks.log; fault of its preamble or of its end */
 	bool log_begins_well;     /* the preamble is whole: what is wrong is at its end */
 	bool log_is_pruned;
+	uint32_t log_version;         /* 1 to 3; 4 is of EOSIO 2.1, which no Leap opens */
 	uint32_t log_first, log_last; /* of the log alone; last 0: it has no block */
 
 	struct evidence_part index; /* fault: it does not fit the log, or is not there */
@@ -54,8 +59,10 @@ struct data_evidence {
 	bool has_blocks; /* there is anything but empty files in blocks/, fork_db.dat apart */
 
 	/* Of the log and the split files in blocks/ and the retained dir, which nodeos reads. */
-	char chain_id[65];      /* "": nothing tells it */
-	uint32_t first_block;   /* from here to lib_block_num nothing is missing; 0: no blocks */
+	char chain_id[65]; /* "": nothing tells it */
+	/* From here to lib_block_num nothing is missing; 0: no blocks.  Of a log whose end is bad,
+	 * from here to that. */
+	uint32_t first_block;
 	uint32_t lib_block_num; /* as struct blocklog_facts; 0: not known */
 	char lib_block_id[65];
 
@@ -65,7 +72,9 @@ struct data_evidence {
 	char second_copy[80]; /* "blocks-<time>": what a hard replay has left; "" */
 };
 
-/* retained_dir: blocks-retained-dir of its config.ini, below blocks/; "" for the default.
- * -1 only when the directory cannot be read (ERR_SYSTEM). */
+/* retained_dir: where nodeos puts split files, below blocks/ as blocks-retained-dir of its
+ * config.ini has it, or below the data-dir as struct render_info has it ("blocks/..."); "": the
+ * setting is not known, and blocks/retained is looked at.  What is outside of the data-dir is not
+ * seen.  -1 only when something cannot be read (ERR_SYSTEM), which says nothing of the data. */
 int nodeos_evidence_at(struct data_evidence *ret, int data_dirfd, const char *retained_dir,
         struct err *e) NODISCARD;

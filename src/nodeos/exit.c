@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/str.h"
 #include "nodeos/logline.h"
+#include "nodeos/repair.h"
 
 /* nodeos's own statuses, in programs/nodeos/main.cpp of AntelopeIO/leap. */
 enum {
@@ -36,86 +37,133 @@ struct row {
 	enum nodeos_exit_class class;
 	bool retry;
 	const char *why; /* NULL: the line that has the text, or the most telling one */
+	unsigned repairs;
 };
 
+/*
+ * What a real nodeos was seen to start from again.  A new data-dir mends whatever was wrong with
+ * the old one.  A replay mends state and fork database, but no log and no index; a hard replay
+ * drops a bad end of the log, but needs its beginning.  Of damage in two places nodeos names the
+ * first, and after the repair the second.
+ */
+#define INDEX       REPAIR_BIT(REPAIR_INDEX)
+#define REPLAY      REPAIR_BIT(REPAIR_REPLAY)
+#define HARD_REPLAY REPAIR_BIT(REPAIR_HARD_REPLAY)
+#define RENEW       (REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_SNAPSHOT))
+#define ANY         (INDEX | RENEW | REPLAY | HARD_REPLAY)
+
+#define DAMAGE(text, repairs, why)                                           \
+	{                                                                    \
+		EXIT_OTHER_FAIL, text, NODEOS_EXIT_DATA, false, why, repairs \
+	}
+
 static const struct row rows[] = {
-	{ EXIT_OK, "failed to bind to port", NODEOS_EXIT_PORT, true, NULL },
-	{ EXIT_OK, "failed to listen on", NODEOS_EXIT_PORT, true, NULL }, /* Leap 5 and later */
+	{ EXIT_OK, "failed to bind to port", NODEOS_EXIT_PORT, true, NULL, 0 },
+	{ EXIT_OK, "failed to listen on", NODEOS_EXIT_PORT, true, NULL, 0 }, /* Leap 5 and later */
 	{ EXIT_OK, "unsafe level of usage", NODEOS_EXIT_STATE_FULL, false,
 	        "the state database has less than chain-state-db-guard-size-mb free; "
-	        "chain-state-db-size-mb must be larger" },
+	        "chain-state-db-size-mb must be larger",
+	        0 },
 	{ EXIT_OK, "exceeded file system configured threshold", NODEOS_EXIT_DISK_FULL, false,
-	        "the file system is fuller than resource-monitor-space-threshold allows" },
-	{ EXIT_OK, "Reached configured maximum block", NODEOS_EXIT_REACHED, false, NULL },
+	        "the file system is fuller than resource-monitor-space-threshold allows", 0 },
+	{ EXIT_OK, "Reached configured maximum block", NODEOS_EXIT_REACHED, false, NULL, 0 },
 	{ EXIT_OK, "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED, false,
-	        "it only printed or wrote the genesis" },
-	{ EXIT_OK, "Failed initialization from snapshot", NODEOS_EXIT_STATE_FULL, false, NULL },
-	{ EXIT_OK, NULL, NODEOS_EXIT_UNASKED, true, "it stopped although nobody asked" },
+	        "it only printed or wrote the genesis", 0 },
+	{ EXIT_OK, "Failed initialization from snapshot", NODEOS_EXIT_STATE_FULL, false, NULL, 0 },
+	{ EXIT_OK, NULL, NODEOS_EXIT_UNASKED, true, "it stopped although nobody asked", 0 },
 
 	{ EXIT_BAD_ALLOC, NULL, NODEOS_EXIT_STATE_FULL, false,
-	        "'bad alloc': the state database is full; chain-state-db-size-mb must be larger" },
+	        "'bad alloc': the state database is full; chain-state-db-size-mb must be larger",
+	        0 },
 
 	{ EXIT_DATABASE_DIRTY, NULL, NODEOS_EXIT_DIRTY, false,
-	        "the state is dirty (nodeos was killed before), or another nodeos has it open" },
+	        "the state is dirty (nodeos was killed before), or another nodeos has it open",
+	        ANY },
 
 	{ EXIT_MANAGEMENT, NULL, NODEOS_EXIT_MANAGED, false,
-	        "it only did what an option asked for, and ended" },
+	        "it only did what an option asked for, and ended", 0 },
 
-	{ EXIT_INITIALIZE_FAIL, NULL, NODEOS_EXIT_CONFIG, false, NULL },
+	{ EXIT_INITIALIZE_FAIL, NULL, NODEOS_EXIT_CONFIG, false, NULL, 0 },
 
 	/* 254: nearly everything else.  What is told by its cause comes before what is told by
 	 * the name of the exception. */
-	{ EXIT_OTHER_FAIL, "No space left on device", NODEOS_EXIT_DISK_FULL, false, NULL },
-	{ EXIT_OTHER_FAIL, "Read-only file system", NODEOS_EXIT_SYSTEM, false, NULL },
-	{ EXIT_OTHER_FAIL, "Permission denied", NODEOS_EXIT_SYSTEM, false, NULL },
-	{ EXIT_OTHER_FAIL, "filesystem_error", NODEOS_EXIT_SYSTEM, false, NULL },
-	{ EXIT_OTHER_FAIL, "Cannot allocate memory", NODEOS_EXIT_SYSTEM, true, NULL },
-	{ EXIT_OTHER_FAIL, "St9bad_alloc", NODEOS_EXIT_SYSTEM, true, NULL },
-	{ EXIT_OTHER_FAIL, "Failed to mlock database", NODEOS_EXIT_SYSTEM, false, NULL },
+	{ EXIT_OTHER_FAIL, "No space left on device", NODEOS_EXIT_DISK_FULL, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Read-only file system", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Permission denied", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "filesystem_error", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Cannot allocate memory", NODEOS_EXIT_SYSTEM, true, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "St9bad_alloc", NODEOS_EXIT_SYSTEM, true, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Failed to mlock database", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
 	{ EXIT_OTHER_FAIL, "Could not gain write access", NODEOS_EXIT_SYSTEM, true,
-	        "another nodeos has the state open" },
+	        "another nodeos has the state open", 0 },
 
-	{ EXIT_OTHER_FAIL, "snapshot_exception", NODEOS_EXIT_SNAPSHOT, false, NULL },
-	{ EXIT_OTHER_FAIL, "Snapshot can only be used", NODEOS_EXIT_SNAPSHOT, false, NULL },
-	{ EXIT_OTHER_FAIL, "Cannot load snapshot", NODEOS_EXIT_SNAPSHOT, false, NULL },
-	{ EXIT_OTHER_FAIL, "--snapshot is incompatible", NODEOS_EXIT_SNAPSHOT, false, NULL },
+	{ EXIT_OTHER_FAIL, "snapshot_exception", NODEOS_EXIT_SNAPSHOT, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Snapshot can only be used", NODEOS_EXIT_SNAPSHOT, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Cannot load snapshot", NODEOS_EXIT_SNAPSHOT, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "--snapshot is incompatible", NODEOS_EXIT_SNAPSHOT, false, NULL, 0 },
 
-	{ EXIT_OTHER_FAIL, "Genesis state is necessary", NODEOS_EXIT_DATA, false,
-	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot" },
 	{ EXIT_OTHER_FAIL, "Genesis state, provided", NODEOS_EXIT_GENESIS, false,
-	        "the genesis is not that of the data" },
-	{ EXIT_OTHER_FAIL, "Specified genesis file", NODEOS_EXIT_GENESIS, false, NULL },
+	        "the genesis is not that of the data", 0 },
+	{ EXIT_OTHER_FAIL, "Specified genesis file", NODEOS_EXIT_GENESIS, false, NULL, 0 },
 	{ EXIT_OTHER_FAIL, "parse_error_exception", NODEOS_EXIT_GENESIS, false,
-	        "a JSON file, most likely the genesis, does not parse" },
+	        "a JSON file, most likely the genesis, does not parse", 0 },
 
-	{ EXIT_OTHER_FAIL, "fork_database_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "fork_db_dat", NODEOS_EXIT_DATA, false,
-	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk" },
-	{ EXIT_OTHER_FAIL, "block_log_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "block_log_not_found", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "unlinkable_block_exception", NODEOS_EXIT_DATA, false,
-	        "a block in blocks.log is damaged" },
-	{ EXIT_OTHER_FAIL, "database_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "Failed to read DB header", NODEOS_EXIT_DATA, false, NULL },
-	{ EXIT_OTHER_FAIL, "ormat not compatible with this", NODEOS_EXIT_DATA, false,
-	        "the state is damaged, or of another version of nodeos" },
-	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_DATA, false,
-	        "the state is of another build of nodeos" },
-	{ EXIT_OTHER_FAIL, "chain_head.dat", NODEOS_EXIT_DATA, false, NULL },
+	{ EXIT_OTHER_FAIL, "chain_id_type_exception", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "has a different chain id", NODEOS_EXIT_GENESIS, false, NULL, 0 },
+
+	/* Of another nodeos, and sound.  "format not compatible with this version of chainbase" is
+	 * none of them: a header full of garbage gives that too, and where the bytes name a known
+	 * format, the verdict is foreign, which comes before this.  Version 4 of the log is of
+	 * EOSIO 2.1; any other that is not known is damage. */
+	{ EXIT_OTHER_FAIL, "Database incompatible", NODEOS_EXIT_VERSION, false,
+	        "the state is of another build of nodeos", 0 },
+	{ EXIT_OTHER_FAIL, "bad_database_version", NODEOS_EXIT_VERSION, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Block log version is 4 while", NODEOS_EXIT_VERSION, false, NULL, 0 },
+
+	/* Damage: what is told of one file comes before the name of the exception. */
+	DAMAGE("Genesis state is necessary", RENEW,
+	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot"),
+	DAMAGE("does not start with genesis block", RENEW, NULL),
+	/* Also of a fork database of another version: the state has been opened by then, and is of
+	 * this one. */
+	DAMAGE("fork_database_exception", RENEW | REPLAY, NULL),
+	DAMAGE("fork_db_dat", RENEW | REPLAY,
+	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk"),
+	DAMAGE("blocks.index file is", INDEX | RENEW | HARD_REPLAY, NULL),
+	DAMAGE("The last block position from", INDEX | RENEW | HARD_REPLAY, NULL),
+	DAMAGE("Append to index file", INDEX | RENEW | HARD_REPLAY, NULL),
+	DAMAGE("Invalid block position", RENEW | HARD_REPLAY, NULL),
+	/* A hard replay copies it: it looks at the bytes of a block, not at what they say. */
+	DAMAGE("Wrong block", RENEW, NULL),
+	/* The log ends early, or the fork database is of another time: blocks that are there are
+	 * replayed. */
+	DAMAGE("does not contain the last irreversible block", RENEW | REPLAY, NULL),
+	DAMAGE("Expected separator", RENEW, NULL),
+	DAMAGE("Block log was not setup properly", RENEW, NULL),
+	DAMAGE("Chain ID in blocks.log", RENEW | REPLAY, NULL),
+	DAMAGE("block_log_not_found", RENEW | REPLAY, NULL),
+	DAMAGE("block_log_", RENEW | HARD_REPLAY, NULL),
+	/* Either end of the log; an empty one has to go before a replay. */
+	DAMAGE("blocks.log unable to read", RENEW | REPLAY | HARD_REPLAY,
+	        "blocks.log is empty, or cut off"),
+	DAMAGE("unlinkable_block_exception", RENEW, "a block in blocks.log is damaged"),
+	DAMAGE("database_exception", RENEW | REPLAY, NULL),
+	DAMAGE("Failed to read DB header", RENEW | REPLAY, NULL),
+	DAMAGE("ormat not compatible with this", RENEW | REPLAY,
+	        "the state is damaged, or of another version of nodeos"),
+	DAMAGE("chain_head.dat", RENEW | REPLAY, NULL),
 	{ EXIT_OTHER_FAIL, "Database load aborted", NODEOS_EXIT_UNASKED, true,
-	        "it was told to stop while it read its state" },
+	        "it was told to stop while it read its state", 0 },
 
 	{ EXIT_OTHER_FAIL, "basic_string::substr", NODEOS_EXIT_CONFIG, false,
-	        "an address in config.ini has no port" },
+	        "an address in config.ini has no port", 0 },
 	{ EXIT_OTHER_FAIL, "interprocess_exceptionE: Invalid argument", NODEOS_EXIT_CONFIG, false,
-	        "chain-state-db-size-mb is 0" },
-	{ EXIT_OTHER_FAIL, "plugin_config_exception", NODEOS_EXIT_CONFIG, false, NULL },
-	{ EXIT_OTHER_FAIL, "boost::program_options::", NODEOS_EXIT_CONFIG, false, NULL },
-	{ EXIT_OTHER_FAIL, "unable to find plugin", NODEOS_EXIT_CONFIG, false, NULL },
-	{ EXIT_OTHER_FAIL, "Unknown option", NODEOS_EXIT_CONFIG, false, NULL },
-	{ EXIT_OTHER_FAIL, NULL, NODEOS_EXIT_OTHER, true, NULL },
+	        "chain-state-db-size-mb is 0", 0 },
+	{ EXIT_OTHER_FAIL, "plugin_config_exception", NODEOS_EXIT_CONFIG, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "boost::program_options::", NODEOS_EXIT_CONFIG, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "unable to find plugin", NODEOS_EXIT_CONFIG, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, "Unknown option", NODEOS_EXIT_CONFIG, false, NULL, 0 },
+	{ EXIT_OTHER_FAIL, NULL, NODEOS_EXIT_OTHER, true, NULL, 0 },
 };
 
 static const struct {
@@ -123,14 +171,18 @@ static const struct {
 	enum nodeos_exit_class class;
 	bool retry;
 	const char *why;
+	unsigned repairs;
 } signals[] = {
 	{ SIGBUS, NODEOS_EXIT_DISK_FULL, false,
-	        "SIGBUS: no space left for the pages of its state, which is dirty now" },
+	        "SIGBUS: no space left for the pages of its state, which is dirty now", 0 },
 	{ SIGKILL, NODEOS_EXIT_KILLED, true,
-	        "SIGKILL, not from the supervisor: perhaps the kernel, out of memory" },
-	{ SIGPIPE, NODEOS_EXIT_CRASHED, true, "SIGPIPE: nobody read its output any more" },
-	{ SIGXFSZ, NODEOS_EXIT_SYSTEM, false, "SIGXFSZ: a file is larger than its limit" },
-	{ SIGSYS, NODEOS_EXIT_SYSTEM, false, "SIGSYS: the container forbids a system call" },
+	        "SIGKILL, not from the supervisor: perhaps the kernel, out of memory", 0 },
+	/* A state that was cut off ends so at the start, without a word; what runs has left a dirty
+	 * state, which counts then. */
+	{ SIGSEGV, NODEOS_EXIT_CRASHED, true, "SIGSEGV", RENEW | REPLAY },
+	{ SIGPIPE, NODEOS_EXIT_CRASHED, true, "SIGPIPE: nobody read its output any more", 0 },
+	{ SIGXFSZ, NODEOS_EXIT_SYSTEM, false, "SIGXFSZ: a file is larger than its limit", 0 },
+	{ SIGSYS, NODEOS_EXIT_SYSTEM, false, "SIGSYS: the container forbids a system call", 0 },
 };
 
 const char *nodeos_exit_class_name(enum nodeos_exit_class class)
@@ -255,6 +307,7 @@ static void say(
 
 	x->class = class;
 	x->retry = retry;
+	x->repairs = 0;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -283,6 +336,7 @@ static void classify_signal(struct nodeos_exit *x, int number, bool asked)
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		if (signals[i].number == number) {
 			say(x, signals[i].class, signals[i].retry, "killed by %s", signals[i].why);
+			x->repairs = asked ? 0 : signals[i].repairs;
 			return;
 		}
 	if (name)
@@ -315,6 +369,7 @@ static void classify_status(struct nodeos_exit *x, int status, bool asked, const
 		else
 			say(x, class, r->retry, "exit status %d: %s", status,
 			        *line ? line : "it did not say why");
+		x->repairs = r->repairs;
 		return;
 	}
 	say(x, NODEOS_EXIT_OTHER, true, "exit status %d, which nodeos does not use", status);
@@ -327,4 +382,9 @@ void nodeos_exit_classify(
 		classify_signal(x, WTERMSIG(wait_status), asked);
 	else
 		classify_status(x, WEXITSTATUS(wait_status), asked, last_lines ? last_lines : "");
+}
+
+bool nodeos_exit_is_damage(const struct nodeos_exit *x)
+{
+	return x->repairs != 0;
 }

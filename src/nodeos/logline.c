@@ -193,3 +193,16 @@ unsigned nodeos_redact(char *text)
 	}
 	return count;
 }
+
+bool nodeos_logline_start_hash(char out[65], const char *line)
+{
+	struct nodeos_logline l;
+	const char *hash;
+
+	if (nodeos_logline_parse(&l, line) != 0 ||
+	        !str_starts(l.message, "chain database started with hash: ", &hash) ||
+	        strspn(hash, "0123456789abcdef") != 64)
+		return false;
+	snprintf(out, 65, "%.64s", hash);
+	return true;
+}

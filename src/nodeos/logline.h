@@ -37,6 +37,11 @@ struct nodeos_logline {
  * frame; *l is filled in both cases and valid as long as the line. */
 int nodeos_logline_parse(struct nodeos_logline *l, const char *line);
 
+/* "chain database started with hash: <64 hex digits>", which nodeos says with
+ * integrity-hash-on-start before it goes on from there.  Whether line is that; then out has the
+ * hash. */
+bool nodeos_logline_start_hash(char out[65], const char *line);
+
 enum nodeos_logline_weight {
 	NODEOS_LINE_ROUTINE, /* one a block or a connection try: the first to drop in a flood */
 	NODEOS_LINE_NORMAL,

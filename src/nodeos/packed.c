@@ -185,3 +185,25 @@ uint32_t packed_block_header(struct packed *in, unsigned char ret_id[SHA256_LEN]
 	memcpy(ret_id, &be, sizeof(be));
 	return num;
 }
+
+uint32_t packed_header_state(struct packed *in, bool is_plain)
+{
+	uint32_t num = packed_u32(in);
+
+	(void)packed_bytes(in, 2 * sizeof(uint32_t)); /* dpos_* */
+	if (is_plain)
+		packed_schedule(in);
+	else
+		packed_authority_schedule(in);
+	/* blockroot_merkle; producer_to_last_produced and _implied_irb */
+	(void)packed_bytes(in, (uint64_t)packed_count(in, SHA256_LEN) * SHA256_LEN);
+	(void)packed_u64(in);
+	for (int i = 0; i < 2; i++)
+		(void)packed_bytes(in, (uint64_t)packed_count(in, 12) * 12);
+	if (is_plain)
+		packed_key(in);
+	else
+		packed_authority(in);
+	(void)packed_bytes(in, packed_count(in, 1)); /* confirm_count */
+	return num;
+}

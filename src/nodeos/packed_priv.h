@@ -55,3 +55,7 @@ uint32_t packed_block_header(struct packed *in, unsigned char ret_id[SHA256_LEN]
 
 /* The number that a block id begins with. */
 uint32_t packed_id_num(const unsigned char id[SHA256_LEN]);
+
+/* block_header_state as it was before Savanna, up to its id, which comes next, and then the header.
+ * is_plain: with plain keys, as before Leap.  Returns the block's number. */
+uint32_t packed_header_state(struct packed *in, bool is_plain);

@@ -347,6 +347,16 @@ static int check_integrity_hash(struct render *r, struct err *e)
 	return config_ini_add(&r->ini, key, "true", e);
 }
 
+static int add_start_hash(struct render *r, struct err *e)
+{
+	static const char key[] = "integrity-hash-on-start";
+
+	if (!r->in->start_hash)
+		return 0;
+	config_ini_remove(&r->ini, key);
+	return config_ini_add(&r->ini, key, "true", e);
+}
+
 static int check_http_values(const struct render *r, struct err *e)
 {
 	const struct config_entry *x = last(r, "http-max-response-time-ms");
@@ -557,7 +567,8 @@ int nodeos_render(
 	        check_block_log(&r, e) < 0 || collect_plugins(&r, e) < 0 ||
 	        check_ports(&r, e) < 0 || check_validate_host(&r, e) < 0 ||
 	        check_http_values(&r, e) < 0 || check_integrity_hash(&r, e) < 0 ||
-	        add_defaults(&r, e) < 0 || add_peers(&r, e) < 0 || write_text(out, &r, e) < 0)
+	        add_start_hash(&r, e) < 0 || add_defaults(&r, e) < 0 || add_peers(&r, e) < 0 ||
+	        write_text(out, &r, e) < 0)
 		return -1;
 	*info = r.info;
 	return 0;

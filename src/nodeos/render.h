@@ -39,6 +39,7 @@ struct render_input {
 	const struct strvec *peers; /* the slot's share, in canonical form; NULL for none */
 	const char *advertise;      /* p2p-server-address if the template has none; NULL or "" */
 	bool integrity_hash;        /* have nodeos print the hash of its state when it stops */
+	bool start_hash;            /* and when it starts */
 };
 
 /* What the supervisor has to know of the rendered configuration. */

@@ -32,3 +32,19 @@ enum data_repair data_repair_cheapest(unsigned set)
 			return (enum data_repair)r;
 	return REPAIR_NONE;
 }
+
+/* Source: AntelopeIO/leap v4.0.6, libraries/chain/block_log.cpp (repair_log()): the name of the
+ * blocks directory and the time, "2026-11-20T10:22:41.668". */
+bool data_is_second_copy(const char *name)
+{
+	static const char like[] = "blocks-dddd-dd-ddTdd:dd:dd";
+	size_t i = 0;
+
+	for (; like[i]; i++)
+		if (like[i] == 'd' && i >= strlen("blocks-") ? name[i] < '0' || name[i] > '9'
+		                                             : name[i] != like[i])
+			return false;
+	return !name[i] ||
+	        (name[i] == '.' && name[i + 1] &&
+	                strspn(name + i + 1, "0123456789") == strlen(name + i + 1));
+}

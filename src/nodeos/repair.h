@@ -6,7 +6,19 @@
  * In the order of what they cost: an index is read off the log; a generation is cloned; a replay
  * executes all blocks again; a hard replay first writes all blocks again, into a second copy; a
  * snapshot leaves the slot without the blocks before it, so it comes last, although it is fast.
+ *
+ * A repair is named when it suffices alone, with what belongs to it:
+ *
+ *	rebuild-index        nothing else is wrong
+ *	restore-generation   always, if there is one
+ *	replay               the log is good and begins with block 1; an index that does not fit it
+ *	                     is made anew first.  Where there are no blocks at all, and no
+ *	                     snapshot, nodeos begins from its genesis
+ *	hard-replay          the log begins well and with block 1, whatever its end and its index
+ *	start-from-snapshot  always, if there is a whole one of this chain
  */
+
+#include <stdbool.h>
 
 #include "base/compiler.h"
 
@@ -32,3 +44,6 @@ enum data_repair data_repair_from_name(const char *name);
 
 /* The cheapest of a set; REPAIR_NONE: the set is empty. */
 enum data_repair data_repair_cheapest(unsigned set);
+
+/* Whether a name in a data-dir is what a hard replay has made of blocks/ ("blocks-<time>"). */
+bool data_is_second_copy(const char *name);

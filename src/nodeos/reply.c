@@ -11,6 +11,9 @@
 #include "base/num.h"
 #include "base/str.h"
 
+/* leap v4.0.6, libraries/chain/include/eosio/chain/exceptions.hpp: unknown_block_exception */
+#define UNKNOWN_BLOCK 3100002
+
 static int too_large(size_t n, const char *what, struct err *e)
 {
 	return n > NODEOS_REPLY_MAX ? err_set(e, ERR_PROTOCOL, "%s: reply of more than %d bytes",
@@ -116,6 +119,28 @@ int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct 
 	return 0;
 }
 
+int nodeos_block_info_parse(struct nodeos_block_info *b, const char *text, size_t n, struct err *e)
+{
+	static const char what[] = "get_block_info";
+	AUTO(json) json_t *j = NULL;
+	struct nodeos_block_info got;
+
+	if (too_large(n, what, e) < 0)
+		return -1;
+	j = json_parse_object(text, n, what, e);
+	if (!j)
+		return -1;
+	if (json_int(j, "error.code", 0) == UNKNOWN_BLOCK)
+		return 1;
+	json_decref(TAKE(j));
+	j = parse_answer(text, n, what, e);
+	if (!j || get_block_num(&got.block_num, j, what, "block_num", e) < 0 ||
+	        get_id(got.id, j, what, "id", e) < 0)
+		return -1;
+	*b = got;
+	return 0;
+}
+
 /*
  * The labels in the list of connections come from anybody who connects, and nodeos passes on
  * what JSON parsers trip over: zero bytes, and UTF-8 that is none.  One peer must not blind us,
@@ -141,6 +166,23 @@ static json_t *parse_connections(const char *text, size_t n, const char *what, s
 	return j;
 }
 
+static int read_irreversible(
+        struct nodeos_peer *p, const json_t *hello, const char *what, struct err *e)
+{
+	uint32_t num;
+
+	if (!json_object_get(hello, "last_irreversible_block_num"))
+		return 0;
+	if (get_block_num(&num, hello, what, "last_irreversible_block_num", e) < 0 ||
+	        get_id(p->last_irreversible_block_id, hello, what, "last_irreversible_block_id",
+	                e) < 0)
+		return -1;
+	p->last_irreversible_block_num = num;
+	if (!num)
+		*p->last_irreversible_block_id = '\0';
+	return 0;
+}
+
 static int read_connection(struct nodeos_peer *p, const json_t *c, const char *what,
         const char *chain_id, struct err *e)
 {
@@ -157,9 +199,13 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 		return -1;
 	p->text = json_string_value(peer);
 	p->is_handshaken = version != 0;
-	if (!version || (chain_id && strcmp(chain_id, id) != 0))
+	p->last_irreversible_block_num = 0;
+	*p->last_irreversible_block_id = '\0';
+	if (!version || (chain_id && strcmp(chain_id, id) != 0)) {
 		p->head_num = 0;
-	return 0;
+		return 0;
+	}
+	return read_irreversible(p, hello, what, e);
 }
 
 static void add_connection(

@@ -33,6 +33,16 @@ struct nodeos_info {
 
 int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct err *e) NODISCARD;
 
+/* POST /v1/chain/get_block_info {"block_num":N} */
+struct nodeos_block_info {
+	uint32_t block_num;
+	char id[NODEOS_ID_HEX_SIZE];
+};
+
+/* 1: nodeos does not have that block (from before its first one, or not there yet). */
+int nodeos_block_info_parse(
+        struct nodeos_block_info *b, const char *text, size_t n, struct err *e) NODISCARD;
+
 /* POST /v1/net/connections */
 struct nodeos_peers_info {
 	unsigned configured;    /* connections that this node was told to make */
@@ -48,6 +58,9 @@ struct nodeos_peer {
 	const char *text;   /* as it was told; valid during the call */
 	bool is_handshaken; /* nodeos clears a handshake when the connection closes */
 	uint32_t head_num;  /* of a handshake on the expected chain, else 0 */
+	/* The same of its last irreversible block; "" with 0. */
+	uint32_t last_irreversible_block_num;
+	char last_irreversible_block_id[NODEOS_ID_HEX_SIZE];
 };
 
 /* Called for each of them, only when the whole reply is good; true: it is a chosen one. */

@@ -208,29 +208,6 @@ static int read_version(struct snapshot_facts *f, const struct snapshot *s, stru
 	return finish(&in, &s->header, "chain_snapshot_header", e);
 }
 
-/* block_header_state up to its id, as it was before Savanna. */
-static uint32_t legacy_state(struct packed *in, uint32_t version)
-{
-	uint32_t num = packed_u32(in);
-
-	(void)packed_bytes(in, 2 * sizeof(uint32_t)); /* dpos_* */
-	if (version < 3)
-		packed_schedule(in);
-	else
-		packed_authority_schedule(in);
-	/* blockroot_merkle; producer_to_last_produced and _implied_irb */
-	(void)packed_bytes(in, (uint64_t)packed_count(in, SHA256_LEN) * SHA256_LEN);
-	(void)packed_u64(in);
-	for (int i = 0; i < 2; i++)
-		(void)packed_bytes(in, (uint64_t)packed_count(in, 12) * 12);
-	if (version < 3)
-		packed_key(in);
-	else
-		packed_authority(in);
-	(void)packed_bytes(in, packed_count(in, 1)); /* confirm_count */
-	return num;
-}
-
 static int read_block(struct snapshot_facts *f, const struct snapshot *s, struct err *e)
 {
 	AUTO(free) unsigned char *b = NULL;
@@ -248,7 +225,7 @@ static int read_block(struct snapshot_facts *f, const struct snapshot *s, struct
 			packed_fail(&in, "neither of two states is there");
 	}
 	if (!is_savanna)
-		num = legacy_state(&in, f->version);
+		num = packed_header_state(&in, f->version < 3);
 	id = packed_bytes(&in, SHA256_LEN);
 	if (id && !is_savanna && packed_id_num(id) != num)
 		packed_fail(&in, "number and id of the head do not agree");

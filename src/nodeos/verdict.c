@@ -1,21 +1,15 @@
 #include "nodeos/verdict.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/compiler.h"
 #include "base/str.h"
 #include "nodeos/datafile_priv.h"
 
-#define STATE_HEADER 1024 /* what chainbase reads at least */
+#define LOG_VERSION_MAX 3 /* that Leap and Spring open */
 
 const char *data_state_name(enum data_state s)
 {
@@ -43,166 +37,277 @@ bool data_state_is_startable(enum data_state s)
 	return s == DATA_EMPTY || s == DATA_CLEAN || s == DATA_FAR_BEHIND;
 }
 
-PRINTF(3, 4)
-static int say(struct data_verdict *v, enum data_state state, const char *fmt, ...)
+PRINTF(4, 5)
+static void say(
+        struct data_verdict *v, enum data_state state, unsigned repairs, const char *fmt, ...)
 {
 	va_list ap;
 
 	v->state = state;
+	v->repairs = repairs;
 	va_start(ap, fmt);
 	(void)vsnprintf(v->why, sizeof(v->why), fmt, ap);
 	va_end(ap);
 	str_printable(v->why);
-	return 0;
 }
 
-struct look {
-	enum data_seen seen;
-	off_t size;
-	unsigned char head[DATAFILE_STATE_ID + 1]; /* the first bytes */
-	size_t len;                                /* how many of them there are */
-};
+/* --- what can be done --------------------------------------------------------------------- */
 
-/* What is at path, which has a directory part: nothing, a regular file and how it begins, or
- * something else. */
-static int look_at(struct look *l, int dirfd, const char *path, struct err *e)
+static bool has_log(const struct data_evidence *d)
 {
-	AUTO(close_fd) int fd = -1;
-	struct stat st;
-	ssize_t n;
-	int rc;
+	return d->log.seen == SEEN_FILE && d->log.size > 0;
+}
 
-	*l = (struct look){ .seen = SEEN_NOTHING };
-	rc = datafile_open(&fd, &st, dirfd, path, e);
-	if (rc == DATAFILE_ODD)
-		l->seen = SEEN_ODD;
-	if (rc != DATAFILE_OPEN)
-		return rc < 0 ? -1 : 0;
-	l->seen = SEEN_FILE;
-	l->size = st.st_size;
-	n = datafile_read(fd, l->head, sizeof(l->head), 0, path, e);
-	if (n < 0)
-		return -1;
-	l->len = (size_t)n;
-	return 0;
+/* Nothing that nodeos reads has, or had, a block. */
+static bool has_no_blocks(const struct data_evidence *d)
+{
+	return !d->has_blocks && !has_log(d) && d->log.seen != SEEN_ODD && !d->pieces.size;
+}
+
+static bool is_log_good(const struct data_evidence *d)
+{
+	return !*d->log.fault && !*d->pieces.fault &&
+	        (!has_log(d) || d->log_version <= LOG_VERSION_MAX);
+}
+
+static bool has_all_blocks(const struct data_evidence *d)
+{
+	return d->first_block == 1;
+}
+
+static bool can_rebuild_index(const struct data_evidence *d)
+{
+	return is_log_good(d) && d->log_last && !d->log_is_pruned;
 }
 
 /*
- * Whether a directory has anything but empty files: the blocks, or where blocks-retained-dir
- * and blocks-archive-dir point to.  fork_db.dat's own directory does not count.
+ * The state and fork_db.dat are moved away, and an index that does not fit is made anew, so what
+ * they are like does not matter; the log does.  Where there are no blocks at all, nodeos begins
+ * from its genesis and loses nothing by it that a snapshot would keep, if there is none.
  */
-static int has_content(int dirfd, const char *path, unsigned depth, bool *ret, struct err *e)
+static bool can_replay(const struct data_evidence *d)
 {
-	struct dirent *d;
-	DIR *dir = NULL;
-	int fd = -1, rc;
+	if (has_no_blocks(d))
+		return !*d->snapshot;
+	return is_log_good(d) && has_all_blocks(d) && (!*d->index.fault || can_rebuild_index(d));
+}
 
-	*ret = false;
-	rc = datafile_open_dir(&fd, dirfd, path, strlen(path), e);
-	/* A link instead of the directory is somebody's blocks. */
-	*ret = rc == DATAFILE_ODD;
-	if (rc != DATAFILE_OPEN)
-		return rc < 0 ? -1 : 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		(void)close(TAKE_FD(fd));
-		return err_nomem(e);
+/* nodeos reads blocks.log from its beginning as far as it is good, and refuses a pruned one. */
+static bool can_hard_replay(const struct data_evidence *d)
+{
+	return d->log_begins_well && !*d->pieces.fault && has_all_blocks(d) && !d->log_is_pruned &&
+	        d->log_version <= LOG_VERSION_MAX;
+}
+
+/* Of a data-dir whose state and fork_db.dat are not to be kept. */
+static unsigned repairs_of(const struct data_evidence *d)
+{
+	return REPAIR_BIT(REPAIR_GENERATION) | (can_replay(d) ? REPAIR_BIT(REPAIR_REPLAY) : 0) |
+	        (can_hard_replay(d) ? REPAIR_BIT(REPAIR_HARD_REPLAY) : 0) |
+	        (*d->snapshot ? REPAIR_BIT(REPAIR_SNAPSHOT) : 0);
+}
+
+/* --- what nodeos would stumble on, in its order ----------------------------------------------- */
+
+static bool judge_foreign(
+        struct data_verdict *v, const struct data_evidence *d, const struct data_expect *x)
+{
+	const char *format = x->format && *x->format ? x->format : NULL;
+
+	if (*d->format && format && strcmp(format, d->format) != 0)
+		say(v, DATA_FOREIGN, 0,
+		        "the state is of format %s, and this nodeos opens %s only; it was left as "
+		        "it is",
+		        d->format, format);
+	else if (*d->format && !format && !datafile_state_format((const unsigned char *)d->format))
+		say(v, DATA_FOREIGN, 0,
+		        "the state is of format %s, of a nodeos that is not known here", d->format);
+	else if (x->chain_id && *x->chain_id && *d->chain_id &&
+	        strcmp(x->chain_id, d->chain_id) != 0)
+		say(v, DATA_FOREIGN, 0,
+		        "the blocks are of chain %.16s..., not of %.16s... as expected",
+		        d->chain_id, x->chain_id);
+	else
+		return false;
+	return true;
+}
+
+static bool judge_state(struct data_verdict *v, const struct data_evidence *d)
+{
+	if (*d->state.fault)
+		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->state.fault);
+	else if (d->is_dirty)
+		say(v, DATA_DIRTY, repairs_of(d),
+		        "the state (%s) was not closed: nodeos was killed, or runs%s%s", d->format,
+		        has_no_blocks(d)           ? "; there are no blocks"
+		                : *d->log.fault    ? "; and "
+		                : *d->pieces.fault ? "; and "
+		                : *d->index.fault  ? "; and "
+		                : !has_all_blocks(d)
+		                ? "; the blocks do not begin with block 1, so it cannot "
+		                  "replay them"
+		                : "",
+		        has_no_blocks(d)           ? ""
+		                : *d->log.fault    ? d->log.fault
+		                : *d->pieces.fault ? d->pieces.fault
+		                                   : d->index.fault);
+	else
+		return false;
+	return true;
+}
+
+static bool judge_blocks(struct data_verdict *v, const struct data_evidence *d)
+{
+	bool index_alone =
+	        d->state.seen == SEEN_NOTHING ? has_all_blocks(d) : d->fork_db.seen == SEEN_FILE;
+
+	if (*d->log.fault)
+		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->log.fault);
+	else if (*d->pieces.fault)
+		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->pieces.fault);
+	else if (*d->index.fault)
+		say(v, DATA_DAMAGED,
+		        repairs_of(d) |
+		                (can_rebuild_index(d) && index_alone && !*d->fork_db.fault
+		                                ? REPAIR_BIT(REPAIR_INDEX)
+		                                : 0),
+		        "%s", d->index.fault);
+	else
+		return false;
+	return true;
+}
+
+/* The irreversible block that fork_db.dat stands on has to be the log's last: an earlier or a later
+ * one is exit 254, or, with an old fork_db.dat, no end of undoing. */
+static bool judge_root(struct data_verdict *v, const struct data_evidence *d)
+{
+	uint32_t root = d->root_block_num;
+
+	if (!root || !d->log_last || d->state.seen == SEEN_NOTHING)
+		return false;
+	if (root > d->lib_block_num || root < d->first_block ||
+	        (root < d->lib_block_num && d->head_block_num > root) ||
+	        (root == d->lib_block_num && strcmp(d->root_block_id, d->lib_block_id) != 0))
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "fork_db.dat stands on the irreversible block %" PRIu32
+		        " (%.16s), and the log has %" PRIu32 " to %" PRIu32
+		        " (%.16s): they are not of the same moment",
+		        root, d->root_block_id, d->first_block, d->lib_block_num, d->lib_block_id);
+	else
+		return false;
+	return true;
+}
+
+static bool judge_fork_db(struct data_verdict *v, const struct data_evidence *d)
+{
+	if (*d->fork_db.fault)
+		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->fork_db.fault);
+	else if (d->state.seen != SEEN_NOTHING && d->fork_db.seen == SEEN_NOTHING)
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "the state (%s) was closed, but fork_db.dat is "
+		        "missing%s",
+		        d->format,
+		        has_no_blocks(d) ? ", and there are no blocks: nodeos ended before it had "
+		                           "any, or they were removed"
+		                         : "");
+	else if (d->state.seen == SEEN_NOTHING && d->fork_db.seen != SEEN_NOTHING &&
+	        has_no_blocks(d))
+		say(v, DATA_DAMAGED, repairs_of(d), "fork_db.dat without state and blocks");
+	else
+		return judge_root(v, d);
+	return true;
+}
+
+static void judge_without_state(struct data_verdict *v, const struct data_evidence *d)
+{
+	if (has_no_blocks(d))
+		say(v, DATA_EMPTY, 0, "no state and no blocks");
+	else if (has_all_blocks(d))
+		say(v, DATA_CLEAN, 0,
+		        "blocks 1 to %" PRIu32 " without a state: nodeos replays them by itself, "
+		        "which takes long",
+		        d->lib_block_num);
+	else if (d->first_block)
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "there is no state, and the blocks begin with %" PRIu32
+		        ": without block 1 nodeos cannot replay them",
+		        d->first_block);
+	else
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "there is no state, and no block that nodeos would find in blocks/, which "
+		        "is not empty");
+}
+
+static void judge_clean(
+        struct data_verdict *v, const struct data_evidence *d, const struct data_expect *x)
+{
+	uint32_t lib = d->lib_block_num ? d->lib_block_num : d->root_block_num;
+
+	if (x->reference_lib && x->far_behind && lib && x->reference_lib > lib &&
+	        x->reference_lib - lib > x->far_behind)
+		say(v, DATA_FAR_BEHIND, REPAIR_BIT(REPAIR_GENERATION),
+		        "the state (%s) was closed at irreversible block %" PRIu32
+		        ", and a generation has %" PRIu32 " blocks more",
+		        d->format, lib, x->reference_lib - lib);
+	else
+		say(v, DATA_CLEAN, 0, "the state (%s) was closed%s", d->format,
+		        !d->first_block && !has_log(d)
+		                ? "; there is no block log: older blocks are not served, and "
+		                  "nothing could be replayed"
+		                : !d->first_block
+		                ? "; the block log has no block yet, so nothing could "
+		                  "be replayed"
+		                : d->first_block > 1
+		                ? "; the blocks do not begin with block 1, so they could not be "
+		                  "replayed"
+		                : "");
+}
+
+void data_judge(struct data_verdict *v, const struct data_evidence *d, const struct data_expect *x)
+{
+	if (x->in_use) {
+		say(v, DATA_IN_USE, 0, "%.200s has it open", x->in_use);
+		return;
 	}
-	rc = 0;
-	while (rc == 0 && !*ret && (errno = 0, d = readdir(dir))) {
-		struct stat st;
-
-		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		        (depth == 0 && strcmp(d->d_name, "reversible") == 0))
-			continue;
-		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			rc = err_sys(e, errno, "stat '%s/%s'", path, d->d_name);
-		else if (S_ISDIR(st.st_mode) && depth < 1 && strlen(d->d_name) < 64)
-			rc = has_content(fd, d->d_name, depth + 1, ret, e);
-		else
-			*ret = st.st_size > 0;
-	}
-	if (rc == 0 && !*ret && errno)
-		rc = err_sys(e, errno, "read directory '%s'", path);
-	(void)closedir(dir);
-	return rc;
-}
-
-static const char *fork_fault(const struct look *fork)
-{
-	if (fork->seen == SEEN_ODD)
-		return DATAFILE_FORK " is not a regular file";
-	if (fork->seen != SEEN_FILE)
-		return NULL;
-	if (fork->size == 0)
-		return DATAFILE_FORK " is empty, as after a stop on a full disk";
-	if (fork->len < 4 || !datafile_is_fork_db(fork->head))
-		return DATAFILE_FORK " is no fork database";
-	return NULL;
-}
-
-/* The format's name in the first eight bytes of the state, or NULL. */
-static const char *state_format(const struct look *state)
-{
-	return state->len > DATAFILE_STATE_ID ? datafile_state_format(state->head) : NULL;
-}
-
-static int judge_without_state(struct data_verdict *v, bool blocks, const struct look *fork)
-{
-	const char *fault = fork_fault(fork);
-
-	if (fault)
-		return say(v, DATA_DAMAGED, "%s", fault);
-	if (!blocks)
-		return fork->seen == SEEN_NOTHING
-		        ? say(v, DATA_EMPTY, "no state and no blocks")
-		        : say(v, DATA_DAMAGED, DATAFILE_FORK " without state and blocks");
-	return say(v, DATA_CLEAN,
-	        "blocks without a state: nodeos replays them by itself, which takes long, and "
-	        "fails if they do not begin with block 1");
-}
-
-static int judge_state(
-        struct data_verdict *v, const struct look *state, bool blocks, const struct look *fork)
-{
-	const char *format = state_format(state), *fault = fork_fault(fork);
-
-	if (state->seen == SEEN_ODD)
-		return say(
-		        v, DATA_DAMAGED, DATAFILE_STATE " is not a regular file of this directory");
-	if (state->size < STATE_HEADER)
-		return say(v, DATA_DAMAGED, DATAFILE_STATE " has %lld bytes, less than its header",
-		        (long long)state->size);
-	if (!format)
-		return say(v, DATA_DAMAGED, DATAFILE_STATE " is of no known format");
-	if (state->head[8] != 0)
-		return say(v, DATA_DIRTY,
-		        "the state (%s) was not closed: nodeos was killed, or runs%s", format,
-		        blocks ? "" : "; there are no blocks");
-	if (fault)
-		return say(v, DATA_DAMAGED, "%s", fault);
-	if (fork->seen == SEEN_NOTHING)
-		return blocks
-		        ? say(v, DATA_DAMAGED,
-		                  "the state (%s) was closed, but " DATAFILE_FORK " is missing",
-		                  format)
-		        : say(v, DATA_EMPTY,
-		                  "a state (%s), but no blocks: nodeos ended before it had "
-		                  "any",
-		                  format);
-	return say(v, DATA_CLEAN, "the state (%s) was closed%s", format,
-	        blocks ? "" : "; there are no irreversible blocks");
+	if (judge_foreign(v, d, x) || judge_state(v, d) || judge_blocks(v, d) ||
+	        judge_fork_db(v, d))
+		return;
+	if (d->state.seen == SEEN_NOTHING)
+		judge_without_state(v, d);
+	else
+		judge_clean(v, d, x);
 }
 
 int nodeos_verdict_at(struct data_verdict *v, int data_dirfd, struct err *e)
 {
-	struct look state, fork;
-	bool blocks;
+	struct data_evidence seen;
 
-	if (look_at(&state, data_dirfd, DATAFILE_STATE, e) < 0 ||
-	        look_at(&fork, data_dirfd, DATAFILE_FORK, e) < 0 ||
-	        has_content(data_dirfd, "blocks", 0, &blocks, e) < 0)
-		return err_wrap(e, "look at the data directory");
-	return state.seen == SEEN_NOTHING ? judge_without_state(v, blocks, &fork)
-	                                  : judge_state(v, &state, blocks, &fork);
+	if (nodeos_evidence_at(&seen, data_dirfd, "", e) < 0)
+		return -1;
+	data_judge(v, &seen, &(struct data_expect){ 0 });
+	return 0;
+}
+
+/*
+ * The commit of chainbase that each has as a submodule, and its include/chainbase/environment.hpp:
+ *
+ *	Leap v3.1.0 dcd2a34, v3.2.5 62d3f99, v4.0.6 50540fa       EOSIODB2
+ *	Leap v5.0.0 e14af61, v5.0.3 c907126                       EOSIODB3
+ *	Spring v1.0.0 8992c78, v1.1.0 to v1.2.2 d7ba67b           CHAINB01
+ *	Spring v2.0.0-dev1.3, libraries/chaindb                   CHAINB01
+ *
+ * v2 may be EOSIO too, and v1.3 to v1.8 can only be, so nothing is said of them.
+ */
+const char *nodeos_version_format(const char *version)
+{
+	unsigned major = 0, minor = 0;
+
+	if (!version ||
+	        sscanf(*version == 'v' ? version + 1 : version, "%3u.%3u", &major, &minor) != 2)
+		return NULL;
+	if (major == 3 || major == 4)
+		return "EOSIODB2";
+	if (major == 5)
+		return "EOSIODB3";
+	return major == 1 && minor <= 2 ? "CHAINB01" : NULL;
 }

@@ -11,6 +11,10 @@
  * be seen from here is damage inside blocks.log or the state; nodeos's own end tells that
  * (nodeos/exit.h).
  *
+ * The sentence names what nodeos would stumble on first: state, blocks, index, fork_db.dat, and
+ * whether they fit; the repairs are those that work for all that is wrong together.  A blocks.log
+ * of zero bytes counts as none: it is removed before nodeos starts (nodeos_blocklog_mend_at()).
+ *
  * Sources: a real nodeos v4.0.6; AntelopeIO/chainbase, include/chainbase/environment.hpp
  * (formats EOSIODB2 of Leap 3 and 4, EOSIODB3 of Leap 5, CHAINB01 of Spring 1, CHAINB02 after
  * it); AntelopeIO/leap v4.0.6, libraries/chain/{controller,fork_database}.cpp.
@@ -25,11 +29,11 @@
 #include "nodeos/repair.h"
 
 enum data_state {
-	DATA_EMPTY,   /* no blocks, so nothing to lose: nodeos starts from a genesis, if given one;
-	                 given none it starts another chain */
-	DATA_CLEAN,   /* nodeos starts from what is there; it may have to replay by itself */
-	DATA_DIRTY,   /* not stopped cleanly: nodeos would exit 2 at every start */
-	DATA_IN_USE,  /* a nodeos has it open */
+	DATA_EMPTY,  /* no state and no blocks, so nothing to lose: nodeos starts from a genesis, if
+	                given one; given none it starts another chain */
+	DATA_CLEAN,  /* nodeos starts from what is there; it may have to replay by itself */
+	DATA_DIRTY,  /* not stopped cleanly: nodeos would exit 2 at every start */
+	DATA_IN_USE, /* a nodeos has it open */
 	DATA_DAMAGED, /* nodeos would exit 254 at every start */
 	DATA_FOREIGN, /* sound, but of another chain, or of a nodeos with another database format */
 	DATA_FAR_BEHIND, /* clean, and a generation is so far ahead that it is worth taking */
@@ -66,6 +70,6 @@ void data_judge(
 int nodeos_verdict_at(struct data_verdict *v, int data_dirfd, struct err *e) NODISCARD;
 
 /* The database format of a nodeos that says this to --version ("v4.0.6", "v1.0.3-abc"), or NULL
- * when that is not known.  EOSIO 2.x, Leap 3 and 4: EOSIODB2; Leap 5: EOSIODB3; Spring: see
- * verdict.c for the source of each row. */
+ * when that is not known.  Leap 3 and 4: EOSIODB2; Leap 5: EOSIODB3; Spring 1: CHAINB01.  v2 is
+ * not known: EOSIO 2 and Spring 2 differ, and both say so.  Sources: verdict.c. */
 const char *nodeos_version_format(const char *version);

@@ -70,6 +70,16 @@ void block_unpack(struct block *b, const unsigned char packed[BLOCK_PACKED])
 	b->id[3] = (unsigned char)b->num;
 }
 
+bool block_parses(const unsigned char packed[BLOCK_PACKED])
+{
+	static const unsigned char empty[] = { 114, 115, 116, 182, 183 };
+
+	for (size_t i = 0; i < sizeof(empty); i++)
+		if (packed[empty[i]])
+			return false;
+	return true;
+}
+
 void block_make(
         struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot, uint64_t producer)
 {

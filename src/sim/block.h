@@ -56,6 +56,9 @@ void block_genesis(struct block *b, uint32_t slot, const unsigned char chain_id[
 /* Read the packed form; any bytes give a block.  See block_is_regular(). */
 void block_unpack(struct block *b, const unsigned char packed[BLOCK_PACKED]);
 
+/* Whether nodeos could unpack these bytes: the fields whose length they tell are empty. */
+bool block_parses(const unsigned char packed[BLOCK_PACKED]);
+
 /* Whether b is what block_make() gives for its previous id, slot and producer. */
 bool block_is_regular(const struct block *b);
 

@@ -10,13 +10,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "sim/nlog.h"
 #include "sim/rawio.h"
 
-#define VERSION      3
-#define PREAMBLE_MAX (8 + GENESIS_PACKED + 8)
-#define ENTRY        (BLOCK_PACKED + 8)
+#define VERSION        3
+#define PREAMBLE_MAX   (8 + GENESIS_PACKED + 8)
+#define ENTRY          (BLOCK_PACKED + 8)
+#define KEY_VARIANT_AT 16
 
 static const unsigned char totem[8] = { 255, 255, 255, 255, 255, 255, 255, 255 };
 
@@ -29,22 +31,73 @@ static size_t preamble_size(uint32_t first)
 /* --- preamble ----------------------------------------------------------------------------------
  */
 
+/* The fields of a preamble in the order in which nodeos reads them: a file that ends in one is
+ * reported by that field's size. */
+static const unsigned char with_genesis[] = { 4, 4, 8, 1, 33, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+	4, 4, 2, 2, 8, 0 };
+static const unsigned char with_chain_id[] = { 4, 4, BLOCK_ID, 8, 0 };
+
+static int fail_preamble_end(struct fail *f, const char *path, uint64_t size, uint32_t first)
+{
+	const unsigned char *field = first == 1 ? with_genesis : with_chain_id;
+
+	while (field[1] && size >= *field)
+		size -= *field++;
+	return fail_short_read(f, path, *field, (size_t)size);
+}
+
+static int fail_version(struct fail *f, const char *path, uint32_t version)
+{
+	char data[4300];
+
+	if (!version)
+		return fail_block_log(
+		        f, "block_log.cpp:72 read_from", "{}", "Block log was not setup properly");
+	snprintf(data, sizeof(data),
+	        "{\"version\":%" PRIu32 ",\"min\":1,\"max\":%d,\"log\":\"%s\"}", version, VERSION,
+	        path);
+	return fail_fc(f, 3190001, "block_log_unsupported_version",
+	        "unsupported version of block log", "block_log.cpp:73 read_from", data,
+	        "Unsupported version of block log. Block log version is %" PRIu32
+	        " while code supports version(s) [1,%d], log file: %s",
+	        version, VERSION, path);
+}
+
+static int fail_separator(struct fail *f, const unsigned char found[8])
+{
+	char e[17], a[17], data[64];
+
+	hex_encode(e, totem, 8);
+	hex_encode(a, found, 8);
+	snprintf(data, sizeof(data), "{\"e\":\"%s\",\"a\":\"%s\"}", e, a);
+	return fail_block_log(f, "block_log.cpp:102 read_from", data,
+	        "Expected separator between block log header and blocks was not found( expected: "
+	        "%s, actual: %s )",
+	        e, a);
+}
+
 static int read_preamble(int fd, uint64_t size, const char *path, uint32_t *first,
         struct sim_genesis *g, struct fail *f)
 {
 	unsigned char p[PREAMBLE_MAX];
 	size_t n;
 
-	if (size < 8 || rawio_read(fd, p, 8, 0) < 0 || get_u32(p) != VERSION || !get_u32(p + 4))
-		return fail_block_log(f, "block_log.cpp:87 read_from", "{}",
-		        "Unsupported version of block log '%s'", path);
+	if (size < 4 || rawio_read(fd, p, 4, 0) < 0)
+		return fail_preamble_end(f, path, size, 1);
+	if (get_u32(p) != VERSION)
+		return fail_version(f, path, get_u32(p));
+	if (size < 8 || rawio_read(fd, p, 8, 0) < 0)
+		return fail_preamble_end(f, path, size, 1);
 	*first = get_u32(p + 4);
 	n = preamble_size(*first);
-	if (size < n || rawio_read(fd, p, n, 0) < 0 || memcmp(p + n - 8, totem, 8) != 0)
-		return fail_block_log(f, "block_log.cpp:115 read_from", "{}",
-		        "Expected separator between block log header and blocks was not found in "
-		        "'%s'",
-		        path);
+	if (size < n || rawio_read(fd, p, n, 0) < 0)
+		return fail_preamble_end(f, path, size, *first);
+	if (*first == 1 && p[KEY_VARIANT_AT] > 2)
+		return fail_fc(f, 10, "assert_exception", "Assert Exception",
+		        "static_variant.hpp:65 from_index", "{}",
+		        "Provided index out of range for variant.");
+	if (memcmp(p + n - 8, totem, 8) != 0)
+		return fail_separator(f, p + n - 8);
 	memset(g, 0, sizeof(*g));
 	if (*first == 1) {
 		static const unsigned char no_note[GENESIS_KEY_NOTE];
@@ -77,7 +130,7 @@ int blocklog_context(
 	uint32_t first;
 
 	*ret = BLOCKLOG_NOTHING;
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return 0;
 	if (read_preamble(fd, (uint64_t)st.st_size, path, &first, g, f) < 0)
 		return -1;
@@ -120,7 +173,10 @@ static int num_at(const struct blocklog *l, uint64_t pos, uint32_t *ret, struct 
 	char data[64];
 
 	snprintf(data, sizeof(data), "{\"position\":\"%" PRIu64 "\"}", pos);
-	if (pos > l->end || rawio_read(l->log_fd, p, 4, pos + 14) < 0)
+	if (pos <= l->end && (pos + 18 > l->end || rawio_read(l->log_fd, p, 4, pos + 14) < 0))
+		return fail_short_read(
+		        f, l->log_path, 4, pos + 14 < l->end ? (size_t)(l->end - pos - 14) : 0);
+	if (pos > l->end)
 		return fail_block_log(f, "block_log.cpp:247 block_num_at", data,
 		        "Invalid block position %" PRIu64, pos);
 	*ret = ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]) + 1;
@@ -157,6 +213,16 @@ static int check_index(
 	        l->log_path, last_pos, get_u64(p), l->index_path);
 }
 
+/* nodeos unpacks the last block, and so sees what is wrong with its form, not with its content. */
+static int check_head(const struct blocklog *l, uint64_t pos, struct fail *f)
+{
+	unsigned char p[BLOCK_PACKED];
+
+	if (rawio_read(l->log_fd, p, sizeof(p), pos) < 0 || !block_parses(p))
+		return fail_short_read(f, l->log_path, 2, 0);
+	return 0;
+}
+
 static int check_log(struct blocklog *l, uint64_t index_size, struct fail *f)
 {
 	struct sim_genesis g;
@@ -175,9 +241,9 @@ static int check_log(struct blocklog *l, uint64_t index_size, struct fail *f)
 	}
 	nlog(NLOG_INFO, "block_log.cpp:666", "open", "Log has %" PRIu32 " blocks",
 	        l->last - l->first + 1);
-	if (blocklog_has_blocks(l) || index_size)
-		return check_index(l, index_size, last_pos, f);
-	return 0;
+	if ((blocklog_has_blocks(l) || index_size) && check_index(l, index_size, last_pos, f) < 0)
+		return -1;
+	return blocklog_has_blocks(l) ? check_head(l, last_pos, f) : 0;
 }
 
 int blocklog_open(struct blocklog *l, const char *dir, struct fail *f)
@@ -278,5 +344,7 @@ int blocklog_read(const struct blocklog *l, uint32_t num, struct block *ret, str
 	if (rawio_read(l->index_fd, p, 8, (uint64_t)(num - l->first) * 8) < 0 ||
 	        get_u64(p) > l->end || read_at(l->log_fd, get_u64(p), ret) < 0)
 		return err_set(e, ERR_SYSTEM, "read block %" PRIu32 " of '%s'", num, l->log_path);
+	if (ret->num != num)
+		return err_set(e, ERR_SYSTEM, "Wrong block was read from block log.");
 	return 0;
 }

@@ -34,7 +34,7 @@ struct blocklog {
 #define BLOCKLOG_INIT ((struct blocklog){ .log_fd = -1, .index_fd = -1 })
 
 enum blocklog_context {
-	BLOCKLOG_NOTHING, /* no log, or an empty one */
+	BLOCKLOG_NOTHING, /* no log; one of 0 bytes is damaged */
 	BLOCKLOG_GENESIS, /* starts with block 1 */
 	BLOCKLOG_CHAIN_ID,
 };
@@ -64,7 +64,7 @@ static inline bool blocklog_has_blocks(const struct blocklog *l)
 /* b must be number last + 1.  On failure the log still ends with the block before. */
 int blocklog_append(struct blocklog *l, const struct block *b, struct err *e) NODISCARD;
 
-/* Returns 0, 1 when there is no such block, -1. */
+/* Returns 0, 1 when there is no such block, -1, also when another one is in its place. */
 int blocklog_read(
         const struct blocklog *l, uint32_t num, struct block *ret, struct err *e) NODISCARD;
 

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "sim/blocklog.h"
 #include "sim/nlog.h"
@@ -42,39 +43,87 @@ static int move_away(const char *dir, const char *backup, struct fail *f)
 struct sound {
 	uint64_t end;
 	uint32_t last;
-	bool damaged; /* the block after last does not parse */
-	bool stopped; /* at the block that the user named */
+	bool tail;                       /* what follows last does not unpack, and is kept */
+	bool stopped;                    /* at the block that the user named */
+	char error[FAIL_SHORT_READ_MAX]; /* "": the whole log is good */
 };
 
-static int scan(struct sound *s, int fd, uint64_t size, uint32_t first, uint64_t begin,
-        uint32_t truncate_at, struct fail *f)
+/* A log that ends in the middle of a block, as the reader of its fields sees it. */
+static void say_short(struct sound *s, const char *path, uint64_t left)
 {
-	unsigned char p[ENTRY], previous[BLOCK_ID] = { 0 };
+	static const unsigned char fields[] = { 4, 8, 2, 32, 32, 32, 4, 1, 1, 1, 65, 1, 1 };
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(fields) && left >= fields[i])
+		left -= fields[i++];
+	(void)fail_short_read_text(s->error, path, fields[i], (size_t)left);
+}
+
+/* nodeos says that a block does not fit the one before, and takes it all the same. */
+static void say_misfit(const struct block *b, const struct sound *s,
+        const unsigned char before[BLOCK_ID], bool has_before)
+{
+	char id[BLOCK_ID_HEX], previous[BLOCK_ID_HEX], expected[BLOCK_ID_HEX];
+
+	hex_encode(id, b->id, BLOCK_ID);
+	hex_encode(previous, b->previous, BLOCK_ID);
+	hex_encode(expected, before, BLOCK_ID);
+	if (b->num != s->last + 1)
+		nlog(NLOG_ERROR, "block_log.cpp:292", "full_validate_block_entry",
+		        "Block %" PRIu32 " (%s) skips blocks. Previous block in block log is block "
+		        "%" PRIu32 " (%s)",
+		        b->num, id, s->last, expected);
+	if (has_before && !block_same_id(b->previous, before))
+		nlog(NLOG_ERROR, "block_log.cpp:297", "full_validate_block_entry",
+		        "Block %" PRIu32 " (%s) does not link back to previous block. Expected "
+		        "previous: %s. Actual previous: %s.",
+		        b->num, id, expected, previous);
+}
+
+/* One entry of the log.  False: this is where the sound part ends. */
+static bool scan_entry(struct sound *s, int fd, const char *path, uint64_t left,
+        unsigned char before[BLOCK_ID], bool has_before)
+{
+	unsigned char p[ENTRY] = { 0 };
+	size_t n = left < ENTRY ? (size_t)left : ENTRY;
+	struct block b;
+
+	if (rawio_read(fd, p, n, s->end) < 0 || n < BLOCK_PACKED) {
+		s->tail = true;
+		say_short(s, path, n);
+		return false;
+	}
+	if (!block_parses(p)) {
+		s->tail = true;
+		snprintf(s->error, sizeof(s->error), "Assert Exception");
+		return false;
+	}
+	block_unpack(&b, p);
+	say_misfit(&b, s, before, has_before);
+	if (n < ENTRY || get_u64(p + BLOCK_PACKED) != s->end) {
+		snprintf(s->error, sizeof(s->error), "Block log exception");
+		return false;
+	}
+	memcpy(before, b.id, BLOCK_ID);
+	s->end += ENTRY;
+	s->last = b.num;
+	return true;
+}
+
+static void scan(struct sound *s, int fd, const char *path, uint64_t size, uint32_t first,
+        uint64_t begin, uint32_t truncate_at)
+{
+	unsigned char before[BLOCK_ID] = { 0 };
 
 	*s = (struct sound){ .end = begin, .last = first - 1 };
 	while (s->end < size) {
-		struct block b;
-
 		if (truncate_at && s->last >= truncate_at) {
 			s->stopped = true;
-			return 0;
+			return;
 		}
-		if (size - s->end < ENTRY || rawio_read(fd, p, ENTRY, s->end) < 0 ||
-		        get_u64(p + BLOCK_PACKED) != s->end) {
-			s->damaged = true;
-			return 0;
-		}
-		block_unpack(&b, p);
-		if (b.num != s->last + 1 ||
-		        (s->last >= first && !block_same_id(b.previous, previous)))
-			return fail_fc(f, 3190000, "block_log_exception", "Block log exception",
-			        "block_log.cpp:1150 full_validate_block_entry", "{}",
-			        "Block %" PRIu32 " does not link back to previous block.", b.num);
-		memcpy(previous, b.id, BLOCK_ID);
-		s->end += ENTRY;
-		s->last = b.num;
+		if (!scan_entry(s, fd, path, size - s->end, before, s->end > begin))
+			return;
 	}
-	return 0;
 }
 
 static int copy_back(
@@ -89,7 +138,10 @@ static int copy_back(
 	if (!log || !index)
 		return fail_file(f, "allocate", dir);
 	log_fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	index_fd = open(index, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (s->end == begin) /* nodeos makes no index of nothing */
+		index_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	else
+		index_fd = open(index, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (log_fd < 0 || index_fd < 0)
 		return fail_file(f, "open", log);
 	for (uint64_t at = 0; at < s->end;) {
@@ -117,37 +169,38 @@ static void say_result(const char *dir, const struct sound *s, uint32_t first)
 	        "Will write new blocks.index file %s/blocks.index", dir);
 	nlog(NLOG_INFO, "block_log.cpp:414", "construct_index",
 	        "block log version= 3, number of blocks %" PRIu32, s->last - first + 1);
-	nlog(NLOG_INFO, "block_log.cpp:420", "construct_index",
-	        "first block= %" PRIu32 "         last block= %" PRIu32, first, s->last);
-	if (s->damaged)
+	if (s->last >= first)
+		nlog(NLOG_INFO, "block_log.cpp:420", "construct_index",
+		        "first block= %" PRIu32 "         last block= %" PRIu32, first, s->last);
+	if (s->error[0])
 		nlog(NLOG_INFO, "block_log.cpp:1362", "repair_log",
 		        "Recovered only up to block number %" PRIu32 ". The block %" PRIu32
-		        " could not be deserialized from the block log due to error:\n"
-		        "Block log exception",
-		        s->last, s->last + 1);
+		        " could not be deserialized from the block log due to error:\n%s",
+		        s->last, s->last + 1, s->error);
 	else if (s->stopped)
 		nlog(NLOG_INFO, "block_log.cpp:1366", "repair_log",
 		        "Stopped recovery of block log early at specified block number: %" PRIu32
 		        ".",
 		        s->last);
 	else
-		nlog(NLOG_INFO, "block_log.cpp:1369", "repair_log",
+		nlog(NLOG_INFO, "block_log.cpp:1368", "repair_log",
 		        "Existing block log was undamaged. Recovered all irreversible blocks up to "
 		        "block number %" PRIu32 ".",
 		        s->last);
 }
 
 /* nodeos keeps what follows the last sound block, for whoever wants to look at it. */
-static void save_tail(const char *dir, const char *when, int fd, uint64_t at, uint64_t size)
+static void save_tail(
+        const char *dir, const char *when, int fd, const struct sound *s, uint64_t size)
 {
 	AUTO(free) char *path = str_fmt("%s/blocks-bad-tail-%s.log", dir, when);
 	AUTO(close_fd) int to = -1;
 	unsigned char p[4096];
 
-	if (!path || at >= size)
+	if (!path)
 		return;
 	to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	for (uint64_t out = 0; to >= 0 && at < size;) {
+	for (uint64_t at = s->end, out = 0; to >= 0 && at < size;) {
 		size_t n = size - at < sizeof(p) ? (size_t)(size - at) : sizeof(p);
 
 		if (rawio_read(fd, p, n, at) < 0 || rawio_write(to, p, n, out) < 0)
@@ -155,6 +208,10 @@ static void save_tail(const char *dir, const char *when, int fd, uint64_t at, ui
 		at += n;
 		out += n;
 	}
+	nlog(NLOG_INFO, "block_log.cpp:907", "write_incomplete_block_data",
+	        "Data at tail end of block log which should contain the (incomplete) serialization "
+	        "of block %" PRIu32 " has been written out to '%s'.",
+	        s->last + 1, path);
 }
 
 int blocklog_repair(const char *dir, uint32_t truncate_at, struct fail *f)
@@ -176,7 +233,7 @@ int blocklog_repair(const char *dir, uint32_t truncate_at, struct fail *f)
 	snprintf(data, sizeof(data), "{\"blocks_dir\":\"%s\"}", dir);
 	if (!log || stat(log, &st) < 0 || !S_ISREG(st.st_mode))
 		return fail_fc(f, 3190003, "block_log_not_found", "block log can not be found",
-		        "block_log.cpp:1315 repair_log", data, "Block log not found in '%s'", dir);
+		        "block_log.cpp:1314 repair_log", data, "Block log not found in '%s'", dir);
 	clock_text(when, clock_real_ns());
 	when[23] = '\0';
 	backup = str_fmt("%s-%s", dir, when);
@@ -192,14 +249,14 @@ int blocklog_repair(const char *dir, uint32_t truncate_at, struct fail *f)
 	fd = open(old, O_RDONLY | O_CLOEXEC);
 	if (context == BLOCKLOG_NOTHING || fd < 0 || rawio_read(fd, p, 8, 0) < 0)
 		return fail_fc(f, 3190003, "block_log_not_found", "block log can not be found",
-		        "block_log.cpp:1315 repair_log", data, "Block log not found in '%s'", dir);
+		        "block_log.cpp:1314 repair_log", data, "Block log not found in '%s'", dir);
 	first = get_u32(p + 4);
 	begin = 8 + (first == 1 ? GENESIS_PACKED : BLOCK_ID) + 8;
-	if (scan(&s, fd, (uint64_t)st.st_size, first, begin, truncate_at, f) < 0 ||
-	        copy_back(dir, fd, &s, begin, f) < 0)
+	scan(&s, fd, old, (uint64_t)st.st_size, first, begin, truncate_at);
+	if (s.tail)
+		save_tail(dir, when, fd, &s, (uint64_t)st.st_size);
+	if (copy_back(dir, fd, &s, begin, f) < 0)
 		return -1;
-	if (s.damaged)
-		save_tail(dir, when, fd, s.end, (uint64_t)st.st_size);
 	say_result(dir, &s, first);
 	return 0;
 }

@@ -196,6 +196,20 @@ static int fail_chain_id(struct fail *f, const char *place, const char *fmt,
 	return fail_config(f, place, "{}", "%s", text);
 }
 
+static int fail_log_of_other_chain(
+        struct fail *f, const unsigned char log[BLOCK_ID], const unsigned char state[BLOCK_ID])
+{
+	char log_hex[BLOCK_ID_HEX], state_hex[BLOCK_ID_HEX], data[256];
+
+	hex_encode(log_hex, log, BLOCK_ID);
+	hex_encode(state_hex, state, BLOCK_ID);
+	snprintf(data, sizeof(data), "{\"block_log_chain_id\":\"%s\",\"state_chain_id\":\"%s\"}",
+	        log_hex, state_hex);
+	return fail_block_log(f, "chain_plugin.cpp:789 plugin_initialize", data,
+	        "Chain ID in blocks.log (%s) does not match the existing  chain ID in state (%s).",
+	        log_hex, state_hex);
+}
+
 /* The genesis file against what the data-dir is already. */
 static int check_provided(struct node *n, const struct sim_genesis *g, enum blocklog_context log,
         const struct sim_genesis *log_genesis, const struct statedb *state, struct fail *f)
@@ -279,11 +293,7 @@ static int choose_chain(struct node *n, struct fail *f)
 		return -1;
 	if (log != BLOCKLOG_NOTHING && state.revision &&
 	        !block_same_id(log_genesis.chain_id, state.genesis.chain_id))
-		return fail_chain_id(f, "chain_plugin.cpp:787 plugin_initialize",
-		        "Chain ID in blocks.log (%1) does not match the existing  chain ID in "
-		        "state "
-		        "(%2).",
-		        log_genesis.chain_id, state.genesis.chain_id);
+		return fail_log_of_other_chain(f, log_genesis.chain_id, state.genesis.chain_id);
 	if (log == BLOCKLOG_GENESIS && !state.revision) {
 		nlog(NLOG_INFO, "chain_plugin.cpp:796", METHOD,
 		        "Starting fresh blockchain state using genesis state extracted from "
@@ -390,6 +400,7 @@ static int start_fresh(struct node *n, struct fail *f)
 		snprintf(f->text, sizeof(f->text), "bad alloc");
 		return -1;
 	}
+	statedb_take_room(&n->chain.state);
 	sim_genesis_block(&genesis, &n->genesis);
 	chain_reset(&n->chain, &genesis);
 	statedb_set_genesis(&n->chain.state, &n->genesis);
@@ -431,6 +442,7 @@ static int start_from_snapshot(struct node *n, struct fail *f)
 		if (blocklog_reset_at(l, n->chain.id, head + 1, &e) < 0)
 			return fail_errno(f, &e);
 	}
+	statedb_take_room(&n->chain.state);
 	chain_reset(&n->chain, &n->snapshot.head);
 	n->chain.state.genesis = n->snapshot.genesis;
 	n->chain.state.has_genesis = n->snapshot.has_genesis;

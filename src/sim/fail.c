@@ -93,6 +93,25 @@ int fail_std(struct fail *f, const char *type, const char *place, const char *fm
 	return -1;
 }
 
+int fail_short_read(struct fail *f, const char *path, size_t wanted, size_t got)
+{
+	char text[FAIL_SHORT_READ_MAX];
+
+	return fail_std(f, "NSt8ios_base7failureB5cxx11E",
+	        "chain_plugin.cpp:1077 plugin_initialize", "%s",
+	        fail_short_read_text(text, path, wanted, got));
+}
+
+const char *fail_short_read_text(
+        char out[FAIL_SHORT_READ_MAX], const char *path, size_t wanted, size_t got)
+{
+	snprintf(out, FAIL_SHORT_READ_MAX,
+	        "cfile: %s unable to read %zu bytes; only read %zu, eof: true, ferror: 0: iostream "
+	        "error",
+	        path, wanted, got);
+	return out;
+}
+
 int fail_options(struct fail *f, const char *type, const char *fmt, ...)
 {
 	char what[1024];

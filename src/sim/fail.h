@@ -11,6 +11,8 @@
  * nothing.
  */
 
+#include <stddef.h>
+
 #include "base/compiler.h"
 
 enum {
@@ -58,6 +60,14 @@ int fail_block_log(struct fail *f, const char *place, const char *data, const ch
  * plugin_initialize").  Always returns -1. */
 int fail_std(struct fail *f, const char *type, const char *place, const char *fmt, ...)
         PRINTF(4, 5);
+
+#define FAIL_SHORT_READ_MAX 1024
+/* What nodeos says of a read beyond the end of the file at path.  Returns out. */
+const char *fail_short_read_text(
+        char out[FAIL_SHORT_READ_MAX], const char *path, size_t wanted, size_t got);
+
+/* A read beyond the end of the file at path.  Always returns -1. */
+int fail_short_read(struct fail *f, const char *path, size_t wanted, size_t got);
 
 /* boost::program_options and appbase.  Always returns -1. */
 int fail_options(struct fail *f, const char *type, const char *fmt, ...) PRINTF(3, 4);

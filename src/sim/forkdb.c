@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "sim/nlog.h"
 
 #define MAGIC     810618843U
 #define VERSION   1
@@ -58,19 +59,74 @@ static int fail_magic(struct fail *f, const char *path, uint32_t magic)
 
 static int fail_version(struct fail *f, const char *path, uint32_t version)
 {
+	char data[4300];
+
+	snprintf(data, sizeof(data),
+	        "{\"filename\":\"%s\",\"version\":%" PRIu32 ",\"min\":%u,\"max\":%u}", path,
+	        version, VERSION, VERSION);
 	fail_fc(f, 3020000, "fork_database_exception", "Fork database exception",
-	        "fork_database.cpp:141 open_impl", "{}",
+	        "fork_database.cpp:141 open_impl", data,
 	        "Unsupported version of fork database file '%s'. Fork database version is %" PRIu32
 	        " while code supports version(s) [%u,%u]",
 	        path, version, VERSION, VERSION);
 	return fail_frames(f, path);
 }
 
-static int parse(
+static int fail_head(struct fail *f, const char *path)
+{
+	char data[4200];
+
+	snprintf(data, sizeof(data), "{\"filename\":\"%s\"}", path);
+	fail_fc(f, 3020000, "fork_database_exception", "Fork database exception",
+	        "fork_database.cpp:170 open_impl", data,
+	        "could not find head while reconstructing fork database from file; '%s' is likely "
+	        "corrupted",
+	        path);
+	return fail_frames(f, path);
+}
+
+/*
+ * What was read before the fault stays in db: nodeos writes it back at its end, so that a file
+ * whose end is missing is a good one, of fewer blocks, at the next start.
+ */
+static int parse_blocks(
         struct forkdb *db, const unsigned char *p, size_t n, const char *path, struct fail *f)
 {
 	uint32_t count;
+	size_t at = AT_BLOCKS;
+	bool known;
 
+	block_unpack(&db->root, p + AT_ROOT);
+	db->has_root = true;
+	memcpy(db->head_id, db->root.id, BLOCK_ID);
+	if (n < AT_BLOCKS)
+		return fail_short(f, path, n, AT_BLOCKS - n, "uint32_t");
+	count = get_u32(p + AT_COUNT);
+	for (uint32_t i = 0; i < count; i++, at += BLOCK_PACKED) {
+		if (i == FORKDB_BLOCKS_MAX || n - at < BLOCK_PACKED)
+			return fail_short(f, path, n, at + BLOCK_PACKED - n, "fc::sha256");
+		block_unpack(&db->block[i], p + at);
+		db->n = i + 1;
+		memcpy(db->head_id, db->block[0].id, BLOCK_ID);
+	}
+	if (n - at < BLOCK_ID)
+		return fail_short(f, path, n, at + BLOCK_ID - n, "fc::sha256");
+	known = block_same_id(p + at, db->root.id);
+	for (unsigned i = 0; i < db->n && !known; i++)
+		known = block_same_id(p + at, db->block[i].id);
+	if (!known) {
+		db->no_head = true;
+		nlog(NLOG_ERROR, "fork_database.cpp:252", "close_impl",
+		        "head not set in fork database; '%s' will be corrupted", path);
+		return fail_head(f, path);
+	}
+	memcpy(db->head_id, p + at, BLOCK_ID);
+	return 0;
+}
+
+static int parse(
+        struct forkdb *db, const unsigned char *p, size_t n, const char *path, struct fail *f)
+{
 	if (n < 4) /* the stream counts in words here, as recorded for 0 bytes */
 		return fail_short(f, path, n, 1, "uint32_t");
 	if (get_u32(p) != MAGIC)
@@ -79,19 +135,10 @@ static int parse(
 		return fail_short(f, path, n, 8 - n, "uint32_t");
 	if (get_u32(p + 4) != VERSION)
 		return fail_version(f, path, get_u32(p + 4));
-	if (n < AT_BLOCKS)
-		return fail_short(f, path, n, AT_BLOCKS - n, "uint32_t");
-	count = get_u32(p + AT_COUNT);
 	/* That of a real nodeos has other things here. */
-	if (count > FORKDB_BLOCKS_MAX || n != AT_BLOCKS + count * BLOCK_PACKED + BLOCK_ID)
-		return fail_short(f, path, n, 1, "uint32_t");
-	block_unpack(&db->root, p + AT_ROOT);
-	for (uint32_t i = 0; i < count; i++)
-		block_unpack(&db->block[i], p + AT_BLOCKS + i * BLOCK_PACKED);
-	db->n = count;
-	memcpy(db->head_id, p + AT_BLOCKS + count * BLOCK_PACKED, BLOCK_ID);
-	db->has_root = true;
-	return 0;
+	if (n < AT_COUNT)
+		return fail_short(f, path, n, AT_COUNT - n, "fc::sha256");
+	return parse_blocks(db, p, n, path, f);
 }
 
 int forkdb_open(struct forkdb *db, const char *dir, struct fail *f)
@@ -132,7 +179,7 @@ void forkdb_write(const struct forkdb *db, const char *dir, bool disk_full)
 	for (unsigned i = 0; i < db->n; i++, n += BLOCK_PACKED)
 		memcpy(p + n, db->block[i].packed, BLOCK_PACKED);
 	memcpy(p + n, db->head_id, BLOCK_ID);
-	n += BLOCK_ID;
+	n += db->no_head ? 0 : BLOCK_ID;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd >= 0 && !disk_full && fs_write_all(fd, p, n) < 0 && ftruncate(fd, 0) < 0)
 		(void)unlink(path);

@@ -25,9 +25,12 @@ struct forkdb {
 	unsigned n;
 	struct block block[FORKDB_BLOCKS_MAX]; /* children of root */
 	unsigned char head_id[BLOCK_ID];
+	bool no_head; /* the head that the file names is none of these */
 };
 
-/* Read and remove.  No file: has_root is false.  dir is .../blocks/reversible and is made. */
+/* Read and remove.  No file: has_root is false.  On failure the file stays, and *db is what of it
+ * was good; forkdb_write() writes that, as nodeos does.  dir is .../blocks/reversible and is made.
+ */
 int forkdb_open(struct forkdb *db, const char *dir, struct fail *f) NODISCARD;
 
 /* Write.  disk_full leaves an empty file, as a full disk does. */

@@ -252,6 +252,28 @@ static void say_launch(const struct node *n)
 		        n->production.names, clock_text(now, clock_real_ns()));
 }
 
+/* nodeos looks at the last irreversible block here, and so finds out when the log has another one
+ * in its place. */
+static int check_lib(struct node *n, struct fail *f)
+{
+	uint32_t lib = n->chain.root.num;
+	struct err e = ERR_INIT;
+	struct block b;
+	char data[64];
+
+	if (blocklog_read(&n->chain.log, lib, &b, &e) >= 0)
+		return 0;
+	snprintf(data, sizeof(data), "{\"block_num\":%" PRIu32 "}", lib);
+	fail_block_log(
+	        f, "block_log.cpp:180 read_block", "{}", "Wrong block was read from block log.");
+	nlog(NLOG_WARN, "block_log.cpp:611", "read_block_by_num", "%s", f->text);
+	producer_plugin_shutdown(n);
+	fail_frame(f, "rethrow", "{}", "block_log.cpp:611 read_block_by_num");
+	fail_frame(f, "", data, "controller.cpp:3202 fetch_block_by_number");
+	fail_frame(f, "", "{}", "producer_plugin.cpp:1389 plugin_startup");
+	return -1;
+}
+
 int producer_plugin_start(struct node *n, struct fail *f)
 {
 	struct production *p = &n->production;
@@ -266,6 +288,8 @@ int producer_plugin_start(struct node *n, struct fail *f)
 		fail_frame(f, "", "{}", "producer_plugin.cpp:1389 plugin_startup");
 		return -1;
 	}
+	if (check_lib(n, f) < 0)
+		return -1;
 	p->can = is_scheduled(n);
 	p->enabled = option_bool(n->opt, "enable-stale-production");
 	p->paused = option_bool(n->opt, "pause-on-startup");

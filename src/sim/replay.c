@@ -11,13 +11,53 @@
 #define BATCH   2000
 #define TICK_NS (10 * NS_PER_MS)
 
+/* The warning that nodeos logs when a block of the log cannot be applied, and its frame. */
+static int fail_push(struct fail *f)
+{
+	nlog(NLOG_WARN, "controller.cpp:2330", "replay_push_block", "%s", f->text);
+	fail_frame(f, "rethrow", "{}", "controller.cpp:2330 replay_push_block");
+	return -1;
+}
+
 static int fail_unlinkable(struct fail *f)
 {
 	fail_fc(f, 3030001, "unlinkable_block_exception", "Unlinkable block",
 	        "block_header_state.cpp:234 _finish_next", "{}", "previous mismatch");
-	nlog(NLOG_WARN, "controller.cpp:2330", "replay_push_block", "%s", f->text);
-	fail_frame(f, "rethrow", "{}", "controller.cpp:2330 replay_push_block");
-	return -1;
+	return fail_push(f);
+}
+
+static int fail_other_id(const struct block *found, const struct block *made, struct fail *f)
+{
+	char a[BLOCK_ID_HEX], b[BLOCK_ID_HEX], data[256];
+
+	hex_encode(a, found->id, BLOCK_ID);
+	hex_encode(b, made->id, BLOCK_ID);
+	snprintf(data, sizeof(data), "{\"producer_block_id\":\"%s\",\"validator_block_id\":\"%s\"}",
+	        a, b);
+	nlog(NLOG_ERROR, "controller.cpp:2149", "apply_block",
+	        "Validation block id does not match producer block id");
+	fail_fc(f, 3030000, "block_validate_exception", "Block exception",
+	        "controller.cpp:2152 apply_block", data, "Block ID does not match");
+	fail_frame(f, "", "{}", "controller.cpp:2179 apply_block");
+	return fail_push(f);
+}
+
+/*
+ * A block of the log is executed again: everything in its header has to come out as it stands
+ * there.  The signature is not looked at, as nodeos does not for an irreversible block.
+ */
+static int check_again(const struct block *head, const struct block *b, struct fail *f)
+{
+	struct block made;
+
+	if (head->num > 1 && b->producer != head->producer) {
+		fail_fc(f, 3030009, "wrong_producer", "Block is not signed by expected producer",
+		        "block_header_state.cpp:236 _finish_next", "{}",
+		        "wrong producer specified");
+		return fail_push(f);
+	}
+	block_make(&made, b->previous, b->slot, b->producer);
+	return memcmp(made.packed, b->packed, BLOCK_HEADER) == 0 ? 0 : fail_other_id(b, &made, f);
 }
 
 /* Make what fork_db.dat said fit the blocks that were replayed. */
@@ -115,6 +155,8 @@ static int replay_block(struct node *n, uint32_t num, struct fail *f)
 		        "Block %" PRIu32 " cannot be read", num);
 	if (b.num != num || !block_same_id(b.previous, chain_head(&n->chain)->id))
 		return fail_unlinkable(f);
+	if (check_again(chain_head(&n->chain), &b, f) < 0)
+		return -1;
 	chain_reset(&n->chain, &b);
 	if (num % 500 == 0)
 		nlog(NLOG_INFO, "controller.cpp:526", "replay", "%" PRIu32 " of %" PRIu32, num,

@@ -5,6 +5,9 @@
  *
  * A sparse file of chain-state-db-size-mb.  As in nodeos (chainbase) bytes 0 to 7 are
  * "EOSIODB2" and byte 8 is 1 while a process has it open or died with it, 0 after a clean stop.
+ * Bytes 9 to 783 name the build that made it, and any other build refuses it; the u64 at 1112 is
+ * the size of the file less 1024.  A file that was cut below that kills nodeos, and nodesim, by
+ * SIGSEGV.
  * There is no other lock, so a second process sees the same 1 and refuses in the same words.
  *
  * What nodesim has to remember is one page at offset 4096, written when the file is made and
@@ -40,6 +43,10 @@ int statedb_peek(struct statedb *db, const char *dir, struct fail *f) NODISCARD;
  * exist.
  */
 int statedb_open(struct statedb *db, const char *dir, uint64_t size, struct fail *f) NODISCARD;
+
+/* A fresh state is about to be filled: as with nodeos, whose pages are mapped, a disk without room
+ * for it ends the process by SIGBUS. */
+void statedb_take_room(const struct statedb *db);
 
 /* Remember the head, bring everything to disk, mark clean. */
 void statedb_close(struct statedb *db, uint32_t revision);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "control/control.h"
+#include "supervise/heal.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -30,7 +31,7 @@ static const char *reason(const struct supervisor *s)
 {
 	static char text[RECORD_TEXT_MAX];
 
-	if (slot_work_reason(s, text, sizeof(text)))
+	if (slot_work_reason(s, text, sizeof(text)) || heal_reason(s, text, sizeof(text)))
 		return text;
 	return s->record.state == SLOT_RUNNING ? s->health.ready.why : s->record.reason;
 }
@@ -72,9 +73,9 @@ json_t *answer_status(const struct supervisor *s)
 	        : -1;
 
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
-	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
-	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o}",
+	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
@@ -85,7 +86,9 @@ json_t *answer_status(const struct supervisor *s)
 	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
 	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
 	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
-	        "lag_blocks", info_json(s, true, h->ready.lag_blocks), "best_known_head",
+	        "last_irreversible_block_id",
+	        text_or_null(h->has_info ? i->last_irreversible_block_id : NULL), "lag_blocks",
+	        info_json(s, true, h->ready.lag_blocks), "best_known_head",
 	        info_json(s, true, best_head(s)), "starts", (json_int_t)s->record.starts,
 	        "restarts", (json_int_t)s->record.restarts, "verdict",
 	        running ? "in-use" : s->record.verdict, "verdict_why",
@@ -102,7 +105,7 @@ json_t *answer_status(const struct supervisor *s)
 	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC),
 	        "work", slot_work_json(s), "last_work",
 	        s->last_work ? json_incref(s->last_work) : json_null(), "generation",
-	        text_or_null(s->record.generation));
+	        text_or_null(s->record.generation), "heal", heal_json(s));
 }
 
 static json_t *health_json(const struct supervisor *s)

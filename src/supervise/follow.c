@@ -26,6 +26,8 @@ struct lookup {
 	size_t name;
 	struct resolve *r; /* NULL: nothing under way */
 	int64_t started_ns;
+	struct in_addr *found; /* the last good answer, without our own addresses */
+	size_t nfound;
 };
 
 struct follow {
@@ -126,6 +128,30 @@ static void say(const struct follow_name *name, const char *why)
 		log_info("name found", "name=%s addresses=%zu", name->text, name->addresses);
 }
 
+static bool is_among(struct in_addr a, const struct in_addr *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].s_addr == a.s_addr)
+			return true;
+	return false;
+}
+
+/* Without memory the former answer stays. */
+static void keep_found(
+        struct lookup *l, const struct resolve_answer *a, const struct in_addr *own, size_t nown)
+{
+	struct in_addr *v = calloc(a->n ? a->n : 1, sizeof(*v));
+
+	if (!v)
+		return;
+	free(l->found);
+	l->found = v;
+	l->nfound = 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (!is_among(a->addresses[i], own, nown))
+			v[l->nfound++] = a->addresses[i];
+}
+
 static void answered(struct follow *f, size_t i, enum follow_found found,
         const struct resolve_answer *a, const char *why)
 {
@@ -145,6 +171,8 @@ static void answered(struct follow *f, size_t i, enum follow_found found,
 		log_warn("name not looked up", "name=%s why=\"out of memory\"", name->text);
 		return;
 	}
+	if (found == FOLLOW_FOUND)
+		keep_found(&f->lookups[i], a, own, nown);
 	if (name->found != before || (found == FOLLOW_FOUND && name->addresses != addresses))
 		say(name, why ? why : "");
 	act(f);
@@ -179,7 +207,9 @@ static void look_up(struct follow *f, size_t i)
 		return;
 	}
 	snprintf(host, sizeof(host), "%.*s", (int)name->host_len, name->text);
-	*l = (struct lookup){ .f = f, .name = i, .started_ns = now };
+	l->f = f;
+	l->name = i;
+	l->started_ns = now;
 	l->r = resolve_start(f->loop, host, on_resolved, l, &e);
 	if (!l->r)
 		answered(f, i, FOLLOW_FAILED, NULL, e.msg);
@@ -219,12 +249,21 @@ static void cancel_lookups(struct follow *f)
 		resolve_cancel(TAKE(f->lookups[i].r));
 }
 
+static void forget_found(struct follow *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(f->lookups); i++) {
+		free(TAKE(f->lookups[i].found));
+		f->lookups[i].nfound = 0;
+	}
+}
+
 void follow_free(struct follow *f)
 {
 	if (!f)
 		return;
 	follow_stop(f);
 	cancel_lookups(f);
+	forget_found(f);
 	follow_release(&f->table);
 	free(f);
 }
@@ -234,8 +273,10 @@ int follow_names(struct follow *f, const struct strvec *names, const char *servi
 	int rc = follow_set_names(&f->table, names, service, e);
 
 	/* The answers under way are about other names. */
-	if (rc > 0)
+	if (rc > 0) {
 		cancel_lookups(f);
+		forget_found(f);
+	}
 	return rc < 0 ? -1 : 0;
 }
 
@@ -298,6 +339,17 @@ bool follow_is_waiting(const struct follow *f)
 struct follow_counts follow_counts(const struct follow *f)
 {
 	return follow_count(&f->table);
+}
+
+size_t follow_addresses(const struct follow *f, struct in_addr *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->table.nnames; i++)
+		for (size_t k = 0; k < f->lookups[i].nfound && n < max; k++)
+			if (!is_among(f->lookups[i].found[k], ret, n))
+				ret[n++] = f->lookups[i].found[k];
+	return n;
 }
 
 json_t *follow_json(const struct follow *f)

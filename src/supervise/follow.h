@@ -50,5 +50,9 @@ bool follow_is_waiting(const struct follow *f);
 
 struct follow_counts follow_counts(const struct follow *f);
 
+/* The different addresses that the names meant when they were last looked up well, without our own;
+ * at most max.  Returns how many. */
+size_t follow_addresses(const struct follow *f, struct in_addr *ret, size_t max);
+
 /* [{"name","state","addresses"}], a new reference; NULL without memory. */
 json_t *follow_json(const struct follow *f) NODISCARD;

@@ -10,9 +10,13 @@
  * such end is not tried again.  Between two tries the wait doubles; when nothing is left, or the
  * slot was healed too often within the hour, it stays down and says why.
  *
+ * A generation that is a snapshot counts with the slot's own: both come after all that keeps the
+ * blocks, the later one first.
+ *
  * A slot that produces is never taken below its own last irreversible block: it would make other
  * blocks than the ones that others have.  So it takes no generation and no snapshot from before
- * that, and no hard replay, which may drop the last block.
+ * that, and no hard replay, which may drop the last block; and where its blocks are gone, so that
+ * nobody knows which one that was, it takes nothing.
  *
  * What is not damage (port, disk, options, genesis, memory, a nodeos of another version, another
  * chain) has no repairs and is never healed.
@@ -29,16 +33,18 @@
 #define HEAL_WAIT_MAX_NS (300LL * 1000000000) /* up to this */
 #define HEAL_CALM_NS     (60LL * 1000000000)
 #define HEAL_WINDOW_NS   (3600LL * 1000000000)
-#define HEAL_WINDOW_MAX  5 /* heals begun within it */
+#define HEAL_WINDOW_MAX  5 /* repairs begun within it */
 
 struct heal_facts {
 	bool may_heal; /* NODESWARM_HEAL=auto */
 	bool produces; /* config.ini names a producer */
 	enum data_state verdict;
 	unsigned bytes_repairs; /* of the verdict */
-	unsigned exit_repairs;  /* of nodeos's last end on this data-dir; 0: it did not complain */
-	bool has_exit;          /* nodeos_exit_is_damage() of that end */
+	unsigned exit_repairs;  /* of nodeos's last end on this data-dir, if it complained of it */
+	bool has_exit;          /* it did: nodeos_exit_is_damage() */
 	uint32_t our_lib;       /* 0: not known */
+	bool has_blocks;        /* there are any in what nodeos reads */
+	bool has_first_block;   /* block 1 is one of them, so that they can be replayed */
 	bool has_generation;    /* `current` can be used: same chain, a format this nodeos opens */
 	bool generation_is_snapshot;
 	uint32_t generation_lib;
@@ -47,7 +53,7 @@ struct heal_facts {
 	bool has_room_twice;     /* for a second copy of the blocks (hard replay) */
 	unsigned tried;          /* REPAIR_BIT()s of this incident */
 	unsigned tries;          /* in this incident */
-	unsigned recent;         /* heals begun within HEAL_WINDOW_NS */
+	unsigned recent;         /* repairs begun within HEAL_WINDOW_NS, of whatever incident */
 	int64_t now_ns, last_ns; /* wall clock; the last heal's end or 0 */
 };
 
@@ -62,8 +68,10 @@ struct heal_decision {
 	enum heal_plan plan;
 	enum data_repair repair;
 	int64_t wait_ns;
-	char why[240]; /* of GIVE_UP: what was tried and why nothing is left, and what to do by hand
-	                */
+	/* Of GIVE_UP: what was tried and why nothing is left, and what to do by hand. */
+	char why[240];
 };
 
+/* A data-dir in use, and one that is foreign, need no healing here: what is to be done about them
+ * is not done to the data-dir. */
 void heal_decide(struct heal_decision *d, const struct heal_facts *f);

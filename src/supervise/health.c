@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "supervise/heal.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -34,10 +36,25 @@
 #define DB_WARN_PERCENT   90 /* used */
 #define DB_MARGIN_PERCENT 5  /* free above nodeos's own guard */
 
-static void decide(struct supervisor *s)
+/* A slot on probation is not ready, whatever its nodeos is. */
+static void hold_back(struct health *h)
+{
+	char why[sizeof(h->probation_why)];
+
+	snprintf(why, sizeof(why), "%s",
+	        h->ready.ready || h->has_failed_probation ? h->probation_why : h->ready.why);
+	snprintf(h->ready.why, sizeof(h->ready.why), "%s: %.130s",
+	        h->has_failed_probation ? "failed its probation" : "on probation",
+	        *why ? why : "asking others for their last irreversible block");
+	str_printable(h->ready.why);
+	h->ready.ready = false;
+}
+
+/* Whether it has caught up. */
+static bool judge(struct supervisor *s)
 {
 	struct health *h = &s->health;
-	bool before = h->ready.ready;
+	bool before = h->ready.ready, has_caught_up;
 	const struct ready_limits limits = {
 		.max_lag_blocks = s->cfg->max_lag_blocks,
 		.answer_ns = ANSWER_NS,
@@ -55,12 +72,16 @@ static void decide(struct supervisor *s)
 		.best_head = h->has_peers ? h->peers.best_chosen_head_num : 0,
 		.has_peers = s->peers.n > 0 || follow_counts(s->follow).sources > 0 ||
 		        (h->has_peers && h->peers.configured > 0),
-		.was_ready = h->was_ready,
+		.was_ready = h->was_ready || h->has_caught_up,
 		.started_empty = h->started_empty,
 		.pace_percent = ready_pace_percent(&h->pace),
 	};
 
 	ready_decide(&h->ready, &facts, &limits);
+	has_caught_up = h->ready.ready;
+	h->has_caught_up = h->has_caught_up || has_caught_up;
+	if (heal_is_on_probation(s) || h->has_failed_probation)
+		hold_back(h);
 	if (h->ready.ready && !h->was_ready) {
 		h->was_ready = s->once_ready = true;
 		s->record.ready_ns = clock_real_ns();
@@ -69,6 +90,16 @@ static void decide(struct supervisor *s)
 	if (before != h->ready.ready)
 		log_info(h->ready.ready ? "ready" : "not ready", "head=%u lag_blocks=%u why=\"%s\"",
 		        h->info.head_block_num, h->ready.lag_blocks, h->ready.why);
+	return has_caught_up;
+}
+
+static void decide(struct supervisor *s)
+{
+	bool has_caught_up = judge(s), was_on_probation = heal_is_on_probation(s);
+
+	probation_turn(s, has_caught_up);
+	if (was_on_probation && !heal_is_on_probation(s))
+		(void)judge(s);
 }
 
 static void on_info(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
@@ -82,8 +113,10 @@ static void on_info(struct http_probe *q UNUSED, const struct http_probe_result 
 		h->has_info = true;
 		h->answered_ns = clock_mono_ns();
 		ready_pace_add(&h->pace, h->answered_ns, h->info.head_time_ns);
-		if (!*s->chain_id || strcmp(s->chain_id, h->info.chain_id) == 0)
+		if (!*s->chain_id || strcmp(s->chain_id, h->info.chain_id) == 0) {
 			snapshot_start_done(s);
+			heal_answered(s);
+		}
 		s->is_untried = false;
 	} else if (r->status) {
 		log_warn("get_info not understood", "status=%ld why=\"%s\"", r->status, e.msg);
@@ -98,7 +131,10 @@ static bool is_chosen(void *arg, const struct nodeos_peer *p)
 
 	for (size_t i = 0; i < s->peers.n && !in_config; i++)
 		in_config = strcmp(s->peers.v[i], p->text) == 0;
-	return follow_sees(s->follow, p, in_config) || in_config;
+	if (!follow_sees(s->follow, p, in_config) && !in_config)
+		return false;
+	probation_hears_peer(s, p);
+	return true;
 }
 
 static void on_peers(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
@@ -207,6 +243,7 @@ int health_start(struct supervisor *s, struct err *e)
 	        !(h->peers_probe = new_probe(s, "/v1/net/connections", PEERS_MAX, e)) ||
 	        !(h->db_probe = new_probe(s, "/v1/db_size/get", DB_MAX, e)))
 		return -1;
+	probation_run_began(s);
 	loop_timer_set(&s->loop, &h->timer, h->started_ns + ASK_SOON_NS, on_timer, s);
 	return 0;
 }
@@ -216,6 +253,7 @@ void health_stop(struct supervisor *s)
 	struct health *h = &s->health;
 
 	loop_timer_remove(&s->loop, &h->timer);
+	probation_run_ended(s);
 	http_probe_free(TAKE(h->info_probe));
 	http_probe_free(TAKE(h->peers_probe));
 	http_probe_free(TAKE(h->db_probe));

@@ -144,6 +144,8 @@ static void take_line(struct output *o)
 	str_printable(o->line.data);
 	/* The memory is not limited: it must hold the last words, also after a flood. */
 	remember(o, o->line.data);
+	if (o->watch)
+		o->watch(o->watch_arg, o->line.data);
 	if (!may_pass(o)) {
 		buf_clear(&o->line);
 		return;
@@ -238,6 +240,12 @@ fail:
 	(void)close(p[0]);
 	(void)close(p[1]);
 	return -1;
+}
+
+void output_watch(struct output *o, void (*fn)(void *arg, const char *line), void *arg)
+{
+	o->watch = fn;
+	o->watch_arg = arg;
 }
 
 void output_pump(struct output *o)

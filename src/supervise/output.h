@@ -41,6 +41,8 @@ struct output {
 	double tokens;
 	int64_t filled_ns;
 	uint64_t lines, suppressed, reported;
+	void (*watch)(void *arg, const char *line);
+	void *watch_arg;
 };
 
 /* dirfd: the slot's directory, the caller's.  Cannot fail: a log file that cannot be opened
@@ -51,6 +53,10 @@ void output_release(struct output *o);
 /* Make the pipe of a new child: *ret_fd is the write end for spawn, which the caller closes
  * after it. */
 int output_open(struct output *o, int *ret_fd, struct err *e) NODISCARD;
+
+/* Have each line shown to fn, printable and without secrets, also what the rate limit drops.  NULL
+ * ends that. */
+void output_watch(struct output *o, void (*fn)(void *arg, const char *line), void *arg);
 
 /* Read what is in the pipe now, for whoever waits for the child without the loop. */
 void output_pump(struct output *o);

@@ -17,6 +17,7 @@
 #include "nodeos/options.h"
 #include "nodeos/peers.h"
 #include "nodeos/verdict.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -46,7 +47,7 @@ double supervisor_disk_limit(const struct supervisor *s)
 	return percent - DISK_MARGIN;
 }
 
-static int check_disk(struct supervisor *s, struct err *e)
+int supervisor_check_disk(struct supervisor *s, struct err *e)
 {
 	double limit = supervisor_disk_limit(s) - (s->hold == HOLD_DISK ? DISK_HYSTERESIS : 0);
 	struct pool_space space;
@@ -67,13 +68,20 @@ static int check_verdict(struct supervisor *s, struct err *e)
 {
 	const char *v = s->record.verdict;
 
-	if (record_verdict_is_clean(v))
+	/* To drop the bad end of a log is what nodeos is started for then. */
+	if (record_verdict_is_clean(v) || s->record.heal.hard_replay)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
-	err_hint(e,
-	        "'nodeswarm data restore' puts a generation there; or move '%s/data' away to begin "
-	        "afresh, and then 'nodeswarm resume'",
-	        s->slot.path);
+	if (strcmp(v, data_state_name(DATA_FOREIGN)) == 0)
+		err_hint(e,
+		        "give it the genesis and the nodeos that it is of, or a generation of this "
+		        "chain ('nodeswarm data restore')");
+	else
+		err_hint(e,
+		        "'nodeswarm data restore' puts a generation there; or move '%s/data' away "
+		        "to begin "
+		        "afresh, and then 'nodeswarm resume'",
+		        s->slot.path);
 	return final(s);
 }
 
@@ -157,6 +165,43 @@ static int note_peers(struct supervisor *s, const struct buf *ini, struct err *e
 	return 0;
 }
 
+int supervisor_read_config(struct supervisor *s, struct err *e)
+{
+	AUTO(buf) struct buf template = BUF_INIT(CONFIG_INI_TEXT_MAX);
+	AUTO(buf) struct buf out = BUF_INIT(2 * CONFIG_INI_TEXT_MAX);
+	struct render_input in = { .name = s->cfg->template_path, .slot = s->cfg->service };
+	struct render_info info;
+	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
+
+	if (rc > 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no config template '%s'",
+		        s->cfg->template_path);
+	if (rc < 0 || nodeos_args_check(s->cfg->argv, e) < 0)
+		return -1;
+	in.text = template.data;
+	in.len = template.len;
+	if (nodeos_render(&out, &info, &in, e) < 0)
+		return -1;
+	s->render = info;
+	return 0;
+}
+
+bool supervisor_produces(const struct supervisor *s)
+{
+	static const char option[] = "--producer-name";
+
+	for (char *const *a = s->cfg->argv + 1; s->cfg->argv[0] && *a; a++) {
+		size_t n = strcspn(*a, "=");
+
+		/* boost takes beginnings of a name; shorter ones would be ambiguous */
+		if (n > strlen("--producer") && strncmp(*a, option, n) == 0)
+			return true;
+		if ((*a)[0] == '-' && (*a)[1] != '-' && strchr(*a, 'p'))
+			return true;
+	}
+	return s->render.is_producer;
+}
+
 static int render(struct supervisor *s, int config_fd, struct err *e)
 {
 	AUTO(buf) struct buf template = BUF_INIT(CONFIG_INI_TEXT_MAX);
@@ -168,7 +213,8 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 		.slot = name,
 		.peers = &mine,
 		.advertise = s->advertised,
-		.integrity_hash = s->cfg->integrity_hash };
+		.integrity_hash = s->cfg->integrity_hash,
+		.start_hash = probation_wants_hash(s) };
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)
@@ -242,7 +288,7 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	if (render(s, config_fd, e) < 0)
 		return e->kind == ERR_SYSTEM ? -1 : final(s);
 	/* After render(), which says where nodeos's own limit is. */
-	rc = check_disk(s, e);
+	rc = supervisor_check_disk(s, e);
 	if (rc != 0)
 		return rc;
 	rc = prepare_genesis(s, config_fd, e);
@@ -276,11 +322,13 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		.uid = s->cfg->uid,
 		.gid = s->cfg->gid,
 	};
+	bool hard_replay = s->record.heal.hard_replay;
 	int rc = 0;
 
 	for (char *const *a = s->cfg->argv; *a && rc == 0; a++)
 		rc = strvec_add(&args, *a);
 	if (rc < 0 || strvec_add_fmt(&args, "--config-dir=%s/config", s->slot.path) < 0 ||
+	        (hard_replay && strvec_add(&args, "--hard-replay-blockchain") < 0) ||
 	        strvec_add_fmt(&args, "--data-dir=%s/data", s->slot.path) < 0 ||
 	        (*s->snapshot &&
 	                strvec_add_fmt(&args, "--snapshot=%s/data/snapshots/%s", s->slot.path,
@@ -293,7 +341,14 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		return -1;
 	sp.argv = args.v;
 	sp.out_fd = sp.err_fd = out;
+	/* For one start: who comes after us, if we are killed now, must not do it again. */
+	if (hard_replay) {
+		s->record.heal.hard_replay = false;
+		supervisor_note(s);
+	}
 	if (spawn_start(&sp, ret_pid, e) < 0) {
+		s->record.heal.hard_replay = hard_replay;
+		supervisor_note(s);
 		output_drain(&s->output);
 		return -1;
 	}

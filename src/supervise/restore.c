@@ -13,16 +13,16 @@
 #include "base/str.h"
 #include "data/generation.h"
 #include "data/restore.h"
-#include "loop/work.h"
-#include "nodeos/blocklog.h"
 #include "nodeos/genesis.h"
-#include "nodeos/verdict.h"
+#include "supervise/heal.h"
+#include "supervise/look.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 #include "supervise/work_plan.h"
 
 /*
- * The slot's data-dir is replaced by a clone of a generation: because it is empty or far behind
- * when the slot starts (restore_look), or because somebody asks.
+ * The slot's data-dir is replaced by a clone of a generation: because it is empty, far behind or
+ * damaged when the slot starts (look.c), or because somebody asks.
  *
  * What cannot be had decides what happens then.  No generation at all: the slot starts as it always
  * did.  One of another chain: the same, with a warning.  One that is there and cannot be used (a
@@ -44,20 +44,6 @@ struct restore_job {
 	struct restore_report report;
 };
 
-/* What the thread of restore_look() finds. */
-struct restore_look {
-	bool may_restore;
-	uint32_t far_behind;
-	bool settled;
-	enum restore_plan plan;
-	enum current_kind current;
-	struct generation_hold hold;
-	uint32_t our_lib;
-	char chain_id[65];
-	char generation[GENERATION_NAME_SIZE]; /* of the data-dir that is there; "" */
-	struct err warn;                       /* something that was ignored */
-};
-
 void restore_job_free(struct restore_job *j)
 {
 	if (!j)
@@ -68,8 +54,7 @@ void restore_job_free(struct restore_job *j)
 
 /* --- which chain is ours -------------------------------------------------------------------- */
 
-/* Of the genesis file.  0, 1 when there is none, -1. */
-static int genesis_chain(const struct supervisor *s, char out[65], struct err *e)
+int restore_genesis_chain(const struct supervisor *s, char out[65], struct err *e)
 {
 	AUTO(buf) struct buf text = BUF_INIT(GENESIS_TEXT_MAX);
 	struct genesis g;
@@ -83,18 +68,6 @@ static int genesis_chain(const struct supervisor *s, char out[65], struct err *e
 	return 0;
 }
 
-/* "" when neither the genesis nor the block log tells.  facts may be NULL. */
-static int our_chain(
-        const struct supervisor *s, const struct blocklog_facts *facts, char out[65], struct err *e)
-{
-	int rc = genesis_chain(s, out, e);
-
-	if (rc <= 0)
-		return rc;
-	snprintf(out, 65, "%s", facts ? facts->chain_id : "");
-	return 0;
-}
-
 /* --- the clone ------------------------------------------------------------------------------ */
 
 static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
@@ -102,7 +75,7 @@ static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
 	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
 }
 
-static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
+int restore_bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
 {
 	const struct supervisor *s = arg;
 	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT };
@@ -119,7 +92,7 @@ static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct
 }
 
 /* Whether it could be bounded or not, the slot is restored. */
-static void on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
+void restore_on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
 {
 	slot_work_end(s, NULL);
 }
@@ -142,6 +115,11 @@ static void on_restore_failed(struct supervisor *s, const struct err *why)
 	enum restore_plan plan = s->work.restore->plan;
 
 	s->work.stage = SLOT_WORK_STARTING;
+	if (plan == RESTORE_HEAL) {
+		slot_work_end(s, why);
+		heal_try_failed(s, why);
+		return;
+	}
 	/* What is left of it is taken away, and everything looked at again, unless it would be
 	 * tried at each start. */
 	s->is_looked = false;
@@ -172,10 +150,18 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	w->clone = clone_report_json(&j->report.clone);
 	snprintf(w->quarantined, sizeof(w->quarantined), "%s", j->report.quarantined);
 	snprintf(s->record.generation, sizeof(s->record.generation), "%s", j->report.generation);
+	if (j->plan == RESTORE_HEAL) {
+		snprintf(s->record.heal.generation, sizeof(s->record.heal.generation), "%s",
+		        j->report.generation);
+		heal_tried(s, j->report.quarantined);
+	} else if (j->plan == RESTORE_NOT) {
+		heal_replaced(s);
+	}
 	supervisor_take_verdict(s);
 	log_info("restored", "generation=%s quarantined=\"%s\" why=\"%s\"", j->report.generation,
 	        j->report.quarantined, j->why);
 	*s->integrity_hash = '\0'; /* of the data that has gone */
+	probation_expect_hash(s, j->hold.m.integrity_hash);
 	s->current = CURRENT_OURS;
 	s->is_untried = true;
 	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);
@@ -189,7 +175,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	slot_work_give_back(s);
 	/* After nodeos was started, because it may delete a lot. */
 	if (w->stopped_by.kind != ERR_NONE ||
-	        slot_work_run(s, bound_quarantine, on_bounded, &e) < 0)
+	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
 		slot_work_end(s, NULL);
 }
 
@@ -203,8 +189,8 @@ void restore_clone(struct supervisor *s)
 	if (s->quiesce_asked)
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
 	else
-		supervisor_set_state(s, SLOT_RESTORING, "restoring from generation %s: %s",
-		        j->hold.m.name, j->why);
+		supervisor_set_state(s, j->plan == RESTORE_HEAL ? SLOT_REPAIRING : SLOT_RESTORING,
+		        "restoring from generation %s: %s", j->hold.m.name, j->why);
 	if (slot_work_run(s, restore_it, on_restored, &e) < 0)
 		on_restore_failed(s, &e);
 }
@@ -263,7 +249,7 @@ int restore_begin(struct supervisor *s, const char *id, const char *generation, 
 	snprintf(j->name, sizeof(j->name), "%s", generation);
 	snprintf(j->why, sizeof(j->why), "somebody asked for it");
 	/* A held slot may not have come as far as reading its genesis. */
-	if (our_chain(s, NULL, j->chain_id, e) < 0) {
+	if (restore_genesis_chain(s, j->chain_id, e) < 0) {
 		free(j);
 		return err_wrap(e, "genesis '%s'", s->cfg->genesis_path);
 	}
@@ -278,105 +264,9 @@ int restore_begin(struct supervisor *s, const char *id, const char *generation, 
 	return -1;
 }
 
-/* --- at the start --------------------------------------------------------------------------- */
+/* --- by itself ------------------------------------------------------------------------------ */
 
-/* A link that leads nowhere is not "no generation". */
-static bool has_current(const struct supervisor *s)
-{
-	struct stat st;
-
-	return fstatat(s->pool.fd, GENERATION_DIR "/" GENERATION_CURRENT, &st,
-	               AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static int look_at_data(
-        struct supervisor *s, struct restore_look *k, struct restore_facts *f, struct err *e)
-{
-	AUTO(close_fd)
-	int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct blocklog_facts log = { 0 };
-	struct data_verdict v;
-
-	f->verdict = DATA_EMPTY;
-	if (fd < 0 && errno != ENOENT)
-		return err_sys(e, errno, "open '%s/data'", s->slot.path);
-	if (fd >= 0) {
-		if (nodeos_verdict_at(&v, fd, e) < 0)
-			return -1;
-		f->verdict = v.state;
-	}
-	/* A log that cannot be read is for nodeos to complain of. */
-	if (f->verdict == DATA_CLEAN && nodeos_blocklog_at(&log, fd, &k->warn) < 0)
-		f->may_restore = false;
-	k->our_lib = f->our_lib = log.lib_block_num;
-	/* Nor is a genesis that makes no sense for us to judge: supervisor_prepare() does. */
-	if (our_chain(s, &log, k->chain_id, e) < 0) {
-		err_clear(e);
-		f->may_restore = false;
-	}
-	f->our_chain_id = k->chain_id;
-	return 0;
-}
-
-/* `current`, if there is one.  What is wrong with it stops only a slot that has nothing else. */
-static int look_at_current(struct supervisor *s, struct restore_look *k, struct restore_facts *f,
-        const volatile int *cancel, struct err *e)
-{
-	struct err why = ERR_INIT;
-
-	if (!f->may_restore || (f->verdict != DATA_EMPTY && f->verdict != DATA_CLEAN))
-		return 0;
-	k->current = CURRENT_NONE;
-	if (!has_current(s))
-		return 0;
-	k->current = CURRENT_UNUSABLE;
-	if (generation_hold_until(&k->hold, &s->pool, GENERATION_CURRENT, cancel, &why) < 0) {
-		err_wrap(&why, "the pool's current generation cannot be used");
-		if (f->verdict == DATA_EMPTY) {
-			*e = why;
-			return err_hint(e,
-			        "promote another one ('nodeswarm data promote'), or set "
-			        "NODESWARM_RESTORE=never to sync from block 1");
-		}
-		k->warn = why;
-		return 0;
-	}
-	k->current = CURRENT_OURS;
-	f->has_current = true;
-	f->is_snapshot = k->hold.m.kind == GENERATION_SNAPSHOT;
-	f->chain_id = k->hold.m.chain_id;
-	f->lib = k->hold.m.lib_block_num;
-	return 0;
-}
-
-static int look(void *arg, const volatile int *cancel, struct err *e)
-{
-	struct supervisor *s = arg;
-	struct restore_look *k = s->look_at;
-	struct restore_facts f = { .may_restore = k->may_restore,
-		.far_behind = k->far_behind,
-		.our_chain_id = "",
-		.chain_id = "" };
-	struct err why = ERR_INIT;
-	struct stat st;
-	int rc = slot_settle(&s->slot, e);
-
-	if (rc < 0)
-		return -1;
-	k->settled = rc > 0;
-	/* Who prepared the slot while nobody supervised it, has said so there. */
-	if (slot_generation(&s->slot, k->generation, &why) < 0)
-		log_warn("not known what the data-dir was made from", "why=\"%s\"", why.msg);
-	/* Made from a snapshot and not finished: that comes first. */
-	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	if (look_at_data(s, k, &f, e) < 0 || look_at_current(s, k, &f, cancel, e) < 0)
-		return -1;
-	k->plan = restore_plan(&f);
-	return 0;
-}
-
-static void begin_by_itself(struct supervisor *s, struct restore_look *k)
+void restore_begin_by_itself(struct supervisor *s, struct restore_look *k, enum restore_plan plan)
 {
 	struct restore_job *j = calloc(1, sizeof(*j));
 	struct err e = ERR_INIT;
@@ -388,88 +278,19 @@ static void begin_by_itself(struct supervisor *s, struct restore_look *k)
 	}
 	j->hold = k->hold;
 	k->hold = GENERATION_HOLD_INIT;
-	j->plan = k->plan;
+	j->plan = plan;
 	snprintf(j->chain_id, sizeof(j->chain_id), "%s", k->chain_id);
-	if (k->plan == RESTORE_EMPTY)
+	if (plan == RESTORE_EMPTY)
 		snprintf(j->why, sizeof(j->why), "the slot was empty");
+	else if (plan == RESTORE_HEAL)
+		snprintf(j->why, sizeof(j->why), "it was %s", s->record.heal.verdict);
 	else
 		snprintf(j->why, sizeof(j->why), "the slot was at block %u, %u behind it",
-		        k->our_lib, j->hold.m.lib_block_num - k->our_lib);
+		        k->seen.lib_block_num, j->hold.m.lib_block_num - k->seen.lib_block_num);
 	slot_work_begin(s, SLOT_WORK_RESTORE, "");
 	s->work.restore = j;
 	set_generation(s);
 	restore_clone(s);
-}
-
-static void take_look(struct supervisor *s, struct restore_look *k)
-{
-	struct err e = ERR_INIT;
-
-	if (k->settled)
-		log_info("ended what a killed restore had left", "%s", "");
-	if (*k->generation)
-		snprintf(s->record.generation, sizeof(s->record.generation), "%s", k->generation);
-	if (k->warn.kind != ERR_NONE)
-		log_warn("not restored from the current generation", "why=\"%s\"", k->warn.msg);
-	if (k->plan == RESTORE_OTHER_CHAIN)
-		log_warn("the current generation is of another chain and not used",
-		        "name=%s chain=%s ours=%s", k->hold.m.name,
-		        *k->hold.m.chain_id ? k->hold.m.chain_id : "unknown", k->chain_id);
-	s->current = k->plan == RESTORE_OTHER_CHAIN ? CURRENT_OTHER_CHAIN : k->current;
-	snprintf(s->current_why, sizeof(s->current_why), "%.*s", (int)sizeof(s->current_why) - 1,
-	        k->warn.msg);
-	str_printable(s->current_why);
-	if (k->plan == RESTORE_EMPTY || (k->plan == RESTORE_BEHIND && !s->skip_behind)) {
-		if (!slot_work_is_active(s)) {
-			begin_by_itself(s, k);
-			return;
-		}
-		/* Digests may take hours.  What there is will do for a slot that has blocks. */
-		if (k->plan == RESTORE_EMPTY) {
-			err_set(&e, ERR_CONFLICT,
-			        "the slot is empty and is restored when its archive is done");
-			supervisor_hold_for(s, HOLD_RETRY, &e);
-			return;
-		}
-		log_warn("not restored although far behind", "why=\"%s\"",
-		        "an archive of this slot is under way");
-	}
-	s->is_looked = true;
-	supervisor_attempt(s);
-}
-
-static void on_looked(void *arg, int rc, const struct err *why)
-{
-	struct supervisor *s = arg;
-	struct restore_look *k = TAKE(s->look_at);
-
-	s->look = NULL;
-	if (s->stop_asked || s->quiesce_asked)
-		; /* nothing is to be started */
-	else if (rc < 0)
-		supervisor_hold_for(s, HOLD_RETRY, why);
-	else
-		take_look(s, k);
-	generation_hold_release(&k->hold);
-	free(k);
-	supervisor_thread_ended(s);
-}
-
-int restore_look(struct supervisor *s, struct err *e)
-{
-	if (s->is_looked)
-		return 0;
-	s->look_at = calloc(1, sizeof(*s->look_at));
-	if (!s->look_at)
-		return err_nomem(e);
-	s->look_at->hold = GENERATION_HOLD_INIT;
-	s->look_at->may_restore = s->cfg->may_restore;
-	s->look_at->far_behind = s->cfg->far_behind;
-	s->look = work_start(&s->loop, look, on_looked, s, e);
-	if (s->look)
-		return 1;
-	free(TAKE(s->look_at));
-	return -1;
 }
 
 void restore_warnings(const struct supervisor *s, json_t *list)
@@ -497,12 +318,4 @@ void restore_warnings(const struct supervisor *s, json_t *list)
 		        json_sprintf("the pool's current generation is of another chain%s", now));
 		break;
 	}
-}
-
-void restore_look_release(struct supervisor *s)
-{
-	work_free(TAKE(s->look));
-	if (s->look_at)
-		generation_hold_release(&s->look_at->hold);
-	free(TAKE(s->look_at));
 }

@@ -11,12 +11,14 @@
 #include "base/str.h"
 #include "control/control.h"
 #include "loop/work.h"
+#include "supervise/heal.h"
 #include "supervise/supervise_priv.h"
 
 static const char *const kind_names[] = {
 	[SLOT_WORK_NONE] = "none",
 	[SLOT_WORK_ARCHIVE] = "archive",
 	[SLOT_WORK_RESTORE] = "restore",
+	[SLOT_WORK_REPAIR] = "repair",
 };
 
 static const char *const stage_names[] = {
@@ -27,6 +29,12 @@ static const char *const stage_names[] = {
 	[SLOT_WORK_DONE] = "done",
 	[SLOT_WORK_FAILED] = "failed",
 };
+
+static const char *stage_name(const struct slot_work *w)
+{
+	return w->kind == SLOT_WORK_REPAIR && w->stage == SLOT_WORK_CLONING ? "repairing"
+	                                                                    : stage_names[w->stage];
+}
 
 static bool is_under_way(const struct slot_work *w)
 {
@@ -106,7 +114,9 @@ static int check_idle(const struct supervisor *s, struct err *e)
 		return err_set(e, ERR_CONFLICT, "the slot is being stopped for good");
 	if (is_under_way(&s->work)) {
 		err_set(e, ERR_CONFLICT, "%s of this slot is under way",
-		        s->work.kind == SLOT_WORK_ARCHIVE ? "an archive" : "a restore");
+		        s->work.kind == SLOT_WORK_ARCHIVE           ? "an archive"
+		                : s->work.kind == SLOT_WORK_RESTORE ? "a restore"
+		                                                    : "a repair");
 		return err_hint(e, "ask again when it has ended; 'nodeswarm status' shows it");
 	}
 	if (s->look ||
@@ -129,6 +139,10 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 
 	if (check_idle(s, e) < 0)
 		return -1;
+	if (kind == SLOT_WORK_ARCHIVE && heal_is_unproven(s)) {
+		err_set(e, ERR_CONFLICT, "the slot was repaired and is not proven to be right yet");
+		return err_hint(e, "ask again when it is ready; 'nodeswarm status' shows it");
+	}
 	return kind == SLOT_WORK_ARCHIVE
 	        ? archive_begin(s, id, &order, e)
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);
@@ -203,7 +217,7 @@ void slot_work_stage(struct supervisor *s, enum slot_work_stage stage)
 
 	w->stage = stage;
 	clear_progress(&w->progress);
-	log_info("work", "kind=%s stage=%s", kind_names[w->kind], stage_names[stage]);
+	log_info("work", "kind=%s stage=%s", kind_names[w->kind], stage_name(w));
 }
 
 void slot_work_end(struct supervisor *s, const struct err *why)
@@ -227,7 +241,13 @@ void slot_work_end(struct supervisor *s, const struct err *why)
 	}
 	archive_job_free(TAKE(w->archive));
 	restore_job_free(TAKE(w->restore));
+	repair_job_free(TAKE(w->repair));
 	answer_calls(s);
+}
+
+static bool replaces_data(const struct slot_work *w)
+{
+	return w->kind == SLOT_WORK_RESTORE || w->kind == SLOT_WORK_REPAIR;
 }
 
 static void on_step_done(void *arg, int rc, const struct err *why)
@@ -238,7 +258,7 @@ static void on_step_done(void *arg, int rc, const struct err *why)
 	bool is_cut = w->stopped_by.kind != ERR_NONE;
 	/* What the last step of a work has done is done. */
 	bool is_last = w->stage == SLOT_WORK_DIGESTING ||
-	        (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+	        (replaces_data(w) && w->stage == SLOT_WORK_CLONING);
 
 	w->thread = NULL;
 	if (is_cut && rc >= 0 && !is_last)
@@ -277,8 +297,7 @@ bool slot_work_changes_data(const struct supervisor *s)
 {
 	const struct slot_work *w = &s->work;
 
-	return s->look ||
-	        (is_under_way(w) && w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING);
+	return s->look || (is_under_way(w) && replaces_data(w) && w->stage == SLOT_WORK_CLONING);
 }
 
 bool slot_work_cancel_changes(struct supervisor *s, const char *why)
@@ -288,7 +307,7 @@ bool slot_work_cancel_changes(struct supervisor *s, const char *why)
 	if (!slot_work_changes_data(s))
 		return false;
 	work_cancel(s->look);
-	if (w->kind == SLOT_WORK_RESTORE && w->stage == SLOT_WORK_CLONING) {
+	if (replaces_data(w) && w->stage == SLOT_WORK_CLONING) {
 		if (w->stopped_by.kind == ERR_NONE)
 			err_set(&w->stopped_by, ERR_INTERRUPTED, "%s", why);
 		work_cancel(w->thread);
@@ -303,6 +322,7 @@ void slot_work_release(struct supervisor *s)
 	work_free(TAKE(w->thread));
 	archive_job_free(TAKE(w->archive));
 	restore_job_free(TAKE(w->restore));
+	repair_job_free(TAKE(w->repair));
 	json_decref(TAKE(w->clone));
 	json_decref(TAKE(s->last_work));
 }
@@ -459,7 +479,7 @@ json_t *slot_work_json(const struct supervisor *s)
 	if (w->kind == SLOT_WORK_NONE)
 		return json_null();
 	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:O?, s:b}", "id",
-	        w->id, "kind", kind_names[w->kind], "stage", stage_names[w->stage], "generation",
+	        w->id, "kind", kind_names[w->kind], "stage", stage_name(w), "generation",
 	        w->generation, "quarantined", w->quarantined, "bytes_done",
 	        (json_int_t)(done < total ? done : total), "bytes_total", (json_int_t)total,
 	        "started", clock_text(started, w->started_ns), "took_seconds",
@@ -484,7 +504,8 @@ bool slot_work_reason(const struct supervisor *s, char *out, size_t size)
 	char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
 
 	if (!slot_work_has_data(s) || !total ||
-	        (s->record.state != SLOT_ARCHIVING && s->record.state != SLOT_RESTORING))
+	        (s->record.state != SLOT_ARCHIVING && s->record.state != SLOT_RESTORING &&
+	                s->record.state != SLOT_REPAIRING))
 		return false;
 	snprintf(out, size, "%s: %s of %s", s->record.reason, num_size_text(a, done),
 	        num_size_text(b, total));

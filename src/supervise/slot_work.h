@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What is done to a slot's data-dir while its supervisor goes on: an archive or a restore
+ * What is done to a slot's data-dir while its supervisor goes on: an archive, a restore, a repair
  *
  * One at a time.  Each is a chain of steps; those that take long run in a thread (loop/work.h), and
  * between them the supervisor's own state machine stops and starts nodeos.  Who asked is answered
@@ -11,8 +11,9 @@
  *	archive   make a generation's directory -> stop nodeos -> verdict -> clone -> start nodeos
  *	          -> digests, manifest -> commit, promote, prune; then, if need be, unshare
  *	restore   hold the generation, chain -> stop nodeos -> slot_restore() -> start nodeos
+ *	repair    (nodeos has ended) -> one of nodeos/repair.h -> start nodeos
  *
- * What a thread works on (struct archive_job, struct restore_job) is its own until its end was
+ * What a thread works on (struct archive_job, restore_job, repair_job) is its own until its end was
  * told; of the supervisor it reads only cfg, pool and slot, which do not change while the slot is
  * owned.
  */
@@ -35,6 +36,7 @@ struct archive_job;
 struct control_call;
 struct loop;
 struct nodeos_exit;
+struct repair_job;
 struct restore_job;
 struct restore_look;
 struct supervisor;
@@ -44,11 +46,12 @@ enum slot_work_kind {
 	SLOT_WORK_NONE,
 	SLOT_WORK_ARCHIVE,
 	SLOT_WORK_RESTORE,
+	SLOT_WORK_REPAIR, /* by itself only (heal_repair.c) */
 };
 
 enum slot_work_stage {
 	SLOT_WORK_STOPPING, /* what can be done before it, and nodeos's end */
-	SLOT_WORK_CLONING,  /* nodeos does not run */
+	SLOT_WORK_CLONING,  /* nodeos does not run; of a repair it is called "repairing" */
 	SLOT_WORK_STARTING,
 	SLOT_WORK_DIGESTING, /* nodeos runs again */
 	SLOT_WORK_DONE,
@@ -62,6 +65,7 @@ struct slot_work {
 	struct work *thread;        /* the step that runs beside the loop, or NULL */
 	struct archive_job *archive;
 	struct restore_job *restore;
+	struct repair_job *repair;
 	struct control_call *calls[SLOT_WORK_CALLS_MAX];
 	struct clone_progress progress;
 	bool is_probed; /* the pool's method was tried; both are the thread's */
@@ -170,15 +174,23 @@ int restore_begin(
 void restore_clone(struct supervisor *s);
 void restore_job_free(struct restore_job *j);
 
+/* A step of work and its end: keep the quarantine within its bounds, after nodeos was started. */
+int restore_bound_quarantine(void *supervisor, const volatile int *cancel, struct err *e);
+void restore_on_bounded(struct supervisor *s, int rc, const struct err *why);
+
+/* Texts for the status's warnings, appended to list. */
+void restore_warnings(const struct supervisor *s, json_t *list);
+
+/* --- look.c -------------------------------------------------------------------------------- */
+
 /*
- * Before the first start with the lock held: end what a killed restore has left, and restore an
- * empty or far-behind slot from `current`.  Returns 0 when nodeos can be started; 1 when that
- * takes its time: supervisor_attempt() is called when it is done, or the slot is held.
+ * Before a start with the lock held: end what a killed restore or repair has left, see what is
+ * there, and repair it, or restore an empty or far-behind slot from `current`.  Returns 0 when
+ * nodeos can be started; 1 when that takes its time: supervisor_attempt() is called when it is
+ * done, or the slot is held.
  */
 int restore_look(struct supervisor *s, struct err *e) NODISCARD;
 void restore_look_release(struct supervisor *s);
-/* Texts for the status's warnings, appended to list. */
-void restore_warnings(const struct supervisor *s, json_t *list);
 
 /* --- archivist.c --------------------------------------------------------------------------- */
 

@@ -85,7 +85,7 @@ static int remove_remains(struct supervisor *s, int data_fd, struct err *e)
 static int prepare(struct supervisor *s, json_t *note, struct err *e)
 {
 	AUTO(close_fd) int data_fd = fs_open_dir_at(s->slot.fd, "data", false, 0, e);
-	struct snapshot_facts f = { .tries = json_int(note, "tries", 0) };
+	struct snapshot_start_facts f = { .tries = json_int(note, "tries", 0) };
 	struct err missing = ERR_INIT;
 	struct data_verdict v;
 

@@ -21,6 +21,8 @@
 #include "base/str.h"
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
+#include "supervise/heal.h"
+#include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
 /*
@@ -33,7 +35,8 @@
  *	    +---- timer or `resume` ------ held <-------- backoff             stopped | quiesced
  *
  * An archive or a restore (slot_work.h) takes the way of a stop and comes back: stopping ->
- * archiving | restoring -> running.  restoring also comes before the first start.
+ * archiving | restoring -> running.  restoring also comes before the first start, and repairing
+ * before any start that the data-dir is not fit for (heal.h).
  *
  * While nodeos is alive the state is running, lame-duck or stopping, and only its end
  * (on_child) leads out of these.
@@ -53,7 +56,7 @@ bool supervisor_nodeos_alive(const struct supervisor *s)
 
 bool supervisor_is_ready(const struct supervisor *s)
 {
-	return s->record.state == SLOT_RUNNING && s->health.ready.ready;
+	return s->record.state == SLOT_RUNNING && s->health.ready.ready && !heal_is_on_probation(s);
 }
 
 /* A record that cannot be written is said and done without: the data-dir's bytes are the truth. */
@@ -118,27 +121,6 @@ void supervisor_attempt_in(struct supervisor *s, int64_t after_ns)
 	set_timer(s, after_ns, on_attempt);
 }
 
-/* --- the data-dir ------------------------------------------------------------------ */
-
-void supervisor_take_verdict(struct supervisor *s)
-{
-	struct err e = ERR_INIT;
-	struct data_verdict v = { .state = DATA_DAMAGED };
-	AUTO(close_fd) int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT) {
-		v.state = DATA_EMPTY;
-		snprintf(v.why, sizeof(v.why), "there is no data-dir yet");
-	} else if (fd < 0)
-		snprintf(
-		        v.why, sizeof(v.why), "the data-dir cannot be opened: %s", strerror(errno));
-	else if (nodeos_verdict_at(&v, fd, &e) < 0)
-		snprintf(v.why, sizeof(v.why), "%.200s", e.msg);
-	snprintf(s->record.verdict, sizeof(s->record.verdict), "%s", data_state_name(v.state));
-	snprintf(s->record.verdict_why, sizeof(s->record.verdict_why), "%s", v.why);
-	str_printable(s->record.verdict_why);
-}
-
 static bool is_startable(const struct supervisor *s)
 {
 	return record_verdict_is_clean(s->record.verdict);
@@ -161,10 +143,11 @@ static void answer_quiesce_calls(struct supervisor *s)
 /* No nodeos is alive: this supervisor is done, as soon as no thread of it works on the pool. */
 static void finish(struct supervisor *s)
 {
-	bool clean, is_unsharing;
+	bool clean, is_busy;
 
-	is_unsharing = slot_unshare_cancel(s);
-	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_unsharing) {
+	is_busy = slot_unshare_cancel(s);
+	is_busy |= heal_clean_cancel(s);
+	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_busy) {
 		loop_timer_remove(&s->loop, &s->timer);
 		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
 		return;
@@ -184,7 +167,7 @@ void supervisor_thread_ended(struct supervisor *s)
 	if (supervisor_nodeos_alive(s))
 		return;
 	if (s->stop_asked) {
-		if (!s->work.thread && !s->look)
+		if (!s->work.thread && !s->look && !s->heal_clean)
 			finish(s);
 	} else if (s->quiesce_asked && !slot_work_changes_data(s)) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
@@ -249,7 +232,7 @@ static void begin_stop(struct supervisor *s)
 static const char *untried(const struct supervisor *s, const struct nodeos_exit *x, char out[200])
 {
 	*out = '\0';
-	if (s->is_untried && x->class == NODEOS_EXIT_DATA)
+	if (s->is_untried && (x->class == NODEOS_EXIT_DATA || x->class == NODEOS_EXIT_VERSION))
 		snprintf(out, 200,
 		        "; its state is of generation %.31s, made by nodeos %.40s: archive with "
 		        "this "
@@ -267,6 +250,7 @@ static void start_again_or_hold(struct supervisor *s, const struct nodeos_exit *
 	/* What was made from a snapshot and is not finished can be made again. */
 	if (!x->retry || (!is_startable(s) && !s->is_from_snapshot) || s->failures > FAILURES_MAX) {
 		s->hold = HOLD_FINAL;
+		heal_held(s, x->why);
 		supervisor_set_state(s, SLOT_HELD, "%s%s%s%s%s", x->why, untried(s, x, from),
 		        s->failures > FAILURES_MAX ? " (too often in a row)" : "",
 		        is_startable(s) ? "" : "; the data-dir is left ",
@@ -321,6 +305,8 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 	follow_stop(s->follow);
 	health_stop(s);
 	supervisor_take_verdict(s);
+	if (!is_startable(s))
+		s->is_looked = false;
 	record_the_end(s, status, asked, &x);
 	return x;
 }
@@ -354,15 +340,17 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 		; /* it has set the state */
 	} else if (s->quiesce_asked) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
+	} else if (asked && heal_after_stop(s)) {
+		; /* it has set the state */
 	} else if (for_disk) {
 		s->hold = HOLD_DISK;
 		supervisor_set_state(s, SLOT_HELD, "stopped because the disk is %.1f%% full",
 		        s->disk_used_percent);
 		set_timer(s, RETRY_NS, on_attempt);
-	} else {
+	} else if (!heal_after_end(s, &x)) {
 		start_again_or_hold(s, &x);
 	}
-	s->disk_asked = false;
+	s->disk_asked = s->heal_stop_asked = false;
 	answer_quiesce_calls(s);
 	/* Those that stood behind it in the kernel's list. */
 	reap_orphans(s);
@@ -432,6 +420,8 @@ static void adopt_record(struct supervisor *s)
 		memcpy(s->record.ends, old.ends, sizeof(old.ends));
 	}
 	supervisor_take_verdict(s);
+	if (rc == 0)
+		heal_adopt(s, &old, old.state != SLOT_STOPPED);
 	if (rc == 0 && old.nodeos_pid) {
 		/* It still says that nodeos runs, and its lock is free: it was killed. */
 		struct record_end end = { .at_ns = clock_real_ns(),
@@ -591,6 +581,8 @@ void supervisor_attempt(struct supervisor *s)
 	supervisor_take_verdict(s);
 	rc = supervisor_prepare(s, &e);
 	if (rc > 0) {
+		if (s->hold == HOLD_FINAL)
+			heal_held(s, e.msg);
 		supervisor_hold_for(s, s->hold, &e);
 		return;
 	}
@@ -623,10 +615,12 @@ void supervisor_resume(struct supervisor *s)
 		supervisor_set_state(s,
 		        s->look                                     ? SLOT_STARTING
 		                : s->work.kind == SLOT_WORK_ARCHIVE ? SLOT_ARCHIVING
-		                                                    : SLOT_RESTORING,
+		                : s->work.kind == SLOT_WORK_RESTORE ? SLOT_RESTORING
+		                                                    : SLOT_REPAIRING,
 		        "nodeos starts when that is done");
 		return;
 	}
+	heal_forget(s, true);
 	supervisor_set_state(s, SLOT_STARTING, "resumed on request");
 	supervisor_attempt(s);
 }
@@ -741,9 +735,11 @@ static void tear_down(struct supervisor *s)
 	}
 	slot_work_release(s);
 	restore_look_release(s);
+	heal_release(s);
 	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
 	health_stop(s);
+	probation_stop(s);
 	follow_free(s->follow);
 	advertise_free(s->advertise);
 	http_server_free(s->http);

@@ -21,6 +21,8 @@
 #include "supervise/slot_work.h"
 #include "supervise/supervise.h"
 
+struct data_verdict;
+
 #define QUIESCE_CALLS_MAX 8
 
 /* In percent: we stop nodeos cleanly this much before its own emergency stop, and start it
@@ -38,6 +40,10 @@ struct health {
 	bool has_info, has_peers, has_db, db_warned;
 	int64_t answered_ns, peers_asked_ns, db_asked_ns, started_ns; /* CLOCK_MONOTONIC */
 	struct ready_pace pace;
+	bool has_caught_up;        /* was ready in this run, probation apart */
+	bool has_failed_probation; /* of this run */
+	uint32_t start_lib;        /* of the data-dir before the start; 0: not known */
+	char probation_why[200];   /* what is waited for, or what it has failed of */
 	bool was_ready, started_empty;
 	struct ready_result ready;
 };
@@ -57,6 +63,15 @@ enum current_kind {
 	CURRENT_UNUSABLE,
 	CURRENT_OTHER_CHAIN,
 	CURRENT_OURS,
+};
+
+/* Of a data-dir that was healed by a generation: is its state the one that the manifest names? */
+enum hash_proof {
+	HASH_NOT_ASKED,
+	HASH_AWAITED,
+	HASH_EQUAL,
+	HASH_DIFFERS,
+	HASH_UNTOLD,
 };
 
 struct supervisor {
@@ -112,11 +127,28 @@ struct supervisor {
 	struct {
 		int64_t ok_ns, down_ns; /* of the last one: wall clock; duration */
 		uint64_t number, failures;
-	} archived;                /* since this supervisor started */
-	char integrity_hash[65];   /* that nodeos has told at its last stop; "" */
-	double disk_limit_percent; /* supervisor_disk_limit() when a thread was started */
-	char snapshot[256];        /* that nodeos is started with; "" */
-	bool is_from_snapshot;     /* nodeos has not answered yet since it was */
+	} archived;                  /* since this supervisor started */
+	char integrity_hash[65];     /* that nodeos has told at its last stop; "" */
+	double disk_limit_percent;   /* supervisor_disk_limit() when a thread was started */
+	char snapshot[256];          /* that nodeos is started with; "" */
+	bool is_from_snapshot;       /* nodeos has not answered yet since it was */
+	struct probation *probation; /* NULL: not on probation */
+	enum hash_proof hash_proof;
+	char expected_hash[65], started_hash[65];
+	char genesis_chain_id[65]; /* as the last look has found it; "" */
+	bool is_version_asked;
+	char said_verdict[RECORD_TEXT_MAX]; /* of a look, in the log */
+	char nodeos_version[64];            /* that --version told; "" */
+	/* Healing (heal.c); what outlives us is in record.heal. */
+	struct loop_timer heal_timer; /* while an incident is healed and not over */
+	int64_t calm_since_ns;        /* CLOCK_MONOTONIC; 0: not ready */
+	bool heal_stop_asked;         /* nodeos is being stopped because probation has failed */
+	bool has_exit;                /* its last end, or probation, says that the data are bad */
+	unsigned exit_repairs;        /* what would help then, REPAIR_BIT()s */
+	char exit_why[240];
+	bool lacks_room;         /* for the generation that it would be repaired by */
+	struct work *heal_clean; /* heal_clean_begin()'s thread */
+	bool cannot_clean;       /* it has failed */
 };
 
 /* supervise.c */
@@ -133,6 +165,7 @@ void supervisor_quiesce(struct supervisor *s);
 void supervisor_stop_nodeos(struct supervisor *s);
 bool supervisor_nodeos_alive(const struct supervisor *s);
 void supervisor_take_verdict(struct supervisor *s);
+void supervisor_note_verdict(struct supervisor *s, const struct data_verdict *v);
 /* Try to get nodeos running, from wherever we are. */
 void supervisor_attempt(struct supervisor *s);
 void supervisor_attempt_in(struct supervisor *s, int64_t after_ns);
@@ -144,6 +177,14 @@ void supervisor_thread_ended(struct supervisor *s);
 
 /* Returns 0, 1 when it cannot be started now (s->hold and *why say how it goes on), -1. */
 int supervisor_prepare(struct supervisor *s, struct err *why) NODISCARD;
+
+/* Template and command line alone: sets s->render.  0; -1: supervisor_prepare() will say so. */
+int supervisor_read_config(struct supervisor *s, struct err *e) NODISCARD;
+/* config.ini or command line name a producer. */
+bool supervisor_produces(const struct supervisor *s);
+
+/* 0; 1 when the disk is too full to do anything (s->hold, *e); -1. */
+int supervisor_check_disk(struct supervisor *s, struct err *e) NODISCARD;
 
 /* In percent of the pool's file system: above it nodeos is stopped, before it stops itself. */
 double supervisor_disk_limit(const struct supervisor *s);

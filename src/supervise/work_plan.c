@@ -10,8 +10,8 @@ enum restore_plan restore_plan(const struct restore_facts *f)
 		return RESTORE_NOT;
 	if (f->verdict == DATA_EMPTY)
 		plan = RESTORE_EMPTY;
-	else if (f->verdict == DATA_CLEAN && !f->is_snapshot && f->our_lib && f->lib > f->our_lib &&
-	        f->lib - f->our_lib > f->far_behind)
+	else if ((f->verdict == DATA_CLEAN || f->verdict == DATA_FAR_BEHIND) && !f->is_snapshot &&
+	        f->our_lib && f->lib > f->our_lib && f->lib - f->our_lib > f->far_behind)
 		plan = RESTORE_BEHIND;
 	else
 		return RESTORE_NOT;
@@ -21,7 +21,7 @@ enum restore_plan restore_plan(const struct restore_facts *f)
 	return strcmp(f->our_chain_id, f->chain_id) == 0 ? plan : RESTORE_OTHER_CHAIN;
 }
 
-enum snapshot_plan snapshot_plan(const struct snapshot_facts *f)
+enum snapshot_plan snapshot_plan(const struct snapshot_start_facts *f)
 {
 	switch (f->verdict) {
 	case DATA_EMPTY:

@@ -31,6 +31,7 @@ enum restore_plan {
 	RESTORE_EMPTY,       /* restore; if that fails, do not start without */
 	RESTORE_BEHIND,      /* restore; if that fails, what there is will do */
 	RESTORE_OTHER_CHAIN, /* would be restored, but `current` is of another chain */
+	RESTORE_HEAL,        /* not from here: a repair (heal_plan.h) */
 };
 
 /*
@@ -40,7 +41,7 @@ enum restore_plan {
 enum restore_plan restore_plan(const struct restore_facts *f) NODISCARD;
 
 /* A slot that is made from a snapshot and has not come up from it yet. */
-struct snapshot_facts {
+struct snapshot_start_facts {
 	enum data_state verdict;
 	int64_t tries; /* starts from the snapshot that were noted before they were made */
 	bool has_file; /* in data/snapshots */
@@ -54,7 +55,7 @@ enum snapshot_plan {
 	SNAPSHOT_NOT_OURS, /* who knows whose blocks these are: nothing is removed */
 };
 
-enum snapshot_plan snapshot_plan(const struct snapshot_facts *f) NODISCARD;
+enum snapshot_plan snapshot_plan(const struct snapshot_start_facts *f) NODISCARD;
 
 /* --- the archivist ------------------------------------------------------------------------- */
 

@@ -274,7 +274,7 @@ check 'restore by order' by_order
 
 dirty()
 {
-	supervise 3 && P3=$PID
+	supervise 3 --heal never && P3=$PID
 	wait_for 20 ready 3 || return
 	kill -SEGV "$(nodeos_pid 3)"
 	wait_for 10 state_is 3 held || return
@@ -283,7 +283,7 @@ dirty()
 	find "$POOL/quarantine" -maxdepth 1 -name 't_s.3-*'
 	[ "$(find "$POOL/quarantine" -maxdepth 1 -name 't_s.3-*' | wc -l)" -le 2 ]
 }
-check 'restore heals a dirty slot; the quarantine is bounded' dirty
+check 'restore by order heals a dirty slot; the quarantine is bounded' dirty
 
 other_chain()
 {
@@ -368,7 +368,7 @@ from_snapshot()
 	file=$(curl -sf -X POST http://127.0.0.1:18888/v1/producer/create_snapshot | jq -r .snapshot_name) || return
 	nodeswarm --pool "$POOL" data import --promote --chain-id "$(state 1 .chain_id)" "$file" || return
 	expect '^snapshot$' jq -r .kind "$GENERATIONS/current/manifest.json" || return
-	supervise 5 && P5=$PID
+	supervise 5 --heal never && P5=$PID
 	wait_for 20 ready 5 || { tail -20 "$IT_DIR/log.5" && return 1; }
 	grep 'came up from its snapshot' "$IT_DIR/log.5" && [ ! -e "$NOTE" ] || return
 	expect "^$(current)\$" state 5 .generation || return

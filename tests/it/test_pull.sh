@@ -111,6 +111,21 @@ asked()
 }
 check 'pieces and maps, with the token only' asked
 
+# A slot of A's pool whose container is not to be seen by the agent, over TCP.
+verdict()
+{
+	local slot=$A/services/s_readers/3
+	mkdir -p "$slot" && cp -a "$IT_DIR/data" "$slot/data" || return
+	curl -s -m 20 -H "Authorization: Bearer $(cat "$NODESWARM_TOKEN_FILE")" -X POST \
+		--data-binary '{"service":"s_readers","slot":3}' http://127.0.0.1:8870/v1/data/verdict >"$IT_DIR/v"
+	jq -c . "$IT_DIR/v"
+	jq -e --arg g "$G" '.verdict == "clean" and .repair == "none" and .slot == 3 and .evidence.generation == $g
+		and .evidence.lib_block_num > 0' "$IT_DIR/v" || return
+	post "$A" /v1/data/verdict '{"service":"s_readers","slot":4}'
+	[ "$(reply .error.kind)" = not_found ] && rm -rf "$slot"
+}
+check 'the verdict of a slot, from another host' verdict
+
 # --- pulling ---------------------------------------------------------------------------------------
 
 # fetched BYTES: the first operation of B has brought more than that

@@ -129,7 +129,7 @@ kill9()
 	nodeos=$(nodeos_pid 2)
 	kill -KILL "$P2" && wait "$P2"
 	kill -0 "$nodeos" || { echo 'nodeos died too, so this proves nothing' && return 1; }
-	second
+	NODESWARM_HEAL=never second
 	sleep 1
 	expect '^waiting$' state 3 .state || return
 	kill -KILL "$nodeos"
@@ -137,7 +137,7 @@ kill9()
 	state 3 .reason
 	state 3 .reason | grep dirty
 }
-check 'kill -9 of a supervisor: the next one waits until nodeos is dead, then holds the dirty slot' kill9
+check 'kill -9 of a supervisor: the next one waits until nodeos is dead, then holds the dirty slot if it may not heal' kill9
 check 'the end that nobody recorded is in the record' expect 'killed in state running' record 2 '.ends[0].why'
 check 'a held slot is live, not ready' expect '503' curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:38880/readyz
 check 'a dirty slot is not started' expect '^0$' state 3 .nodeos_pid
@@ -196,7 +196,7 @@ port_in_use()
 	nodeswarm --pool /nonexistent supervise --service x --slot 1 --address 127.0.0.1 --port 49876 \
 		-- nodesim >/dev/null 2>&1 3>&- &
 	local holder=$!
-	supervise 4
+	supervise 4 --heal never
 	wait_for 10 state_is 4 backoff || return
 	expect 'port' state 4 .reason || return
 	expect '^0 false$' record 4 '"\(.ends[0].exit_code) \(.ends[0].asked)"' || return
@@ -212,7 +212,7 @@ crash()
 	wait_for 5 state_is 4 held && state 4 .reason
 	expect 'dirty' state 4 .verdict
 }
-check 'a crash leaves the slot held, not restarted on a dirty data-dir' crash
+check 'without healing a crash leaves the slot held, not restarted on a dirty data-dir' crash
 check 'stop' stop "$PID" 1
 
 # --- disk ----------------------------------------------------------------------------------------

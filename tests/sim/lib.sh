@@ -49,6 +49,7 @@ within() {
 # Each part of a parallel run has a range of its own.
 case ${part:-$1} in start) range=0 ;; http) range=1 ;; cluster) range=2 ;; snapshot) range=-1 ;; *) range=3 ;; esac
 next_port=$((10000 + 5000 * range + RANDOM % 4000))
+[ "${part:-$1}" != damage ] || next_port=$((29100 + RANDOM % 3000))
 free_port() {
 	# By looking, not by connecting: that would stand in the log of whoever listens there.
 	while next_port=$((next_port + 1)); grep -q ":$(printf %04X "$next_port") 00000000:0000 0A" /proc/net/tcp; do :; done

@@ -76,6 +76,9 @@ static void directory_and_pool(void **state)
 	assert_true(json_int(j, "pool.total_bytes", 0) > 0);
 	assert_string_equal(json_str(j, "pool.method_now", ""), pool_method_name(p.method));
 	assert_string_equal(json_str(j, "pool.generation", "?"), "");
+	assert_true(json_is_array(json_at(j, "pool.healing")));
+	assert_int_equal(json_array_size(json_at(j, "pool.healing")), 0);
+	assert_int_equal(json_int(j, "pool.quarantine.entries", -1), 0);
 	json_decref(j);
 
 	assert_int_equal(mkdirat(p.fd, "generations", 0755), 0);
@@ -97,6 +100,46 @@ static void directory_and_pool(void **state)
 	assert_true(json_bool(j, "pool.is_unmounted", false));
 	assert_true(json_bool(j, "pool.is_mount_expected", false));
 	assert_true(json_is_null(json_at(j, "swarm_address")));
+	json_decref(j);
+}
+
+/* As a supervisor leaves it. */
+static void put_heal(const char *slot, const char *heal)
+{
+	AUTO(free) char *dirs = str_fmt("%s/%s", dir, slot);
+	AUTO(free) char *name = str_fmt("%s/run.json", slot);
+	AUTO(free) char *text = str_fmt("{\"format\":1,\"heal\":%s}", heal);
+	struct err e = ERR_INIT;
+	int fd = fs_open_dir_at(AT_FDCWD, dirs, true, 0755, &e);
+
+	assert_true(fd >= 0);
+	close(fd);
+	put(name, text);
+}
+
+static void slots_and_quarantine(void **state)
+{
+	const json_t *h;
+	json_t *j;
+
+	(void)state;
+	put_heal("services/s_r/1", "null");
+	put_heal("services/s_r/2",
+	        "{\"stage\":\"gave-up\",\"verdict\":\"damaged\",\"repair\":\"replay\",\"tries\":3,"
+	        "\"proof\":\"nothing is left\"}");
+	put_heal("services/s_r/3", "{\"stage\":\"healed\",\"verdict\":\"dirty\",\"tries\":1}");
+	put_heal("quarantine/s_r.2-20261121T081500Z/data", "null");
+	j = host_facts(dir);
+	assert_int_equal(json_array_size(json_at(j, "pool.healing")), 1);
+	h = json_array_get(json_at(j, "pool.healing"), 0);
+	assert_string_equal(json_str(h, "name", ""), "s_r.2");
+	assert_string_equal(json_str(h, "stage", ""), "gave-up");
+	assert_int_equal(json_int(h, "tries", 0), 3);
+	assert_string_equal(json_str(h, "proof", ""), "nothing is left");
+	assert_false(json_bool(h, "is_served", true));
+	assert_int_equal(json_int(j, "pool.quarantine.entries", 0), 1);
+	assert_true(json_int(j, "pool.quarantine.allocated_bytes", 0) > 0);
+	assert_true(json_bool(j, "pool.quarantine.is_complete", false));
 	json_decref(j);
 }
 
@@ -123,6 +166,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_directory),
 		cmocka_unit_test(directory_and_pool),
+		cmocka_unit_test(slots_and_quarantine),
 		cmocka_unit_test(machine),
 	};
 

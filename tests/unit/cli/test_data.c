@@ -450,6 +450,113 @@ static void gc_without_an_engine_is_none(void **state)
 	assert_null(strstr(asked, "remove"));
 }
 
+#define GONE                                                                       \
+	"\"status\":404,\"body\":{\"format\":1,\"error\":{\"kind\":\"not_found\"," \
+	"\"message\":\"no such slot\"}}"
+
+/* What n1 says instead of n2. */
+static const char *of_n1;
+
+static char *two_answers(void *arg, const char *node, const char *path, const char *body)
+{
+	size_t n = strlen(asked);
+
+	if (!str_starts(path, "/v1/data/verdict", NULL))
+		return answer(arg, node, path, body);
+	snprintf(asked + n, sizeof(asked) - n, "%s %s\n", node, body);
+	if (strcmp(node, "n3") == 0)
+		return NULL;
+	return strdup(strcmp(node, "n1") == 0 ? of_n1 : script[0].reply);
+}
+
+#define DAMAGED                                                                             \
+	"\"verdict\":\"damaged\",\"why\":\"blocks.\\u001bindex ends early\","               \
+	"\"repairs\":[\"rebuild-index\",\"sing\",\"replay\"],\"repair\":\"rebuild-index\"," \
+	"\"evidence\":{\"state\":{\"seen\":\"file\",\"size_bytes\":1048576,"                \
+	"\"format\":\"EOSIODB2\",\"dirty\":false,\"fault\":null},"                          \
+	"\"fork_db\":{\"seen\":\"odd\"},\"head_block_num\":80,\"head_block_id\":\"ab\","    \
+	"\"log\":{\"seen\":\"file\",\"size_bytes\":2048,\"first_block_num\":1,"             \
+	"\"last_block_num\":79},\"index\":{\"seen\":\"file\",\"size_bytes\":8,"             \
+	"\"fault\":\"it has 1 blocks\"},\"opener\":%s}"
+
+static void verdict_is_of_the_host_that_has_it(void **state)
+{
+	static const struct {
+		const char *name, *n1, *n2, *words;
+		int rc;
+		enum err_kind kind;
+		const char *says; /* on stdout, or in the error */
+	} rows[] = {
+		{ "one has it", GONE, OK("\"verdict\":\"clean\",\"why\":\"closed\""), "readers.3",
+		        0, ERR_NONE, "readers.3 on host host-n2 is clean: closed" },
+		{ "far behind", GONE, OK("\"verdict\":\"far-behind\",\"why\":\"old\""), "readers.3",
+		        0, ERR_NONE, "is far-behind: old" },
+		{ "a verdict of the future", GONE, OK("\"verdict\":\"soft\",\"why\":\"?\""),
+		        "readers.3", -1, ERR_UNHEALTHY, "is soft" },
+		{ "none", GONE, GONE, "readers.3", -1, ERR_UNAVAILABLE, "host-n3" },
+		{ "nonsense", GONE, OK("\"verdict\":7"), "readers.3", -1, ERR_PROTOCOL,
+		        "no verdict" },
+		{ "an old agent", GONE,
+		        "\"status\":400,\"body\":{\"format\":1,\"error\":{\"kind\":\"usage\","
+		        "\"message\":\"no operation 'verdict'\"}}",
+		        "readers.3", -1, ERR_PROTOCOL, "no operation" },
+		{ "two", OK("\"verdict\":\"clean\""), OK("\"verdict\":\"clean\""), "readers.3", -1,
+		        ERR_CONFLICT, "more than one host: host-n1, host-n2" },
+		{ "two, and one is held",
+		        OK("\"verdict\":\"dirty\",\"evidence\":{\"opener\":\"task t\"}"),
+		        OK("\"verdict\":\"clean\""), "readers.3", -1, ERR_UNHEALTHY, "is dirty" },
+		{ "two, and one is meant", OK("\"verdict\":\"dirty\""), OK("\"verdict\":\"clean\""),
+		        "readers.3 --on n2", 0, ERR_NONE, "host-n2 is clean" },
+		{ "no slot", GONE, GONE, "readers", -1, ERR_USAGE, "neither a directory nor" },
+		{ "slot 0", GONE, GONE, "readers.0", -1, ERR_USAGE, "neither a directory nor" },
+		{ "both", GONE, GONE, "./x --on n2", -1, ERR_USAGE, "are for a slot" },
+		{ "a chain", GONE, GONE, "readers.3 --chain-id 12", -1, ERR_USAGE, "no chain id" },
+	};
+
+	(void)state;
+	fake_agent_handler(agent, two_answers, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int rc;
+
+		reply("verdict", rows[i].n2);
+		of_n1 = rows[i].n1;
+		rc = run(&cmd_data_verdict, rows[i].words);
+		if (rc != rows[i].rc || e.kind != rows[i].kind ||
+		        (!strstr(out, rows[i].says) && !strstr(e.msg, rows[i].says)))
+			fail_msg("row '%s': %d, %s: %s\n%s", rows[i].name, rc,
+			        err_kind_name(e.kind), e.msg, out);
+	}
+	expect_in(asked, "n2 {\"service\":\"s_readers\",\"slot\":3,");
+}
+
+static void verdict_shows_evidence_and_repairs(void **state)
+{
+	char text[2048], body[1200];
+
+	(void)state;
+	fake_agent_handler(agent, two_answers, NULL);
+	snprintf(body, sizeof(body), DAMAGED, "null");
+	snprintf(text, sizeof(text), "\"status\":200,\"body\":{\"format\":1,%s}", body);
+	reply("verdict", text);
+	of_n1 = GONE;
+	assert_int_equal(run(&cmd_data_verdict, "readers.3"), -1);
+	expect_in(out, "readers.3 on host host-n2 is damaged: blocks.?index ends early\n");
+	expect_in(out, "  state         1.0 MiB, EOSIODB2, closed\n");
+	expect_in(out, "  fork_db       no regular file\n");
+	expect_in(out, "  head          80, ab\n");
+	expect_in(out, "  block log     2.0 KiB, blocks 1 to 79\n");
+	expect_in(out, "  index         8 B; it has 1 blocks\n");
+	expect_in(out, "repair: rebuild-index: blocks.index is made anew");
+	expect_in(out, "  else: replay\n");
+	ctx.json = true;
+	assert_int_equal(run(&cmd_data_verdict, "readers.3"), -1);
+	ctx.json = false;
+	assert_string_equal(json_str(ctx.result, "verdict", ""), "damaged");
+	assert_string_equal(json_str(ctx.result, "repair", ""), "rebuild-index");
+	assert_string_equal(json_str(ctx.result, "host", ""), "host-n2");
+	assert_int_equal(json_int(ctx.result, "evidence.log.last_block_num", 0), 79);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -470,6 +577,8 @@ int main(void)
 		TEST(gc_asks_the_engine_before_each_host),
 		TEST(gc_tells_what_was_not_judged),
 		TEST(gc_without_an_engine_is_none),
+		TEST(verdict_is_of_the_host_that_has_it),
+		TEST(verdict_shows_evidence_and_repairs),
 	};
 
 	return cmocka_run_group_tests_name("cli/data", tests, NULL, NULL);

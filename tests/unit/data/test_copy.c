@@ -155,8 +155,8 @@ static void a_log_that_is_cut_is_refused(void **state)
 	fd = openat(base_fd, "from/blocks/blocks.log", O_WRONLY | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, 2600), 0);
 	assert_int_equal(copy(false), -1);
-	assert_int_equal(e.kind, ERR_PROTOCOL);
-	assert_non_null(strstr(e.msg, "look at the blocks of"));
+	assert_int_equal(e.kind, ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "was not left clean: damaged"));
 	assert_int_equal(entries(), 1);
 }
 

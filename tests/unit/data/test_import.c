@@ -224,10 +224,10 @@ static void not_clean(void **state)
 	assert_non_null(strstr(e.msg, "blocks and no state"));
 	assert_non_null(strstr(e.hint, "start its nodeos once"));
 	nothing_was_made("no state");
-	/* Clean by its first bytes, but its log is cut. */
 	put_data_dir("d");
 	assert_int_equal(truncate(at("d/blocks/blocks.log"), 2600), 0);
-	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_PROTOCOL);
+	fails(data_import(&m, &pool, at("d"), &o, &e), ERR_CONFLICT);
+	assert_non_null(strstr(e.msg, "the last block is said to begin"));
 	nothing_was_made("cut");
 }
 
@@ -280,8 +280,8 @@ static void in_use(void **state)
 	} rows[] = {
 		{ "the state is open", "s/1/data/state/shared_memory.bin", OPEN, "has it open" },
 		{ "the log is open", "s/1/data/blocks/blocks.log", OPEN, "has it open" },
-		{ "flock", "s/1/data/state/shared_memory.bin", FLOCK, "is locked" },
-		{ "fcntl", "s/1/data/state/shared_memory.bin", FCNTL, "is locked by process" },
+		{ "flock", "s/1/data/state/shared_memory.bin", FLOCK, "has it open" },
+		{ "fcntl", "s/1/data/state/shared_memory.bin", FCNTL, "has it open" },
 		{ "the slot", "s/1/lock", SLOT, "its slot is locked" },
 	};
 

@@ -114,6 +114,12 @@ static void what_is_refused(void **state)
 		{ "prepare", "{\"service\":\"s/t\",\"slots\":[1]}" },
 		{ "prepare", "{\"service\":\"s\",\"slots\":[\"1\"]}" },
 		{ "usage", "{\"x\":1}" },
+		{ "verdict", "{\"service\":\"s\"}" },
+		{ "verdict", "{\"slot\":1}" },
+		{ "verdict", "{\"service\":\"s\",\"slot\":0}" },
+		{ "verdict", "{\"service\":\"s\",\"slot\":\"1\"}" },
+		{ "verdict", "{\"service\":\"../s\",\"slot\":1}" },
+		{ "verdict", "{\"service\":\"s\",\"slot\":1,\"path\":\"/\"}" },
 	};
 
 	(void)state;
@@ -480,6 +486,23 @@ static void nothing_there_is_not_found(void **state)
 	assert_false(is_path(pool.fd, "generations"));
 }
 
+static void verdict_of_a_slot(void **state)
+{
+	(void)state;
+	fails(op("verdict", "{\"service\":\"s_r\",\"slot\":1}"), ERR_NOT_FOUND);
+	/* It was never started. */
+	put(pool.fd, "services/s_r/1/lock", "");
+	ok(op("verdict", "{\"service\":\"s_r\",\"slot\":1}"));
+	assert_string_equal(json_str(reply, "verdict", ""), "empty");
+	assert_string_equal(json_str(reply, "service", ""), "s_r");
+	assert_int_equal(json_int(reply, "slot", 0), 1);
+	assert_string_equal(json_str(reply, "evidence.generation", ""), G2);
+	put(pool.fd, "services/s_r/1/data/state/shared_memory.bin", "short");
+	ok(op("verdict", "{\"service\":\"s_r\",\"slot\":1}"));
+	assert_string_equal(json_str(reply, "verdict", ""), "damaged");
+	fails(op("verdict", "{\"service\":\"s_r\",\"slot\":1,\"chain_id\":\"x\"}"), ERR_USAGE);
+}
+
 static void prepare_fills_empty_slots(void **state)
 {
 	AUTO(close_fd) int lock = -1;
@@ -591,6 +614,7 @@ int main(void)
 		TEST(gc_looks_under_the_lock),
 		TEST(prune_tells_of_what_it_cannot_read),
 		TEST(nothing_there_is_not_found),
+		TEST(verdict_of_a_slot),
 		TEST(prepare_fills_empty_slots),
 		TEST(split_logs_take_no_room),
 		TEST(usage_is_told),

@@ -11,6 +11,7 @@
 #include "data/pool.h"
 #include "data/record.h"
 #include "data/slot.h"
+#include "nodeos/repair.h"
 
 static char dir[] = "/tmp/test_record.XXXXXX";
 static int dirfd_;
@@ -69,6 +70,77 @@ static void comes_back_as_written(void **state)
 	assert_int_equal(back.ends[0].exit_code, RECORD_ENDS_MAX + 4);
 	assert_int_equal(back.ends[RECORD_ENDS_MAX - 1].exit_code, 5);
 	assert_string_equal(record_last_stop(&back), "clean");
+}
+
+/* To the millisecond, as all times in a record. */
+static void healing_comes_back(void **state)
+{
+	struct record r = { .state = SLOT_REPAIRING }, back;
+	struct record_heal *h = &r.heal;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	*h = (struct record_heal){ .stage = HEAL_STAGE_REPAIRING,
+		.verdict = "dirty",
+		.why = "it was \"killed\"",
+		.repair = "hard-replay",
+		.generation = "g000007-0000001200",
+		.quarantined = "t_s.3-20261121T081500Z",
+		.proof = "p",
+		.tried = REPAIR_BIT(REPAIR_INDEX) | REPAIR_BIT(REPAIR_HARD_REPLAY),
+		.tries = 3,
+		.healed = 12,
+		.begun_ns = 1790000000001000000,
+		.ended_ns = 1790000000002000000,
+		.last_ns = 1790000000003000000,
+		.hard_replay = true,
+		.second_copy = true };
+	for (int i = 0; i < RECORD_HEALS_MAX; i++)
+		h->heals_ns[i] = 1790000000000000000 - i * 1000000000LL;
+	assert_int_equal(record_write_at(&r, dirfd_, &e), 0);
+	assert_int_equal(record_read_at(&back, dirfd_, &e), 0);
+	assert_int_equal(back.state, SLOT_REPAIRING);
+	assert_int_equal(back.heal.stage, h->stage);
+	assert_string_equal(back.heal.verdict, h->verdict);
+	assert_string_equal(back.heal.why, h->why);
+	assert_string_equal(back.heal.repair, h->repair);
+	assert_string_equal(back.heal.generation, h->generation);
+	assert_string_equal(back.heal.quarantined, h->quarantined);
+	assert_string_equal(back.heal.proof, h->proof);
+	assert_true(back.heal.tried == h->tried);
+	assert_true(back.heal.tries == 3 && back.heal.healed == 12);
+	assert_true(back.heal.begun_ns == h->begun_ns && back.heal.ended_ns == h->ended_ns);
+	assert_true(back.heal.last_ns == h->last_ns);
+	assert_memory_equal(back.heal.heals_ns, h->heals_ns, sizeof(h->heals_ns));
+	assert_true(back.heal.hard_replay && back.heal.second_copy);
+	/* A record from before there was healing. */
+	write_text(RECORD_FILE, "{\"format\":1,\"state\":\"running\",\"ends\":[]}");
+	assert_int_equal(record_read_at(&back, dirfd_, &e), 0);
+	assert_int_equal(back.heal.stage, HEAL_STAGE_NONE);
+	assert_true(back.heal.tried == 0 && back.heal.heals_ns[0] == 0);
+	r.heal = back.heal;
+	assert_int_equal(record_write_at(&r, dirfd_, &e), 0);
+	assert_int_equal(record_read_at(&back, dirfd_, &e), 0);
+	assert_int_equal(back.heal.stage, HEAL_STAGE_NONE);
+}
+
+static void odd_healing_is_read_as_nothing(void **state)
+{
+	struct err e = ERR_INIT;
+	struct record r;
+
+	(void)state;
+	write_text(RECORD_FILE,
+	        "{\"format\":1,\"heal\":{\"stage\":\"sleeping\",\"tries\":-1,\"tried\":[1,"
+	        "\"none\",\"nonsense\",\"replay\"],\"begins\":[7,\"x\","
+	        "\"2026-11-21T08:15:00.000Z\"],\"last\":{}}}");
+	assert_int_equal(record_read_at(&r, dirfd_, &e), 0);
+	assert_int_equal(r.heal.stage, HEAL_STAGE_NONE);
+	assert_true(r.heal.tries == 0 && r.heal.last_ns == 0);
+	assert_true(r.heal.tried == REPAIR_BIT(REPAIR_REPLAY));
+	assert_true(r.heal.heals_ns[0] != 0 && r.heal.heals_ns[1] == 0);
+	for (int i = HEAL_STAGE_NONE; i <= HEAL_STAGE_GAVE_UP; i++)
+		assert_string_not_equal(heal_stage_name((enum heal_stage)i), "unknown");
 }
 
 static void what_is_not_ours_is_refused(void **state)
@@ -171,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(comes_back_as_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(healing_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(odd_healing_is_read_as_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(odd_values_are_read_as_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(pool_is_a_pool_only_by_its_json, setup, teardown),

@@ -175,6 +175,28 @@ static const struct row {
 	        "{\"path\":\"/p.img\",\"size_bytes\":107374182400,\"allocated_bytes\":10737418240,"
 	        "\"disk_free_bytes\":1000}",
 	        "pool-image", "n1", DOCTOR_PROBLEM, "I/O errors" },
+	{ "hosts/0/facts/pool/quarantine",
+	        "{\"entries\":3,\"allocated_bytes\":250000000000,\"is_complete\":false}",
+	        "pool-quarantine", "n1", DOCTOR_WARNING,
+	        "3 entries in the quarantine take more than 232.8 GiB, 25 % of the pool" },
+	{ "hosts/0/facts/pool/quarantine",
+	        "{\"entries\":1,\"allocated_bytes\":1000,\"is_complete\":true}", "pool-quarantine",
+	        "n1", DOCTOR_OK, "1 entries" },
+	{ "hosts/0/facts/pool/healing",
+	        "[{\"name\":\"s_readers.3\",\"stage\":\"gave-up\",\"verdict\":\"damaged\","
+	        "\"repair\":\"replay\",\"tries\":3,\"proof\":\"nothing is "
+	        "left\",\"is_served\":true}]",
+	        "healing", "n1", DOCTOR_PROBLEM,
+	        "s_readers.3 was damaged and is given up after 3 tries: nothing is left" },
+	{ "hosts/0/facts/pool/healing",
+	        "[{\"name\":\"s_readers.3\",\"stage\":\"gave-up\",\"verdict\":\"damaged\","
+	        "\"tries\":1,\"is_served\":false}]",
+	        "healing", "n1", DOCTOR_NOTE, "given up after 1 try" },
+	{ "hosts/0/facts/pool/healing",
+	        "[{\"name\":\"s_readers.3\",\"stage\":\"probation\",\"verdict\":\"dirty\","
+	        "\"repair\":\"replay\",\"tries\":1,\"is_served\":true}]",
+	        "healing", "n1", DOCTOR_NOTE, "is mended: it was dirty; replay, probation" },
+	{ "hosts/0/facts/pool/healing", "[]", "healing", "n1", DOCTOR_OK, "no slot" },
 	{ "hosts/0/facts/pool/free_inodes", "40000", "pool-space", "n1", DOCTOR_WARNING, "inodes" },
 	{ "hosts/0/facts/pool/free_inodes", "4", "pool-space", "n1", DOCTOR_PROBLEM, "inodes" },
 	{ "hosts/0/facts/system_disk/used_percent", "90", "system-disk", "n1", DOCTOR_WARNING,

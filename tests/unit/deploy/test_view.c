@@ -320,6 +320,49 @@ static void without_agents_the_own_host_is_asked_directly(void **state)
 	assert_int_equal(v->hosts[0].state, VIEW_HOST_NO_AGENT);
 }
 
+static void healing_is_told(void **state)
+{
+	static const struct {
+		const char *heal, *says;
+	} rows[] = {
+		{ "null", "" },
+		{ "7", "" },
+		{ "{}", "" },
+		{ "{\"stage\":\"none\",\"healed\":2}", "" },
+		{ "{\"stage\":\"healed\",\"verdict\":\"dirty\",\"tries\":1}", "" },
+		{ "{\"stage\":\"waiting\",\"verdict\":\"dirty\",\"repair\":\"none\",\"tries\":0}",
+		        "was dirty, try 1" },
+		{ "{\"stage\":\"repairing\",\"verdict\":\"damaged\",\"repair\":\"rebuild-index\","
+		  "\"tries\":2,\"begun\":\"2026-11-21T12:00:00Z\"}",
+		        "was damaged; rebuild-index, try 2; since 2026-11-21T12:00:00Z" },
+		{ "{\"stage\":\"probation\",\"verdict\":\"di\\u001brty\",\"repair\":\"replay\","
+		  "\"tries\":1}",
+		        "was di?rty; replay, try 1" },
+		{ "{\"stage\":\"gave-up\",\"verdict\":\"dirty\",\"repair\":\"hard-replay\","
+		  "\"tries\":3}",
+		        "dirty and given up after 3 tries; last hard-replay" },
+		{ "{\"stage\":\"gave-up\",\"verdict\":\"dirty\",\"repair\":\"\",\"tries\":1}",
+		        "dirty and given up after 1 try" },
+	};
+
+	(void)state;
+	host("n1", "");
+	host("n2", "");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(json) json_t *heal = NULL;
+		char slot[1024], text[200];
+
+		snprintf(slot, sizeof(slot), ALIVE(3, "t3", ",\"ready\":false,\"heal\":%s"),
+		        rows[i].heal);
+		host("n3", slot);
+		load();
+		heal = view_task_heal(task("readers.3"));
+		assert_int_equal(heal != NULL, rows[i].heal[0] == '{');
+		if (strcmp(view_heal_text(heal, text, sizeof(text)), rows[i].says) != 0)
+			fail_msg("%s: %s", rows[i].heal, text);
+	}
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -331,6 +374,7 @@ int main(void)
 		CASE(an_earlier_container_of_the_slot_is_told),
 		CASE(an_agent_of_another_pool_knows_nothing),
 		CASE(records_of_hosts),
+		CASE(healing_is_told),
 		CASE(without_agents_the_own_host_is_asked_directly),
 	};
 

@@ -1,5 +1,6 @@
 #include "unit/test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -462,6 +463,35 @@ static void a_prober_goes_with_open_connections(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* A name that no resolver knows, and another address later. */
+static void a_name_with_addresses_of_its_own(void **state)
+{
+	struct in_addr a[2] = { { htonl(0x7f000009) }, { htonl(INADDR_LOOPBACK) } };
+	struct err e = ERR_INIT;
+	struct http_probe *q;
+	char url[64];
+
+	(void)state;
+	assert_int_equal(raw_server_start(&server, NULL, say_hello), 0);
+	(void)snprintf(url, sizeof(url), "http://no--such--name:%d/x", server.port);
+	q = http_probe_new(prober, url, 1024, &e);
+	assert_non_null(q);
+	/* The first does not listen, so the second is tried. */
+	assert_int_equal(
+	        http_probe_set_addresses(q, "no--such--name", (uint16_t)server.port, a, 2, &e), 0);
+	ask(q, NULL, 5 * NS_PER_SEC, on_reply);
+	(void)until(1);
+	assert_int_equal(got.status, 200);
+	assert_non_null(strstr(server.request, "Host: no--such--name:"));
+	assert_int_equal(
+	        http_probe_set_addresses(q, "no--such--name", (uint16_t)server.port, &a[1], 1, &e),
+	        0);
+	ask(q, NULL, 5 * NS_PER_SEC, on_reply);
+	(void)until(2);
+	assert_int_equal(got.status, 200);
+	http_probe_free(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +507,7 @@ int main(void)
 		T(cancelled_with_its_message_under_way),
 		T(numbers_of_descriptors_are_used_again),
 		T(a_prober_goes_with_open_connections),
+		T(a_name_with_addresses_of_its_own),
 	};
 
 	return cmocka_run_group_tests_name("http/probe", tests, NULL, NULL);

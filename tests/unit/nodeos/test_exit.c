@@ -148,6 +148,11 @@ static void recordings(void **state)
 	}
 }
 
+#define INDEX  REPAIR_BIT(REPAIR_INDEX)
+#define REPLAY REPAIR_BIT(REPAIR_REPLAY)
+#define HARD   REPAIR_BIT(REPAIR_HARD_REPLAY)
+#define RENEW  (REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_SNAPSHOT))
+
 /* Texts of nodeos's sources that were not recorded. */
 static void unrecorded(void **state)
 {
@@ -156,25 +161,82 @@ static void unrecorded(void **state)
 		const char *lines;
 		enum nodeos_exit_class class;
 		bool retry;
+		unsigned repairs;
 	} t[] = {
 		{ 0,
 		        "Failed initialization from snapshot - db storage not configured to have "
 		        "enough",
-		        NODEOS_EXIT_STATE_FULL, false },
-		{ 254, "boost::x: Permission denied: y", NODEOS_EXIT_SYSTEM, false },
-		{ 254, "mmap: Cannot allocate memory", NODEOS_EXIT_SYSTEM, true },
-		{ 254, "13 St9bad_alloc: std::bad_alloc", NODEOS_EXIT_SYSTEM, true },
-		{ 254, "Failed to mlock database \"state\"", NODEOS_EXIT_SYSTEM, false },
+		        NODEOS_EXIT_STATE_FULL, false, 0 },
+		{ 254, "boost::x: Permission denied: y", NODEOS_EXIT_SYSTEM, false, 0 },
+		{ 254, "mmap: Cannot allocate memory", NODEOS_EXIT_SYSTEM, true, 0 },
+		{ 254, "13 St9bad_alloc: std::bad_alloc", NODEOS_EXIT_SYSTEM, true, 0 },
+		{ 254, "Failed to mlock database \"state\"", NODEOS_EXIT_SYSTEM, false, 0 },
 		{ 254, "--snapshot is incompatible with --genesis-json", NODEOS_EXIT_SNAPSHOT,
 		        false },
 		{ 254, "3190002 block_log_not_found: Block log not found in '/x'", NODEOS_EXIT_DATA,
-		        false },
-		{ 254, "3060000 database_exception: Database exception", NODEOS_EXIT_DATA, false },
-		{ 254, "3060005 bad_database_version_exception: x", NODEOS_EXIT_DATA, false },
-		{ 254, "3015013 chain_id_type_exception: x", NODEOS_EXIT_DATA, false },
+		        false, REPLAY | RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nx/blocks.index file is "
+		        "invalid, please use leap-util",
+		        NODEOS_EXIT_DATA, false, INDEX | HARD | RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nblock log (ranging from "
+		        "1 to 70) does not contain the last irreversible block (71)",
+		        NODEOS_EXIT_DATA, false, REPLAY | RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nWrong block was read "
+		        "from block log.",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nExpected separator "
+		        "between block log header and blocks was not found",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nblock log does not "
+		        "start with genesis block",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nBlock log was not setup "
+		        "properly",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nChain ID in blocks.log "
+		        "(x) does not match the existing  chain ID in state (y)",
+		        NODEOS_EXIT_DATA, false, REPLAY | RENEW },
+		{ 254,
+		        "3190000 block_log_exception: Block log exception\nAt position 1 expected "
+		        "to find block number 2 but found 3",
+		        NODEOS_EXIT_DATA, false, HARD | RENEW },
+		{ 254,
+		        "3190001 block_log_unsupported_version: x\nUnsupported version of block "
+		        "log.",
+		        NODEOS_EXIT_VERSION, false, 0 },
+		{ 254,
+		        "3190005 block_log_append_fail: x\nAppend to index file occuring at wrong "
+		        "position.",
+		        NODEOS_EXIT_DATA, false, INDEX | HARD | RENEW },
+		{ 254,
+		        "13 NSt8ios_base7failureB5cxx11E: cfile: /d/blocks/blocks.log unable to "
+		        "read 4 bytes; only read 0, eof: true",
+		        NODEOS_EXIT_DATA, false, REPLAY | HARD | RENEW },
+		{ 254,
+		        "3020000 fork_database_exception: x\ncould not find head while "
+		        "reconstructing fork database from file; '/f' is likely corrupted",
+		        NODEOS_EXIT_DATA, false, REPLAY | RENEW },
+		{ 254,
+		        "3020000 fork_database_exception: x\nUnsupported version of fork database "
+		        "file '/f'",
+		        NODEOS_EXIT_DATA, false, REPLAY | RENEW },
+		{ 254, "3060000 database_exception: Database exception", NODEOS_EXIT_DATA, false,
+		        REPLAY | RENEW },
+		{ 254, "3060005 bad_database_version_exception: x", NODEOS_EXIT_VERSION, false, 0 },
+		{ 254, "3015013 chain_id_type_exception: x", NODEOS_EXIT_GENESIS, false, 0 },
 		{ 254, "Database incompatible; All environment parameters must match",
-		        NODEOS_EXIT_DATA, false },
-		{ 254, "File `chain_head.dat` seems to be corrupted.", NODEOS_EXIT_DATA, false },
+		        NODEOS_EXIT_VERSION, false, 0 },
+		{ 254, "\"state\" database format not compatible with this version of chainbase.",
+		        NODEOS_EXIT_DATA, false, REPLAY | RENEW },
+		{ 254, "File `chain_head.dat` seems to be corrupted.", NODEOS_EXIT_DATA, false,
+		        REPLAY | RENEW },
 	};
 
 	(void)state;
@@ -182,10 +244,117 @@ static void unrecorded(void **state)
 		struct nodeos_exit x;
 
 		nodeos_exit_classify(&x, EXITED(t[i].code), false, t[i].lines);
-		if (x.class != t[i].class || x.retry != t[i].retry)
-			fail_msg("'%s': %s, %d", t[i].lines, nodeos_exit_class_name(x.class),
-			        x.retry);
+		if (x.class != t[i].class || x.retry != t[i].retry || x.repairs != t[i].repairs ||
+		        nodeos_exit_is_damage(&x) != (t[i].repairs != 0))
+			fail_msg("'%s': %s, %d, %#x", t[i].lines, nodeos_exit_class_name(x.class),
+			        x.retry, x.repairs);
 	}
+}
+
+/* What helps: of each damage in the table, as its recording says. */
+static void repairs(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned repairs;
+	} t[] = {
+		{ "dirty-start-A", INDEX | REPLAY | HARD | RENEW },
+		{ "dirty-start-B", INDEX | REPLAY | HARD | RENEW },
+		{ "dirty-start-with-genesis-A", INDEX | REPLAY | HARD | RENEW },
+		{ "diskfull-nores-after-free-start", INDEX | REPLAY | HARD | RENEW },
+		{ "same-datadir-second", INDEX | REPLAY | HARD | RENEW },
+		{ "copy-of-running-start", INDEX | REPLAY | HARD | RENEW },
+		{ "A-after-same-datadir-replay", REPLAY | RENEW },
+		{ "blocksdir-missing", REPLAY | RENEW },
+		{ "forkdb-missing", REPLAY | RENEW },
+		{ "forkdb-garbage", REPLAY | RENEW },
+		{ "diskfull-after-free-start", REPLAY | RENEW },
+		{ "diskfull-after-free-replay", REPLAY | RENEW },
+		{ "blocksindex-missing", INDEX | HARD | RENEW },
+		{ "blocksindex-trunc3", INDEX | HARD | RENEW },
+		{ "blocksindex-trunc8", INDEX | HARD | RENEW },
+		{ "blockslog-append-garbage", HARD | RENEW },
+		{ "blockslog-trunc5", HARD | RENEW },
+		{ "blockslog-trunc5-replay", HARD | RENEW },
+		{ "blockslog-flip-replay", RENEW },
+		{ "state-zero", REPLAY | RENEW },
+		{ "state-garbage", REPLAY | RENEW },
+		{ "stride-replay", RENEW },
+		{ "snapshot-node-replay", RENEW },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(1 << 20);
+		struct nodeos_exit x;
+		int status;
+		const char *lines = load_exit(&b, t[i].name, &status);
+
+		nodeos_exit_classify(&x, status, false, lines);
+		if (x.repairs != t[i].repairs || !nodeos_exit_is_damage(&x))
+			fail_msg("%s: %x, not %x", t[i].name, x.repairs, t[i].repairs);
+	}
+}
+
+/* What comes from outside is not mended by changing data. */
+static void outside_causes_have_none(void **state)
+{
+	static const struct {
+		int status;
+		const char *lines;
+		enum nodeos_exit_class class;
+	} t[] = {
+		{ EXITED(0), "failed to bind to port", NODEOS_EXIT_PORT },
+		{ EXITED(0), "unsafe level of usage", NODEOS_EXIT_STATE_FULL },
+		{ EXITED(1), "", NODEOS_EXIT_STATE_FULL },
+		{ EXITED(0), "exceeded file system configured threshold", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(254), "No space left on device", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(254), "No space left on device\nblock_log_exception",
+		        NODEOS_EXIT_DISK_FULL },
+		{ KILLED(SIGBUS), "", NODEOS_EXIT_DISK_FULL },
+		{ EXITED(0), "Reached configured maximum block 5", NODEOS_EXIT_REACHED },
+		{ EXITED(0), "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED },
+		{ EXITED(5), "", NODEOS_EXIT_MANAGED },
+		{ EXITED(0), "", NODEOS_EXIT_UNASKED },
+		{ EXITED(254), "Database load aborted", NODEOS_EXIT_UNASKED },
+		{ EXITED(254), "Database incompatible", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "bad_database_version_exception", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "block_log_unsupported_version: x", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "Genesis state, provided via", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "Specified genesis file", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "parse_error_exception", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "snapshot_exception", NODEOS_EXIT_SNAPSHOT },
+		{ EXITED(254), "Unknown option", NODEOS_EXIT_CONFIG },
+		{ EXITED(255), "", NODEOS_EXIT_CONFIG },
+		{ EXITED(254), "Read-only file system", NODEOS_EXIT_SYSTEM },
+		{ EXITED(254), "Cannot allocate memory", NODEOS_EXIT_SYSTEM },
+		{ EXITED(254), "Could not gain write access", NODEOS_EXIT_SYSTEM },
+		{ KILLED(SIGKILL), "", NODEOS_EXIT_KILLED },
+		{ KILLED(SIGABRT), "", NODEOS_EXIT_CRASHED },
+		{ EXITED(254), "Block log version is 4 while", NODEOS_EXIT_VERSION },
+		{ EXITED(254), "blocks-1-10.log has a different chain id", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "", NODEOS_EXIT_OTHER },
+		{ EXITED(7), "", NODEOS_EXIT_OTHER },
+	};
+	bool seen[NODEOS_EXIT_OTHER + 1] = {
+		[NODEOS_EXIT_STOPPED] = true, [NODEOS_EXIT_DIRTY] = true, [NODEOS_EXIT_DATA] = true
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		for (int asked = 0; asked < 2; asked++) {
+			struct nodeos_exit x = { .repairs = 99 };
+
+			nodeos_exit_classify(&x, t[i].status, asked, t[i].lines);
+			if ((x.class != t[i].class && !asked) || x.repairs ||
+			        nodeos_exit_is_damage(&x))
+				fail_msg("'%s': %s, %x", t[i].lines,
+				        nodeos_exit_class_name(x.class), x.repairs);
+			seen[x.class] = true;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(seen); i++)
+		if (!seen[i])
+			fail_msg("no row of %s", nodeos_exit_class_name((enum nodeos_exit_class)i));
 }
 
 static void statuses(void **state)
@@ -260,6 +429,21 @@ static void statuses(void **state)
 			        t[i].lines ? t[i].lines : "", nodeos_exit_class_name(x.class),
 			        x.retry, x.why);
 	}
+}
+
+static void repairs_of_signals(void **state)
+{
+	(void)state;
+	for (int number = 1; number < 64; number++)
+		for (int asked = 0; asked < 2; asked++) {
+			struct nodeos_exit x;
+			unsigned repairs = number == SIGSEGV && !asked ? REPLAY | RENEW : 0;
+
+			memset(&x, 0x55, sizeof(x));
+			nodeos_exit_classify(&x, KILLED(number), asked, "Invalid block position");
+			assert_int_equal(x.repairs, repairs);
+			assert_int_equal(nodeos_exit_is_damage(&x), repairs != 0);
+		}
 }
 
 /* Not two lines of one exception: the detail is the first line behind it. */
@@ -341,6 +525,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recordings),
 		cmocka_unit_test(unrecorded),
+		cmocka_unit_test(repairs),
+		cmocka_unit_test(repairs_of_signals),
+		cmocka_unit_test(outside_causes_have_none),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(the_most_telling_line),
 		cmocka_unit_test(long_lines_are_cut),

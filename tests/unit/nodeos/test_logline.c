@@ -234,6 +234,36 @@ static void secrets(void **state)
 	}
 }
 
+static void the_hash_of_a_start(void **state)
+{
+#define FRAME                                                                                      \
+	"info  2026-11-20T10:25:39.451 nodeos    controller.cpp:735            init              " \
+	"   ] "
+#define HASH "9e393057ada11610b8855741f791349e835f86903366b8d69c5c4361e92e3ceb"
+	static const struct {
+		const char *line;
+		bool is;
+	} t[] = {
+		{ FRAME "chain database started with hash: " HASH, true },
+		{ FRAME "chain database stopped with hash: " HASH, false },
+		{ "chain database started with hash: " HASH, false },
+		{ FRAME "peer says: chain database started with hash: " HASH, false },
+		{ FRAME "chain database started with hash: " HASH "0", false },
+		{ FRAME "chain database started with hash: 9e39", false },
+		{ FRAME "chain database started with hash: ", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		char out[65] = "";
+
+		if (nodeos_logline_start_hash(out, t[i].line) != t[i].is)
+			fail_msg("%s", t[i].line);
+		assert_string_equal(out, t[i].is ? HASH : "");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +274,7 @@ int main(void)
 		cmocka_unit_test(weights),
 		cmocka_unit_test(an_error_of_one_connection),
 		cmocka_unit_test(secrets),
+		cmocka_unit_test(the_hash_of_a_start),
 	};
 
 	return cmocka_run_group_tests_name("nodeos/logline", tests, NULL, NULL);

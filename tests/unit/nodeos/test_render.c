@@ -134,6 +134,31 @@ static void integrity_hash(void **state)
 	}
 }
 
+static void start_hash(void **state)
+{
+	static const char *const t[] = { "", "integrity-hash-on-start = false\n" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		struct render_input in = { .name = "config.ini",
+			.text = t[i / 2],
+			.len = strlen(t[i / 2]),
+			.slot = "readers.3",
+			.start_hash = i % 2 };
+		struct render_info info;
+		struct err e = ERR_INIT;
+		bool has;
+
+		assert_int_equal(nodeos_render(&out, &info, &in, &e), 0);
+		has = strstr(out.data, "integrity-hash-on-start = true\n") != NULL;
+		assert_int_equal(has, i % 2);
+		if (has)
+			assert_null(strstr(out.data, "integrity-hash-on-start = false"));
+		assert_false(info.has_integrity_hash);
+	}
+}
+
 static void where_split_logs_are(void **state)
 {
 	static const struct {
@@ -498,6 +523,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_texts),
 		cmocka_unit_test(integrity_hash),
+		cmocka_unit_test(start_hash),
 		cmocka_unit_test(where_split_logs_are),
 		cmocka_unit_test(infos),
 		cmocka_unit_test(advertised),

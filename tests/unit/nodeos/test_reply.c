@@ -185,6 +185,96 @@ static void connections(void **state)
 	}
 }
 
+/* What handshakes say of irreversible blocks. */
+static bool note_irreversible(void *arg, const struct nodeos_peer *p)
+{
+	assert_int_equal(buf_add_fmt(arg, "%u %.12s;", p->last_irreversible_block_num,
+	                         p->last_irreversible_block_id),
+	        0);
+	return true;
+}
+
+static void irreversible_blocks_of_peers(void **state)
+{
+	static const struct {
+		const char *name, *from, *to, *chain, *seen; /* NULL: refused */
+	} t[] = {
+		{ "one up, one down", NULL, "", CHAIN, "14 0000000eff9a;0 ;" },
+		{ "another chain", "b233", "b234", CHAIN, "0 ;0 ;" },
+		{ "any chain", "b233", "b234", NULL, "14 0000000eff9a;0 ;" },
+		{ "in capitals", "0000000eff9a", "0000000EFF9A", CHAIN, "14 0000000eff9a;0 ;" },
+		{ "number in text", "\"last_irreversible_block_num\":14",
+		        "\"last_irreversible_block_num\":\"14\"", CHAIN, "14 0000000eff9a;0 ;" },
+		{ "none", "\"last_irreversible_block_num\":14", "\"last_irreversible_block_num\":0",
+		        CHAIN, "0 ;0 ;" },
+		{ "not told", "\"last_irreversible_block_num\":14,", "", CHAIN, "0 ;0 ;" },
+		{ "not hex", "0000000eff9a", "000000xeff9a", CHAIN, NULL },
+		{ "too short", "0000000eff9a", "0000000eff9", CHAIN, NULL },
+		{ "out of range", "\"last_irreversible_block_num\":14",
+		        "\"last_irreversible_block_num\":4294967296", CHAIN, NULL },
+		{ "no id", "\"last_irreversible_block_id\":\"0000000e", "\"x\":\"", CHAIN, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(65536), seen = BUF_INIT(1024);
+		struct nodeos_peers_info p;
+		struct err e = ERR_INIT;
+		int rc;
+
+		load_with(&b, "connections-one-down.json", t[i].from, t[i].to);
+		assert_int_equal(buf_add_str(&seen, ""), 0);
+		rc = nodeos_peers_info_parse(
+		        &p, b.data, b.len, t[i].chain, note_irreversible, &seen, &e);
+		if (rc != (t[i].seen ? 0 : -1) ||
+		        strcmp(seen.data, t[i].seen ? t[i].seen : "") != 0)
+			fail_msg("%s: %d '%s' %s", t[i].name, rc, seen.data, e.msg);
+	}
+}
+
+static void block_infos(void **state)
+{
+	static const struct {
+		const char *file, *from, *to;
+		int rc;
+		const char *says;
+	} t[] = {
+		{ "get_block_info.json", NULL, "", 0, NULL },
+		{ "get_block_info-missing.json", NULL, "", 1, NULL },
+		{ "get_block_info-missing.json", "3100002", "3100003", -1,
+		        "get_block_info: nodeos says 400 Unknown Block: Could not find block: "
+		        "999999" },
+		{ "error-400.json", NULL, "", -1,
+		        "get_block_info: nodeos says 400 Invalid Request: "
+		        "Unable to parse valid input from POST body" },
+		{ "get_block_info.json", "\"block_num\":5", "\"block_num\":-5", -1,
+		        "get_block_info: 'block_num' is not a number in its range" },
+		{ "get_block_info.json", "\"id\":\"0000", "\"id\":\"000", -1,
+		        "get_block_info: 'id' is not 64 hex digits" },
+		{ "get_block_info.json", "\"id\"", "\"x\"", -1, "get_block_info: 'id' is missing" },
+		{ "get_block_info.json", "{", "[", -1, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(65536);
+		struct nodeos_block_info got = { .block_num = 42 };
+		struct err e = ERR_INIT;
+		int rc;
+
+		load_with(&b, t[i].file, t[i].from, t[i].to);
+		rc = nodeos_block_info_parse(&got, b.data, b.len, &e);
+		if (rc != t[i].rc || (t[i].says && strcmp(e.msg, t[i].says) != 0) ||
+		        (rc < 0 && e.kind != ERR_PROTOCOL))
+			fail_msg("%zu: %d %s", i, rc, e.msg);
+		assert_int_equal(got.block_num, rc == 0 ? 5 : 42);
+		if (rc == 0)
+			assert_string_equal(got.id,
+			        "00000005af41cba362940e1f651e0b001c11c42dc3454b7d"
+			        "597dc9dcb8ba03b3");
+	}
+}
+
 static bool note_peer(void *arg, const struct nodeos_peer *p)
 {
 	struct buf *b = arg;
@@ -357,6 +447,8 @@ int main(void)
 		cmocka_unit_test(an_error_says_what_nodeos_said),
 		cmocka_unit_test(connections),
 		cmocka_unit_test(chosen_peers),
+		cmocka_unit_test(irreversible_blocks_of_peers),
+		cmocka_unit_test(block_infos),
 		cmocka_unit_test(net_replies),
 		cmocka_unit_test(bad_connections),
 		cmocka_unit_test(db_size),

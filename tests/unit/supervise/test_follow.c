@@ -147,6 +147,31 @@ static void two_at_once(void **state)
 	assert_true(clock_mono_ns() - began < FOLLOW_RETRY_NS);
 }
 
+/* Also those that were not chosen; none of ours. */
+static void addresses_of_all_names(void **state)
+{
+	struct env *v = *state;
+	struct in_addr a[4];
+
+	start(v, "127.0.0.3:4711", "127.0.0.2:4711", 9876);
+	assert_int_equal(follow_addresses(v->f, a, 4), 0);
+	pass(v, 200);
+	assert_int_equal(follow_addresses(v->f, a, 4), 2);
+	assert_int_equal(ntohl(a[0].s_addr), 0x7f000003);
+	assert_int_equal(ntohl(a[1].s_addr), 0x7f000002);
+	assert_int_equal(follow_addresses(v->f, a, 1), 1);
+	/* They stay known when nodeos is started again, and go with their names. */
+	follow_stop(v->f);
+	assert_int_equal(follow_addresses(v->f, a, 4), 2);
+	start(v, "127.0.0.2:4711", "127.0.0.2:4712", 9876);
+	assert_int_equal(follow_addresses(v->f, a, 4), 0);
+	pass(v, 200);
+	assert_int_equal(follow_addresses(v->f, a, 4), 1);
+	start(v, "localhost:4711", NULL, 9876);
+	pass(v, 200);
+	assert_int_equal(follow_addresses(v->f, a, 4), 0);
+}
+
 static void ourselves_we_leave_out(void **state)
 {
 	struct env *v = *state;
@@ -213,6 +238,7 @@ int main(void)
 		CASE(a_name_becomes_a_connection),
 		CASE(two_at_once),
 		CASE(ourselves_we_leave_out),
+		CASE(addresses_of_all_names),
 		CASE(a_bad_name_is_shown),
 		CASE(a_refusal_is_no_loop),
 		CASE(stopped_in_the_middle),

@@ -158,6 +158,33 @@ static void a_flood_is_cut(void **state)
 	assert_true(out.suppressed > 10000 && out.suppressed <= out.lines - OUTPUT_BURST);
 }
 
+static unsigned watched;
+
+static void watch(void *arg, const char *line)
+{
+	assert_ptr_equal(arg, &watched);
+	assert_null(strchr(line, '\n'));
+	watched++;
+}
+
+/* Also what the limit drops. */
+static void a_watch_sees_each_line(void **state)
+{
+	(void)state;
+	watched = 0;
+	output_watch(&out, watch, &watched);
+	out.tokens = 0;
+	for (int i = 0; i < 100; i++)
+		print("one\n", 4);
+	output_pump(&out);
+	assert_int_equal(watched, 100);
+	assert_true(out.suppressed > 0);
+	output_watch(&out, NULL, NULL);
+	print("one\n", 4);
+	end_of_child();
+	assert_int_equal(watched, 100);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -167,6 +194,7 @@ int main(void)
 		T(keys_are_hidden),
 		T(another_run_has_a_memory_of_its_own),
 		T(a_flood_is_cut),
+		T(a_watch_sees_each_line),
 	};
 
 	return cmocka_run_group_tests_name("supervise/output", tests, NULL, NULL);

@@ -325,7 +325,7 @@ static void snapshots(void **state)
 {
 	static const struct {
 		const char *what;
-		struct snapshot_facts facts;
+		struct snapshot_start_facts facts;
 		enum snapshot_plan plan;
 	} rows[] = {
 		{ "first", { DATA_EMPTY, 0, true }, SNAPSHOT_START },

@@ -1,0 +1,473 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "data/aside.h"
+#include "loop/work.h"
+#include "nodeos/blockindex.h"
+#include "nodeos/evidence.h"
+#include "supervise/heal.h"
+#include "supervise/look.h"
+#include "supervise/supervise_priv.h"
+
+/*
+ * The repairs.  What is in the way is put aside by rename, never deleted, and each step leaves a
+ * data-dir that the next look finds in need of the same repair, or sound.
+ *
+ * A hard replay is nodeos's own work, and the one that a kill can make a loss of.  Told to, nodeos
+ * removes the state, moves blocks.log, its index and reversible/ to blocks-<time>/, and writes
+ * blocks.log anew, block by block, as far as they are good; then it executes them, and only then
+ * does it answer.  So
+ *
+ *	until it has answered   the second copy is the sound one: the log in blocks/ may be the
+ *	                        beginning of it, and looks like any log that is shorter
+ *	afterwards              blocks/ has all of it that is good, and newer blocks
+ *
+ * record.heal.second_copy says that a copy that is there is of a hard replay of ours (earlier ones
+ * are put aside before it), and stage `repairing` that nodeos has not answered yet.  A look that
+ * finds both, and not a state that was closed, puts it back: the log that is in blocks/ goes aside
+ * with its index, and the second copy's log takes its place, then its index.
+ *
+ *	blocks-<time>/blocks.log   blocks/blocks.log   a kill has left it so
+ *	yes                        yes                 it is put back, whatever the other one is
+ *	yes                        no                  it is put back
+ *	no                         yes                 nodeos had not begun, or it was put back
+ *	no                         no                  (by no step of ours, nor of nodeos's)
+ *
+ * An index that did not come along is made anew.  A state that was closed is one of a nodeos that
+ * was asked to stop while it replayed; it goes on from there.  The copies are removed when the
+ * slot was healed and is ready, not before; a slot that gave up has had its blocks back.
+ *
+ * The option stays for one start: it is taken out of the record before nodeos is started with it.
+ */
+
+struct repair_job {
+	enum data_repair repair;
+	bool wants_index; /* replay: the log is good and its index is not */
+	bool has_copies;  /* of an earlier hard replay */
+	char snapshot[256];
+	char verdict[16], why[RECORD_TEXT_MAX];
+	char quarantined[256];
+	struct blockindex_progress index;
+};
+
+void repair_job_free(struct repair_job *j)
+{
+	free(j);
+}
+
+static struct aside_note note_of(const struct repair_job *j)
+{
+	return (struct aside_note){
+		.why = j->why, .verdict = j->verdict, .repair = data_repair_name(j->repair)
+	};
+}
+
+static int open_data(const struct supervisor *s, struct err *e)
+{
+	return fs_open_dir_at(s->slot.fd, "data", false, 0, e);
+}
+
+/* --- a second copy of the blocks -------------------------------------------------------------- */
+
+#define LOG   "blocks.log"
+#define INDEX "blocks.index"
+
+int heal_blocks_bytes(int data_fd, uint64_t *ret, struct err *e)
+{
+	static const char *const names[] = { LOG, INDEX };
+	AUTO(close_fd) int dir = -1;
+	struct err none = ERR_INIT;
+
+	*ret = 0;
+	dir = fs_open_dir_at(data_fd, "blocks", false, 0, &none);
+	if (dir < 0)
+		return none.sys_errno == ENOENT || none.kind == ERR_NOT_FOUND ? 0 : (*e = none, -1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct stat st;
+
+		if (fstatat(dir, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			*ret += (uint64_t)st.st_blocks * 512;
+		else if (errno != ENOENT)
+			return err_sys(e, errno, "stat 'blocks/%s'", names[i]);
+	}
+	return 0;
+}
+
+/* The oldest second copy that has a log, open; 0, 1 when there is none. */
+static int open_copy(int *ret_fd, char name[80], int data_fd, struct err *e)
+{
+	int again = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = again < 0 ? NULL : fdopendir(again);
+	struct dirent *ent;
+
+	*name = '\0';
+	if (!dir) {
+		err_sys(e, errno, "read the data-dir");
+		auto_close_fd(&again);
+		return -1;
+	}
+	while ((ent = readdir(dir))) {
+		AUTO(close_fd) int fd = -1;
+		struct err ignored = ERR_INIT;
+		struct stat st;
+
+		if (!data_is_second_copy(ent->d_name) || strlen(ent->d_name) >= 80 ||
+		        (*name && strcmp(ent->d_name, name) > 0))
+			continue;
+		fd = fs_open_dir_at(data_fd, ent->d_name, false, 0, &ignored);
+		if (fd < 0 || fstatat(fd, LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		        !S_ISREG(st.st_mode))
+			continue;
+		snprintf(name, 80, "%.79s", ent->d_name);
+		if (*ret_fd >= 0)
+			(void)close(*ret_fd);
+		*ret_fd = TAKE_FD(fd);
+	}
+	(void)closedir(dir);
+	return *name ? 0 : 1;
+}
+
+static int move_back(int copy, int blocks, const char *name, struct err *e)
+{
+	if (renameat(copy, name, blocks, name) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "rename '%s'", name);
+	return fsync(blocks) < 0 || fsync(copy) < 0 ? err_sys(e, errno, "sync '%s'", name) : 0;
+}
+
+static int put_back(struct supervisor *s, int data_fd, int copy, const char *name, struct err *e)
+{
+	static const char *const partial[] = { "blocks/" INDEX, "blocks/" LOG, NULL };
+	const struct aside_note note = { .why = "a hard replay was cut off",
+		.verdict = data_state_name(DATA_DAMAGED),
+		.repair = data_repair_name(REPAIR_HARD_REPLAY) };
+	AUTO(close_fd) int blocks = fs_open_dir_at(data_fd, "blocks", true, 0755, e);
+	char aside[256];
+
+	if (blocks < 0 || slot_set_aside(&s->pool, &s->slot, partial, &note, aside, e) < 0)
+		return -1;
+	/* In this order: a log without its index is known for what it is. */
+	if (move_back(copy, blocks, LOG, e) < 0 || move_back(copy, blocks, INDEX, e) < 0)
+		return -1;
+	/* What is left there is empty, or not ours. */
+	(void)unlinkat(copy, "reversible", AT_REMOVEDIR);
+	(void)unlinkat(data_fd, name, AT_REMOVEDIR);
+	return 0;
+}
+
+/* Whether nodeos would go on from what is there, on the blocks that are there. */
+static bool goes_on(const struct data_evidence *seen)
+{
+	struct data_verdict v;
+
+	data_judge(&v, seen, &(struct data_expect){ 0 });
+	return v.state == DATA_CLEAN && seen->state.seen == SEEN_FILE &&
+	        seen->log.seen == SEEN_FILE;
+}
+
+int heal_settle(struct supervisor *s, struct err *e)
+{
+	AUTO(close_fd) int fd = -1, copy = -1;
+	struct data_evidence seen;
+	struct err none = ERR_INIT;
+	char name[80];
+	int rc;
+
+	fd = open_data(s, &none);
+	if (fd < 0)
+		return none.kind == ERR_NOT_FOUND || none.sys_errno == ENOENT ? 0 : (*e = none, -1);
+	rc = open_copy(&copy, name, fd, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (nodeos_evidence_at(&seen, fd, s->look_at->retained_dir, e) < 0)
+		return -1;
+	if (goes_on(&seen))
+		return 0;
+	return put_back(s, fd, copy, name, e) < 0 ? err_wrap(e, "put the blocks of '%s' back", name)
+	                                          : 1;
+}
+
+/* --- in the thread ---------------------------------------------------------------------------- */
+
+static int set_aside(
+        struct supervisor *s, struct repair_job *j, const char *const *paths, struct err *e)
+{
+	const struct aside_note note = note_of(j);
+
+	return slot_set_aside(&s->pool, &s->slot, paths, &note, j->quarantined, e) < 0 ? -1 : 0;
+}
+
+static int rebuild_index(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	AUTO(close_fd) int fd = open_data(s, e);
+	uint64_t blocks;
+
+	if (fd < 0 || nodeos_blockindex_rebuild(fd, cancel, &j->index, &blocks, e) < 0)
+		return -1;
+	log_info("blocks.index was made anew", "blocks=%llu", (unsigned long long)blocks);
+	return 0;
+}
+
+static int repair_index(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	static const char *const index[] = { "blocks/blocks.index", NULL };
+
+	if (set_aside(s, j, index, e) < 0)
+		return -1;
+	return rebuild_index(s, j, cancel, e);
+}
+
+static int repair_replay(
+        struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
+{
+	static const char *const with_index[] = { "blocks/blocks.index", "blocks/reversible",
+		"state", NULL };
+	const char *const *paths = with_index + !j->wants_index;
+
+	if (set_aside(s, j, paths, e) < 0)
+		return -1;
+	return j->wants_index ? rebuild_index(s, j, cancel, e) : 0;
+}
+
+static int repair_hard(struct supervisor *s, struct repair_job *j, struct err *e)
+{
+	static const char *const paths[] = { "blocks/reversible", "state", NULL };
+	const struct aside_note note = note_of(j);
+	char name[256];
+
+	if (j->has_copies && slot_put_second_copies_aside(&s->pool, &s->slot, &note, name, e) < 0)
+		return -1;
+	return set_aside(s, j, paths, e);
+}
+
+static int repair_it(void *arg, const volatile int *cancel, struct err *e)
+{
+	struct supervisor *s = arg;
+	struct repair_job *j = s->work.repair;
+	const struct aside_note note = note_of(j);
+	int rc = -1;
+
+	switch (j->repair) {
+	case REPAIR_INDEX:
+		rc = repair_index(s, j, cancel, e);
+		break;
+	case REPAIR_REPLAY:
+		rc = repair_replay(s, j, cancel, e);
+		break;
+	case REPAIR_HARD_REPLAY:
+		rc = repair_hard(s, j, e);
+		break;
+	case REPAIR_SNAPSHOT:
+		rc = slot_restart_from_snapshot(&s->pool, &s->slot, j->snapshot, s->cfg->uid,
+		        s->cfg->gid, &note, j->quarantined, e);
+		break;
+	case REPAIR_NONE:
+	case REPAIR_GENERATION:
+	case REPAIR_N:
+		err_set(e, ERR_USAGE, "no such repair");
+		break;
+	}
+	return rc < 0 ? err_wrap(e, "%s", data_repair_name(j->repair)) : 0;
+}
+
+/* --- on the loop ------------------------------------------------------------------------------ */
+
+static void on_repaired(struct supervisor *s, int rc, const struct err *why)
+{
+	struct slot_work *w = &s->work;
+	struct repair_job *j = w->repair;
+	struct err e = ERR_INIT;
+
+	w->stage = SLOT_WORK_STARTING;
+	if (rc < 0) {
+		const struct err copy = *why;
+
+		slot_work_end(s, why);
+		heal_try_failed(s, &copy);
+		return;
+	}
+	snprintf(w->quarantined, sizeof(w->quarantined), "%s", j->quarantined);
+	heal_tried(s, j->quarantined);
+	supervisor_take_verdict(s);
+	*s->integrity_hash = '\0'; /* of the state that has gone */
+	s->is_looked = true;
+	s->failures = 0;
+	s->hold = HOLD_NONE;
+	slot_work_give_back(s);
+	if (w->stopped_by.kind != ERR_NONE ||
+	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
+		slot_work_end(s, NULL);
+}
+
+static struct repair_job *new_job(const struct supervisor *s, const struct restore_look *k)
+{
+	struct repair_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->repair = k->decision.repair;
+	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last && !*k->seen.log.fault &&
+	        *k->seen.index.fault;
+	j->has_copies = *k->seen.second_copy;
+	snprintf(j->snapshot, sizeof(j->snapshot), "%s", k->seen.snapshot);
+	snprintf(j->verdict, sizeof(j->verdict), "%s", data_state_name(k->verdict.state));
+	snprintf(j->why, sizeof(j->why), "%s", s->record.heal.why);
+	return j;
+}
+
+static void begin_repair(struct supervisor *s, const struct restore_look *k)
+{
+	struct repair_job *j = new_job(s, k);
+	struct err e = ERR_INIT;
+
+	if (!j) {
+		err_nomem(&e);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	heal_try(s, j->repair);
+	if (j->repair == REPAIR_HARD_REPLAY) {
+		s->record.heal.hard_replay = s->record.heal.second_copy = true;
+		supervisor_note(s);
+	}
+	slot_work_begin(s, SLOT_WORK_REPAIR, "");
+	s->work.repair = j;
+	slot_work_stage(s, SLOT_WORK_CLONING);
+	supervisor_set_state(s, SLOT_REPAIRING, "%s: %s", data_repair_name(j->repair), j->why);
+	if (slot_work_run(s, repair_it, on_repaired, &e) < 0) {
+		slot_work_end(s, &e);
+		heal_try_failed(s, &e);
+	}
+}
+
+/* What is wrong, in nodeos's words if the bytes do not show it. */
+static const char *what_is_wrong(const struct supervisor *s, const struct restore_look *k)
+{
+	return data_state_is_startable(k->verdict.state) && s->has_exit ? s->exit_why
+	                                                                : k->verdict.why;
+}
+
+static void begin(struct supervisor *s, struct restore_look *k)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	loop_timer_remove(&s->loop, &s->timer);
+	if (slot_work_is_active(s)) {
+		err_set(&e, ERR_CONFLICT,
+		        "the data-dir is %s and is repaired when its archive is done",
+		        s->record.verdict);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	rc = supervisor_check_disk(s, &e);
+	if (rc != 0) {
+		err_wrap(&e, "the data-dir is %s and is not repaired yet", s->record.verdict);
+		supervisor_hold_for(s, rc < 0 ? HOLD_RETRY : HOLD_DISK, &e);
+		return;
+	}
+	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
+	if (k->decision.repair == REPAIR_GENERATION) {
+		heal_try(s, REPAIR_GENERATION);
+		restore_begin_by_itself(s, k, RESTORE_HEAL);
+	} else {
+		begin_repair(s, k);
+	}
+}
+
+static void give_up(struct supervisor *s, const struct restore_look *k)
+{
+	struct err e = ERR_INIT;
+
+	if (s->lacks_room) {
+		s->lacks_room = false;
+		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; %.200s", s->record.verdict,
+		        s->record.heal.proof);
+		supervisor_hold_for(s, HOLD_RETRY, &e);
+		return;
+	}
+	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
+	heal_gave_up(s, k->decision.why);
+	err_set(&e, ERR_UNHEALTHY, "not repaired: %s; %s", k->decision.why, what_is_wrong(s, k));
+	supervisor_hold_for(s, HOLD_FINAL, &e);
+}
+
+void heal_go_on(struct supervisor *s, struct restore_look *k)
+{
+	char text[NUM_TEXT_MAX];
+
+	switch (k->decision.plan) {
+	case HEAL_NOT_NEEDED:
+		break;
+	case HEAL_REPAIR:
+		begin(s, k);
+		break;
+	case HEAL_WAIT:
+		heal_wait(s);
+		supervisor_set_state(s, SLOT_BACKOFF, "%s did not help: %s; %s in %s",
+		        s->record.heal.repair, s->record.heal.proof,
+		        data_repair_name(k->decision.repair),
+		        num_duration_text(text, k->decision.wait_ns));
+		supervisor_attempt_in(s, k->decision.wait_ns);
+		break;
+	case HEAL_GIVE_UP:
+		give_up(s, k);
+		break;
+	}
+}
+
+/* --- when it is healed ------------------------------------------------------------------------ */
+
+static int clean(void *arg, const volatile int *cancel, struct err *e)
+{
+	struct supervisor *s = arg;
+
+	return slot_remove_second_copies(&s->slot, cancel, e);
+}
+
+static void on_cleaned(void *arg, int rc, const struct err *why)
+{
+	struct supervisor *s = arg;
+
+	s->heal_clean = NULL;
+	if (rc >= 0) {
+		s->record.heal.second_copy = false;
+		log_info("the second copy of the blocks was removed", "%s", "");
+		supervisor_note(s);
+	} else if (why->kind != ERR_INTERRUPTED) {
+		s->cannot_clean = true;
+		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", why->msg);
+	}
+	if (s->stop_asked)
+		supervisor_thread_ended(s);
+}
+
+void heal_clean_begin(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->heal_clean || s->cannot_clean || s->stop_asked || s->quiesce_asked)
+		return;
+	s->heal_clean = work_start(&s->loop, clean, on_cleaned, s, &e);
+	s->cannot_clean = !s->heal_clean;
+	if (!s->heal_clean)
+		log_warn("a second copy of the blocks was not removed", "why=\"%s\"", e.msg);
+}
+
+bool heal_clean_cancel(struct supervisor *s)
+{
+	work_cancel(s->heal_clean);
+	return s->heal_clean;
+}
