@@ -1,7 +1,7 @@
 /*
- * The positions that are walked along lie in the bytes that may be damaged.  So where one leads, the
- * block must name the block before its own as its previous one: bytes that are a position by chance
- * do not lead to such a place.
+ * The positions that are walked along lie in the bytes that may be damaged.  So where one leads,
+ * the block must name the block before its own as its previous one: bytes that are a position by
+ * chance do not lead to such a place.
  */
 
 #include "nodeos/blockindex.h"
@@ -158,16 +158,16 @@ static int walk(struct walk *w, struct blockindex_progress *progress, struct err
 	return flush(w, e);
 }
 
-/* How many the index has, of which those that were pruned are holes. */
+/* How many the index has, of which those that were pruned are holes, in the log too. */
 static int count(struct walk *w, uint64_t *ret, struct err *e)
 {
 	const struct block_log *l = w->log;
-	uint64_t there = l->last ? (uint64_t)l->last - l->first + 1 : 0;
+	uint64_t n = l->last ? (uint64_t)l->last - l->preamble_first + 1 : 0;
 
 	/* So that a last block with any number does not ask for an index of 32 GiB. */
-	if (there > (l->size - l->blocks_at) / (HEADER_MIN + POSITION))
+	if (n > (l->size - l->blocks_at) / (HEADER_MIN + POSITION))
 		return damaged(w, l->last_at, l->last, "so many blocks have no room in it", e);
-	*ret = l->last ? (uint64_t)l->last - l->preamble_first + 1 : 0;
+	*ret = n;
 	return 0;
 }
 

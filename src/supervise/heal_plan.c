@@ -62,7 +62,7 @@ static bool is_below(const struct heal_facts *f, uint32_t lib)
 static unsigned for_a_producer(const struct heal_facts *f, unsigned set)
 {
 	set &= ~REPAIR_BIT(REPAIR_HARD_REPLAY);
-	if (!f->has_blocks)
+	if (!f->log_lib || is_below(f, f->log_lib))
 		set &= ~REPAIR_BIT(REPAIR_REPLAY);
 	if (is_below(f, f->generation_lib))
 		set &= ~GENERATION;

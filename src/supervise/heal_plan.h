@@ -42,7 +42,8 @@ struct heal_facts {
 	unsigned bytes_repairs; /* of the verdict */
 	unsigned exit_repairs;  /* of nodeos's last end on this data-dir, if it complained of it */
 	bool has_exit;          /* it did: nodeos_exit_is_damage() */
-	uint32_t our_lib;       /* 0: not known */
+	uint32_t our_lib;       /* of the blocks, or what the state stands on; 0: not known */
+	uint32_t log_lib;       /* of the blocks, which a replay leads to; 0: not known */
 	bool has_blocks;        /* there are any in what nodeos reads */
 	bool has_first_block;   /* block 1 is one of them, so that they can be replayed */
 	bool has_generation;    /* `current` can be used: same chain, a format this nodeos opens */

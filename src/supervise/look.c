@@ -110,7 +110,9 @@ static int look_for_repair(struct supervisor *s, struct restore_look *k, int dat
 
 	f->verdict = k->verdict.state;
 	f->bytes_repairs = k->verdict.repairs;
-	f->our_lib = seen->lib_block_num;
+	f->log_lib = seen->lib_block_num;
+	f->our_lib = seen->lib_block_num > seen->root_block_num ? seen->lib_block_num
+	                                                        : seen->root_block_num;
 	f->has_blocks = seen->has_blocks;
 	f->has_first_block = seen->first_block == 1;
 	f->has_generation = k->may_restore && k->current == CURRENT_OURS && is_openable(k);

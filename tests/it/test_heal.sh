@@ -127,7 +127,7 @@ damage()
 	stop "$P2" 0 || true
 	: >"$IT_DIR/log.2"
 	"$@" || return
-	supervise 2 ${ARGS:-} && P2=$PID
+	supervise 2 ${ARGS:+"${ARGS[@]}"} && P2=$PID
 	wait_for 40 healed 2 $((n + 1)) || why 2 || return
 	expect "^healed $repair 1\$" heal 2 || return
 	[ "$(in_quarantine 2)" -ge 1 ] && [ "$(in_quarantine 2)" -le 2 ] || return
@@ -142,7 +142,7 @@ garbage()
 {
 	printf 'this is no file of nodeos %0500d' 0 | dd of="$1" conv=notrunc status=none
 }
-ARGS='--restore never'
+ARGS=(--restore never)
 check 'fork_db.dat missing' damage replay rm "$FORK_DB"
 check 'fork_db.dat empty' damage replay truncate -s 0 "$FORK_DB"
 check 'fork_db.dat garbage' damage replay garbage "$FORK_DB"
@@ -157,7 +157,7 @@ no_second_copy()
 }
 check 'the end of blocks.log cut: a hard replay' damage hard-replay shorten "$BLOCKS/blocks.log" 5
 check 'and its second copy is removed' wait_for 10 no_second_copy
-ARGS=
+ARGS=()
 check 'with a generation' damage restore-generation rm "$FORK_DB"
 
 # A hard replay that was killed: nodeos had moved the log and begun to write it again.
@@ -191,11 +191,17 @@ check 'and when nodeos had not begun to write them' cut_hard_replay without
 
 # --- the supervisor is killed ---------------------------------------------------------------------
 
+as_usual()
+{
+	stop "$P2" 0
+	supervise 2 && P2=$PID
+	wait_for 20 ready 2
+}
 killed_while_restoring()
 {
 	local g=$GENERATIONS/current/data n
 	n=$(healed_times 2)
-	wait_for 20 ready 2 || return
+	as_usual || return
 	head -c 600M /dev/urandom >"$g/ballast"
 	kill -KILL "$(nodeos_pid 2)"
 	wait_for 10 state_is 2 repairing || return
@@ -225,7 +231,7 @@ killed_while_replaying()
 	power_cut "$P2" 2
 	supervise 2 --restore never && P2=$PID
 	wait_for 60 healed 2 $((n + 1)) || why 2 || return
-	expect '^healed replay 2$' heal 2 && syncs 2 && calm 2
+	expect '^healed replay 2$' heal 2 && syncs 2 && calm 2 && as_usual
 }
 check 'while nodeos replays' killed_while_replaying
 
@@ -336,7 +342,7 @@ untouched()
 {
 	local rc=0 entries
 	entries=$(in_quarantine 2)
-	supervise 2 ${ARGS:-}
+	supervise 2 ${ARGS:+"${ARGS[@]}"}
 	wait_for 20 says 2 "$1" || rc=1
 	stop "$PID" "${2-0}" || rc=1
 	digests 2 | cmp - "$IT_DIR/digests" || rc=1
@@ -360,6 +366,7 @@ jq '.initial_timestamp = "2020-01-01T00:00:00.000"' "$ROOT/genesis.json" >"$IT_D
 GENESIS=$IT_DIR/genesis.other check 'not damage: another chain' untouched '^held .*foreign' 1
 words()
 {
+	# shellcheck disable=SC2016
 	printf '#!/bin/sh\n[ "$1" != --version ] || exec nodesim "$@"\necho "%s" >&2\nexit %d\n' "$1" "$2" >"$IT_DIR/words"
 	chmod 755 "$IT_DIR/words"
 }
@@ -369,6 +376,7 @@ words 'error nodeos net_plugin.cpp:3884 plugin_startup ] net_plugin::plugin_star
 NODEOS=$IT_DIR/words check 'not damage: a busy port' untouched '^backoff .*in use'
 words 'error nodeos main.cpp:163 main ] No space left on device' 254
 NODEOS=$IT_DIR/words check 'not damage: a full disk' untouched '^held .*No space'
+# shellcheck disable=SC2016
 printf '#!/bin/sh\n[ "$1" != --version ] || { echo v5.0.3; exit 0; }\nexec nodesim "$@"\n' >"$IT_DIR/other"
 chmod 755 "$IT_DIR/other"
 NODEOS=$IT_DIR/other check 'not damage: a nodeos with another database format' untouched '^held .*foreign' 1
@@ -380,7 +388,9 @@ digests 2 >"$IT_DIR/digests"
 config 2 'replay-blockchain = true'
 check 'a dirty slot with a refused option is not touched' untouched '^held .*replay-blockchain' 1
 config 2
-ARGS='--heal never' check 'nor one that may not heal' untouched '^held .*dirty' 1
+ARGS=(--heal never)
+check 'nor one that may not heal' untouched '^held .*dirty' 1
+ARGS=()
 in_use()
 {
 	local rc=0 n reader
@@ -405,7 +415,7 @@ check 'one that somebody else has open waits for him' in_use
 producer()
 {
 	local before
-	order_ok 1 archive p1 >/dev/null || return
+	order_ok 1 archive aa1 >/dev/null || return
 	before=$(lib 1)
 	wait_for 20 beyond 1 $((before + 6)) || return
 	before=$(lib 1)

@@ -189,6 +189,67 @@ static void no_huge_index(void **state)
 	assert_int_equal(nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e), -1);
 	assert_int_equal(e.kind, ERR_PROTOCOL);
 	assert_non_null(strstr(e.msg, "have no room"));
+	/* Of a pruned one, of which one block is there. */
+	hurt(LOG, SET, 3, 0x80);
+	hurt(LOG, GROW, 4, 0);
+	hurt(LOG, SET, -4, 1);
+	e = ERR_INIT;
+	assert_int_equal(nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e), -1);
+	assert_non_null(strstr(e.msg, "have no room"));
+	/* One block, but not where the first one has to be. */
+	make_huge(LOG, NULL, 5, 5, 1000);
+	e = ERR_INIT;
+	assert_int_equal(nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e), -1);
+	assert_non_null(strstr(e.msg, "something is before it"));
+}
+
+/* Each byte of each position, and of each block's number, is seen when it changes. */
+static void any_position(void **state)
+{
+	(void)state;
+	for (uint32_t num = 1; num <= LIB; num++) {
+		uint64_t end = num == LIB ? log_.len : position(num + 1);
+
+		for (unsigned i = 0; i < 12; i++) {
+			uint64_t at = i < 8 ? end - 8 + i : position(num) + 14 + (i - 8), n;
+			struct err e = ERR_INIT;
+
+			hurt(LOG, SET, (long)at, log_.data[at] ^ 0x21);
+			if (nodeos_blockindex_rebuild(dir, NULL, NULL, &n, &e) >= 0 ||
+			        e.kind != ERR_PROTOCOL)
+				fail_msg("block %u, byte %u: '%s'", num, i, e.msg);
+			hurt(LOG, SET, (long)at, log_.data[at]);
+		}
+	}
+}
+
+/* Blocks as long as the window that is read, and some bytes more or less. */
+static void blocks_at_the_edge_of_the_window(void **state)
+{
+	static const long more[] = { -200, -28, -16, -8, 0, 1, 8, 18, 150 };
+	enum { BLOCKS = 5, WINDOW = 4 << 20 };
+
+	for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+		size_t size = (size_t)(WINDOW + more[i]), n = position(2) - position(1) - 8;
+		uint64_t want[BLOCKS], at = position(1);
+		AUTO(close_fd) int fd = -1;
+
+		fresh(state);
+		fd = openat(dir, LOG, O_WRONLY);
+		assert_int_equal(ftruncate(fd, (off_t)at), 0);
+		for (unsigned k = 0; k < BLOCKS; k++) {
+			unsigned char block[4096];
+
+			memcpy(block, log_.data + position(1), n);
+			block[17] = (unsigned char)k;
+			assert_int_equal(pwrite(fd, block, n, (off_t)at), n);
+			assert_int_equal(pwrite(fd, &at, 8, (off_t)(at + size)), 8);
+			want[k] = at;
+			at += size + 8;
+		}
+		assert_int_equal(rebuild(), BLOCKS);
+		is_index(want, sizeof(want));
+	}
 }
 
 static void no_log(void **state)
@@ -372,6 +433,8 @@ int main(void)
 		cmocka_unit_test_setup(a_long_log, fresh),
 		cmocka_unit_test_setup(damage_is_said_where, fresh),
 		cmocka_unit_test_setup(no_huge_index, fresh),
+		cmocka_unit_test_setup(any_position, fresh),
+		cmocka_unit_test_setup(blocks_at_the_edge_of_the_window, fresh),
 		cmocka_unit_test_setup(no_log, fresh),
 		cmocka_unit_test_setup(traps, fresh),
 		cmocka_unit_test_setup(owner_and_mode_of_the_log, fresh),

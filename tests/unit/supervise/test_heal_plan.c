@@ -22,6 +22,7 @@ static struct heal_facts killed(void)
 		.verdict = DATA_DIRTY,
 		.bytes_repairs = ALL & ~INDEX,
 		.our_lib = 1000,
+		.log_lib = 1000,
 		.has_blocks = true,
 		.has_first_block = true,
 		.has_generation = true,
@@ -204,7 +205,12 @@ static void producer_same(struct heal_facts *f)
 static void producer_unknown(struct heal_facts *f)
 {
 	producer_same(f);
-	f->our_lib = 0;
+	f->our_lib = f->log_lib = 0;
+}
+static void producer_of_a_short_log(struct heal_facts *f)
+{
+	producer(f);
+	f->log_lib = 999;
 }
 static void producer_tried(struct heal_facts *f)
 {
@@ -224,7 +230,7 @@ static void producer_hard(struct heal_facts *f)
 static void producer_without_blocks(struct heal_facts *f)
 {
 	producer(f);
-	f->our_lib = 0;
+	f->our_lib = f->log_lib = 0;
 	f->has_blocks = f->has_first_block = false;
 	f->bytes_repairs = REPLAY | GENERATION;
 	f->generation_lib = 5000;
@@ -294,7 +300,9 @@ static const struct row rows[] = {
 
 	{ "a producer takes nothing older", producer, HEAL_REPAIR, REPAIR_REPLAY, NULL },
 	{ "but what is as far", producer_same, HEAL_REPAIR, REPAIR_GENERATION, NULL },
-	{ "not if it is not known", producer_unknown, HEAL_REPAIR, REPAIR_REPLAY, NULL },
+	{ "not if it is not known", producer_unknown, HEAL_GIVE_UP, REPAIR_NONE, "it produces" },
+	{ "nor replays a log that lost its end", producer_of_a_short_log, HEAL_GIVE_UP, REPAIR_NONE,
+	        "it produces" },
 	{ "nor an older snapshot", producer_tried, HEAL_GIVE_UP, REPAIR_NONE,
 	        "it produces, and restore-generation, hard-replay, start-from-snapshot would take "
 	        "it below its last irreversible block; tried: replay" },
@@ -337,7 +345,7 @@ static void every_rule(void **state)
 static void a_producer_never_goes_back(void **state)
 {
 	(void)state;
-	for (unsigned bits = 0; bits < 1U << 13; bits++) {
+	for (unsigned bits = 0; bits < 1U << 15; bits++) {
 		struct heal_facts f = killed();
 		struct heal_decision d;
 
@@ -347,6 +355,7 @@ static void a_producer_never_goes_back(void **state)
 		f.has_exit = bits & 2;
 		f.exit_repairs = bits & 4 ? ALL : GENERATION | HARD | SNAPSHOT;
 		f.our_lib = bits & 8 ? 1000 : 0;
+		f.log_lib = !(bits & 8192) ? 0 : bits & 16384 ? 1000 : 999;
 		f.has_blocks = bits & 16;
 		f.has_first_block = bits & 32;
 		f.has_generation = bits & 64;
@@ -364,7 +373,7 @@ static void a_producer_never_goes_back(void **state)
 		                (!f.our_lib || f.generation_lib < f.our_lib)) ||
 		        (d.repair == REPAIR_SNAPSHOT &&
 		                (!f.our_lib || f.snapshot_block < f.our_lib)) ||
-		        (d.repair == REPAIR_REPLAY && !f.has_blocks))
+		        (d.repair == REPAIR_REPLAY && (!f.log_lib || f.log_lib < f.our_lib)))
 			fail_msg("%#x: %s", bits, data_repair_name(d.repair));
 	}
 }
