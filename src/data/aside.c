@@ -496,3 +496,106 @@ int slot_remove_second_copies(const struct slot *s, const volatile int *cancel, 
 			return err_wrap(e, "remove '%s/data/%s'", s->path, c.v[i]);
 	return 0;
 }
+
+/* --- a hard replay that was killed --- */
+
+/* Of a regular file of a directory of data/; 0: there is none. */
+static int size_of(
+        const struct copies *c, const char *dir, const char *name, uint64_t *ret, struct err *e)
+{
+	struct err why = ERR_INIT;
+	AUTO(close_fd) int fd = fs_open_dir_at(c->data, dir, false, 0, &why);
+	struct stat st;
+
+	*ret = 0;
+	if (fd < 0 && why.kind == ERR_NOT_FOUND)
+		return 0;
+	if (fd < 0) {
+		*e = why;
+		return -1;
+	}
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "stat 'data/%s/%s'", dir, name);
+	*ret = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	return 0;
+}
+
+/* The copy with the longest log, if that is longer than what is in blocks/; else NULL. */
+static int find_longer(const struct copies *c, const char **ret, struct err *e)
+{
+	uint64_t most, state, size;
+
+	*ret = NULL;
+	if (c->n == 0)
+		return 0;
+	if (size_of(c, "state", "shared_memory.bin", &state, e) < 0 ||
+	        size_of(c, "blocks", "blocks.log", &most, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c->n && !state; i++) {
+		if (size_of(c, c->v[i], "blocks.log", &size, e) < 0)
+			return -1;
+		if (size <= most)
+			continue;
+		most = size;
+		*ret = c->v[i];
+	}
+	return 0;
+}
+
+/* The log last: as long as it is in the copy, this is begun again. */
+static const char *const moved_names[] = { "reversible", "blocks.index", "blocks.log" };
+
+/* What is in the place of those that the copy has. */
+static int displace(const struct pool *p, const struct slot *s, int copy,
+        const struct aside_note *note, char ret_name[256], struct err *e)
+{
+	static const char *const all[] = { "blocks/reversible", "blocks/blocks.index",
+		"blocks/blocks.log" };
+	const char *paths[ARRAY_LEN(all) + 1];
+	struct stat st;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (fstatat(copy, moved_names[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			paths[n++] = all[i];
+	paths[n] = NULL;
+	return slot_set_aside(p, s, paths, note, ret_name, e);
+}
+
+static int put_back(const struct pool *p, const struct slot *s, const struct copies *c,
+        const char *name, const struct aside_note *note, char ret_name[256], struct err *e)
+{
+	AUTO(close_fd) int copy = fs_open_dir_at(c->data, name, false, 0, e);
+	AUTO(close_fd) int blocks = -1;
+
+	if (copy < 0 || displace(p, s, copy, note, ret_name, e) < 0)
+		return -1;
+	blocks = fs_open_dir_at(c->data, "blocks", false, 0, e);
+	if (blocks < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(moved_names); i++) {
+		if (renameat(copy, moved_names[i], blocks, moved_names[i]) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return err_sys(e, errno, "move 'data/%s/%s' back", name, moved_names[i]);
+		}
+		if (fsync(blocks) < 0 || fsync(copy) < 0)
+			return err_sys(e, errno, "sync 'data/blocks'");
+	}
+	/* What else is in it is not nodeos's. */
+	(void)unlinkat(c->data, name, AT_REMOVEDIR);
+	return 0;
+}
+
+int slot_undo_hard_replay(const struct pool *p, const struct slot *s, const struct aside_note *note,
+        char ret_name[256], struct err *e)
+{
+	AUTO(copies) struct copies c = { .data = -1 };
+	const char *name;
+
+	ret_name[0] = '\0';
+	if (find_copies(&c, s, e) < 0 || find_longer(&c, &name, e) < 0 ||
+	        (name && put_back(p, s, &c, name, note, ret_name, e) < 0))
+		return err_wrap(e, "put the blocks of '%s' back", s->path);
+	return name ? 0 : 1;
+}

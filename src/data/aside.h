@@ -61,3 +61,16 @@ int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
 /* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove_until(). */
 int slot_remove_second_copies(
         const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;
+
+/*
+ * End a hard replay that was killed between its renames and the end of its copying.  blocks/ then
+ * has no log, or too short a one, and there is no state, so it looks empty, and nodeos would begin
+ * the chain again, or go on without its end (seen with a real v4.0.6).  Where there is a second
+ * copy, no state/shared_memory.bin, and the log of the copy is longer than that in blocks/, what
+ * nodeos moved there is moved back; what is in its place goes to quarantine.  To be called before
+ * the evidence is taken.  A kill leaves what another call ends.
+ *
+ * 0 when that was so, with the name of the entry, "" when nothing had to go there; 1 when not.
+ */
+int slot_undo_hard_replay(const struct pool *p, const struct slot *s, const struct aside_note *note,
+        char ret_name[256], struct err *e) NODISCARD;

@@ -17,6 +17,7 @@
 #include "nodeos/blocklog_priv.h"
 #include "nodeos/datafile_priv.h"
 #include "nodeos/packed_priv.h"
+#include "nodeos/repair.h"
 #include "nodeos/snapshot.h"
 
 #define STATE_HEADER   1024 /* what chainbase reads at least */
@@ -405,19 +406,6 @@ static bool is_snapshot_name(const char *name)
 	        strcmp(name + 9 + (size_t)2 * SHA256_LEN, ".bin") == 0;
 }
 
-/* "blocks-2026-11-20T10:22:41.668": leap v4.0.6, block_log::repair_log(), libfc time_point. */
-static bool is_second_copy(const char *name)
-{
-	static const char form[] = "blocks-dddd-dd-ddTdd:dd:dd.ddd";
-
-	if (strlen(name) != sizeof(form) - 1)
-		return false;
-	for (size_t i = 0; form[i]; i++)
-		if (form[i] == 'd' && i > 6 ? name[i] < '0' || name[i] > '9' : name[i] != form[i])
-			return false;
-	return true;
-}
-
 static int list(
         struct names *all, int dirfd, const char *path, bool (*wants)(const char *), struct err *e)
 {
@@ -492,7 +480,7 @@ static int find_second_copy(struct data_evidence *v, int dirfd, struct err *e)
 {
 	struct names all = { .n = 0 };
 
-	if (list(&all, dirfd, "", is_second_copy, e) < 0)
+	if (list(&all, dirfd, "", data_is_second_copy, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all.n && !*v->second_copy; i++) {
 		struct stat st;

@@ -124,8 +124,6 @@ static const struct row rows[] = {
 	DAMAGE("Genesis state is necessary", RENEW,
 	        "its blocks do not begin with block 1, so it cannot replay; it needs a snapshot"),
 	DAMAGE("does not start with genesis block", RENEW, NULL),
-	/* Also of a fork database of another version: the state has been opened by then, and is of
-	 * this one. */
 	DAMAGE("fork_database_exception", RENEW | REPLAY, NULL),
 	DAMAGE("fork_db_dat", RENEW | REPLAY,
 	        "blocks/reversible/fork_db.dat is cut off, as after a stop on a full disk"),
@@ -140,6 +138,7 @@ static const struct row rows[] = {
 	DAMAGE("does not contain the last irreversible block", RENEW | REPLAY, NULL),
 	DAMAGE("Expected separator", RENEW, NULL),
 	DAMAGE("Block log was not setup properly", RENEW, NULL),
+	DAMAGE("block_log_unsupported_version", RENEW, NULL),
 	DAMAGE("Chain ID in blocks.log", RENEW | REPLAY, NULL),
 	DAMAGE("block_log_not_found", RENEW | REPLAY, NULL),
 	DAMAGE("block_log_", RENEW | HARD_REPLAY, NULL),

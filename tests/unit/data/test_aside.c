@@ -423,6 +423,96 @@ static void second_copies(void **state)
 	assert_string_equal(aside_text("data/blocks-2026-11-21T00:00:00.000/blocks.log"), "second");
 }
 
+/* --- a hard replay that was killed --- */
+
+static void put_killed(void)
+{
+	put(slot.fd, "data/state/other", "");
+	put(slot.fd, "data/blocks/blocks.log", "new");
+	put(slot.fd, "data/blocks/blocks.index", "n");
+	put(slot.fd, "data/blocks/retained/blocks-1-2.log", "kept");
+	put(slot.fd, "data/" COPY "/blocks.log", "the whole log");
+	put(slot.fd, "data/" COPY "/blocks.index", "its index");
+	put(slot.fd, "data/" COPY "/reversible/fork_db.dat", "fork");
+	put(slot.fd, "data/blocks-2026-11-21T00:00:00.000/blocks.log", "shorter");
+	assert_int_equal(mkdirat(slot.fd, "data/blocks/reversible", 0755), 0);
+}
+
+static bool is_back(void)
+{
+	return strcmp(text_of(slot.fd, "data/blocks/blocks.log"), "the whole log") == 0 &&
+	        strcmp(text_of(slot.fd, "data/blocks/blocks.index"), "its index") == 0 &&
+	        strcmp(text_of(slot.fd, "data/blocks/reversible/fork_db.dat"), "fork") == 0 &&
+	        !is_path(slot.fd, "data/" COPY "/blocks.log");
+}
+
+static void a_killed_hard_replay(void **state)
+{
+	char name[256];
+
+	(void)state;
+	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), 1);
+	put_killed();
+	ok(slot_undo_hard_replay(&pool, &slot, &note, name, &e));
+	assert_true(is_back());
+	assert_true(str_starts(name, "s_readers.3-2", NULL));
+	assert_string_equal(aside_text("data/blocks/blocks.log"), "new");
+	assert_string_equal(aside_text("data/blocks/blocks.index"), "n");
+	assert_string_equal(text_of(slot.fd, "data/blocks/retained/blocks-1-2.log"), "kept");
+	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), 1);
+}
+
+/* After its first rename: what it has not moved yet is what it was. */
+static void killed_after_a_rename(void **state)
+{
+	char name[256];
+
+	(void)state;
+	put(slot.fd, "data/blocks/blocks.index", "its index");
+	put(slot.fd, "data/blocks/reversible/fork_db.dat", "fork");
+	put(slot.fd, "data/" COPY "/blocks.log", "the whole log");
+	ok(slot_undo_hard_replay(&pool, &slot, &note, name, &e));
+	assert_string_equal(name, "");
+	assert_true(is_back());
+}
+
+static void no_killed_hard_replay(void **state)
+{
+	static const struct {
+		const char *path, *text; /* besides a copy with "the log" */
+	} t[] = {
+		{ "data/state/shared_memory.bin", "state" }, /* it has come to its replay */
+		{ "data/blocks/blocks.log", "the log" },
+		{ "data/blocks/blocks.log", "a longer log" },
+	};
+	char name[256];
+
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+		put(slot.fd, "data/" COPY "/blocks.log", "the log");
+		put(slot.fd, t[i].path, t[i].text);
+		assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), 1);
+		assert_string_equal(text_of(slot.fd, "data/" COPY "/blocks.log"), "the log");
+	}
+	/* Before its first rename, and links. */
+	teardown(state);
+	assert_int_equal(setup(state), 0);
+	put(slot.fd, "data/" COPY "/other", "");
+	put(slot.fd, "elsewhere/blocks.log", "not ours");
+	assert_int_equal(
+	        symlinkat("../elsewhere", slot.fd, "data/blocks-2026-11-23T00:00:00.000"), 0);
+	assert_int_equal(
+	        symlinkat("../../elsewhere/blocks.log", slot.fd, "data/" COPY "/blocks.log"), 0);
+	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), 1);
+	assert_string_equal(text_of(slot.fd, "elsewhere/blocks.log"), "not ours");
+	assert_int_equal(unlinkat(slot.fd, "data/" COPY "/blocks.log", 0), 0);
+	put(slot.fd, "data/" COPY "/blocks.log", "the log");
+	assert_int_equal(symlinkat("../elsewhere", slot.fd, "data/blocks"), 0);
+	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), -1);
+	assert_string_equal(text_of(slot.fd, "elsewhere/blocks.log"), "not ours");
+}
+
 /* --- killed, and failing, at each call --- */
 
 enum what {
@@ -430,17 +520,21 @@ enum what {
 	WHAT_SNAPSHOT,
 	WHAT_COPIES,
 	WHAT_REMOVE,
+	WHAT_UNDO,
 	WHAT_COUNT,
 };
 
-static const char *const what_names[] = { "parts", "snapshot", "second copies", "removal" };
+static const char *const what_names[] = { "parts", "snapshot", "second copies", "removal", "undo" };
 
-static void prepare(void)
+static void prepare(enum what what)
 {
 	trip_set(0, 0);
 	teardown(NULL);
 	assert_int_equal(setup(NULL), 0);
-	put_copies();
+	if (what == WHAT_UNDO)
+		put_killed();
+	else
+		put_copies();
 }
 
 static int run(enum what what)
@@ -458,6 +552,8 @@ static int run(enum what what)
 		return slot_put_second_copies_aside(&pool, &slot, &note, name, &e);
 	case WHAT_REMOVE:
 		return slot_remove_second_copies(&slot, NULL, &e);
+	case WHAT_UNDO:
+		return slot_undo_hard_replay(&pool, &slot, &note, name, &e);
 	case WHAT_COUNT:
 		break;
 	}
@@ -522,6 +618,15 @@ static void expect_state(enum what what, int at, bool is_done, bool was_killed)
 	case WHAT_REMOVE:
 		expect_parts(what, at, true);
 		break;
+	case WHAT_UNDO:
+		if (is_done ? !is_back()
+		            : strcmp(text_of(slot.fd,
+		                             is_path(slot.fd, "data/" COPY "/blocks.log")
+		                                     ? "data/" COPY "/blocks.log"
+		                                     : "data/blocks/blocks.log"),
+		                      "the whole log") != 0)
+			fail_msg("undo, call %d", at);
+		break;
 	case WHAT_COUNT:
 		break;
 	}
@@ -556,7 +661,7 @@ static void killed_at_each_call(void **state)
 		for (int at = 1; WEXITSTATUS(status) == TRIP_KILLED; at++) {
 			pid_t pid;
 
-			prepare();
+			prepare(what);
 			pid = fork();
 			if (pid == 0) {
 				trip_set(at, 0);
@@ -587,7 +692,7 @@ static void failing_at_each_call(void **state)
 				struct err why;
 				int rc;
 
-				prepare();
+				prepare(what);
 				trip_set(at, errnos[n]);
 				rc = run(what);
 				why = e;
@@ -622,6 +727,9 @@ int main(void)
 		TEST(it_belongs_to_nodeos),
 		TEST(names_of_second_copies),
 		TEST(second_copies),
+		TEST(a_killed_hard_replay),
+		TEST(killed_after_a_rename),
+		TEST(no_killed_hard_replay),
 		TEST(killed_at_each_call),
 		TEST(failing_at_each_call),
 	};

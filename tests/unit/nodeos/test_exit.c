@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nodeos/repair.h"
 #include "unit/nodeos/data.h"
 
 #define EXITED(code)   ((code) << 8)
@@ -57,6 +58,9 @@ static void recordings(void **state)
 		{ "dirty-start-A", NODEOS_EXIT_DIRTY, false, "exit status 2: the state is dirty" },
 		{ "same-datadir-second", NODEOS_EXIT_DIRTY, false,
 		        "or another nodeos has it open" },
+		{ "dirty-start-B", NODEOS_EXIT_DIRTY, false, "exit status 2" },
+		{ "dirty-start-with-genesis-A", NODEOS_EXIT_DIRTY, false, "exit status 2" },
+		{ "diskfull-nores-after-free-start", NODEOS_EXIT_DIRTY, false, "exit status 2" },
 		{ "copy-of-running-start", NODEOS_EXIT_DIRTY, false, "exit status 2" },
 		{ "print-build-info", NODEOS_EXIT_MANAGED, false, "exit status 5" },
 		{ "config-missing-config-file", NODEOS_EXIT_CONFIG, false,
@@ -76,10 +80,13 @@ static void recordings(void **state)
 		{ "diskfull-after-free-replay", NODEOS_EXIT_DATA, false, "fork_db.dat is cut off" },
 		{ "blocksindex-missing", NODEOS_EXIT_DATA, false,
 		        "blocks.index file is empty, please use leap-util" },
+		{ "blocksindex-trunc3", NODEOS_EXIT_DATA, false,
+		        "blocks.index file is invalid, please use leap-util" },
 		{ "blocksindex-trunc8", NODEOS_EXIT_DATA, false, "The last block position from" },
 		{ "blockslog-append-garbage", NODEOS_EXIT_DATA, false,
 		        "Invalid block position 12556511248687195561" },
 		{ "blockslog-trunc5", NODEOS_EXIT_DATA, false, "Invalid block position" },
+		{ "blockslog-trunc5-replay", NODEOS_EXIT_DATA, false, "Invalid block position" },
 		{ "blockslog-flip-replay", NODEOS_EXIT_DATA, false, "in blocks.log is damaged" },
 		{ "state-zero", NODEOS_EXIT_DATA, false,
 		        "exit status 254: Failed to read DB header" },
@@ -210,7 +217,7 @@ static void unrecorded(void **state)
 		{ 254,
 		        "3190001 block_log_unsupported_version: x\nUnsupported version of block "
 		        "log.",
-		        NODEOS_EXIT_VERSION, false, 0 },
+		        NODEOS_EXIT_DATA, false, RENEW },
 		{ 254,
 		        "3190005 block_log_append_fail: x\nAppend to index file occuring at wrong "
 		        "position.",
@@ -319,10 +326,10 @@ static void outside_causes_have_none(void **state)
 		{ EXITED(254), "Database load aborted", NODEOS_EXIT_UNASKED },
 		{ EXITED(254), "Database incompatible", NODEOS_EXIT_VERSION },
 		{ EXITED(254), "bad_database_version_exception", NODEOS_EXIT_VERSION },
-		{ EXITED(254), "block_log_unsupported_version: x", NODEOS_EXIT_VERSION },
 		{ EXITED(254), "Genesis state, provided via", NODEOS_EXIT_GENESIS },
 		{ EXITED(254), "Specified genesis file", NODEOS_EXIT_GENESIS },
 		{ EXITED(254), "parse_error_exception", NODEOS_EXIT_GENESIS },
+		{ EXITED(254), "chain_id_type_exception", NODEOS_EXIT_GENESIS },
 		{ EXITED(254), "snapshot_exception", NODEOS_EXIT_SNAPSHOT },
 		{ EXITED(254), "Unknown option", NODEOS_EXIT_CONFIG },
 		{ EXITED(255), "", NODEOS_EXIT_CONFIG },
