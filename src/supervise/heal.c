@@ -28,8 +28,7 @@
  * nothing about the data, and is done again; so does what was cut off, or had no room.  That this
  * does not go on for ever is what HEAL_WINDOW_MAX is for.
  *
- * What a data-dir is said to be while its stage is `repairing` is not to be believed where a hard
- * replay was under way; see heal_repair.c.
+ * What a hard replay leaves that was cut off, see heal_repair.c.
  */
 
 #define TICK_NS NS_PER_SEC

@@ -96,9 +96,9 @@ void heal_go_on(struct supervisor *s, struct restore_look *k);
 
 void repair_job_free(struct repair_job *j);
 
-/* In a thread, before anything is looked at: what a hard replay of ours that was cut off has left.
+/* In a thread, before anything is looked at: what a hard replay that was cut off has left.
  * Returns 1 when blocks were put back, 0, -1. */
-int heal_settle(struct supervisor *s, struct err *e) NODISCARD;
+int heal_settle(const struct supervisor *s, struct err *e) NODISCARD;
 
 /* Bytes that a second copy of the blocks would take.  In a thread. */
 int heal_blocks_bytes(int data_fd, uint64_t *ret, struct err *e) NODISCARD;

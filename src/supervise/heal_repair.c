@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,24 +28,15 @@
  * blocks.log anew, block by block, as far as they are good; then it executes them, and only then
  * does it answer.  So
  *
- *	until it has answered   the second copy is the sound one: the log in blocks/ may be the
- *	                        beginning of it, and looks like any log that is shorter
- *	afterwards              blocks/ has all of it that is good, and newer blocks
+ *	while it writes     there is no state, and the second copy is the sound one: the log in
+ *blocks/ is the beginning of it, and looks like any log that is shorter while it executes   blocks/
+ *has all that is good; the state is dirty, and a replay of these blocks is all that is needed
+ *	afterwards          blocks/ has newer blocks, too
  *
- * record.heal.second_copy says that a copy that is there is of a hard replay of ours (earlier ones
- * are put aside before it), and stage `repairing` that nodeos has not answered yet.  A look that
- * finds both, and not a state that was closed, puts it back: the log that is in blocks/ goes aside
- * with its index, and the second copy's log takes its place, then its index.
- *
- *	blocks-<time>/blocks.log   blocks/blocks.log   a kill has left it so
- *	yes                        yes                 it is put back, whatever the other one is
- *	yes                        no                  it is put back
- *	no                         yes                 nodeos had not begun, or it was put back
- *	no                         no                  (by no step of ours, nor of nodeos's)
- *
- * An index that did not come along is made anew.  A state that was closed is one of a nodeos that
- * was asked to stop while it replayed; it goes on from there.  The copies are removed when the
- * slot was healed and is ready, not before; a slot that gave up has had its blocks back.
+ * Each look begins with slot_undo_hard_replay() (data/aside.h), which knows the first case by the
+ * bytes alone and puts the second copy back.  record.heal.second_copy says that a copy is of a
+ * hard replay of ours (earlier ones are put aside before it): it is removed when the slot was
+ * healed and is ready, and not before; one that gave up keeps it.
  *
  * The option stays for one start: it is taken out of the record before nodeos is started with it.
  */
@@ -104,97 +94,15 @@ int heal_blocks_bytes(int data_fd, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-/* The oldest second copy that has a log, open; 0, 1 when there is none. */
-static int open_copy(int *ret_fd, char name[80], int data_fd, struct err *e)
+int heal_settle(const struct supervisor *s, struct err *e)
 {
-	int again = openat(data_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	struct dirent *ent;
-
-	*name = '\0';
-	if (!dir) {
-		err_sys(e, errno, "read the data-dir");
-		auto_close_fd(&again);
-		return -1;
-	}
-	while ((ent = readdir(dir))) {
-		AUTO(close_fd) int fd = -1;
-		struct err ignored = ERR_INIT;
-		struct stat st;
-
-		if (!data_is_second_copy(ent->d_name) || strlen(ent->d_name) >= 80 ||
-		        (*name && strcmp(ent->d_name, name) > 0))
-			continue;
-		fd = fs_open_dir_at(data_fd, ent->d_name, false, 0, &ignored);
-		if (fd < 0 || fstatat(fd, LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		        !S_ISREG(st.st_mode))
-			continue;
-		snprintf(name, 80, "%.79s", ent->d_name);
-		if (*ret_fd >= 0)
-			(void)close(*ret_fd);
-		*ret_fd = TAKE_FD(fd);
-	}
-	(void)closedir(dir);
-	return *name ? 0 : 1;
-}
-
-static int move_back(int copy, int blocks, const char *name, struct err *e)
-{
-	if (renameat(copy, name, blocks, name) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "rename '%s'", name);
-	return fsync(blocks) < 0 || fsync(copy) < 0 ? err_sys(e, errno, "sync '%s'", name) : 0;
-}
-
-static int put_back(struct supervisor *s, int data_fd, int copy, const char *name, struct err *e)
-{
-	static const char *const partial[] = { "blocks/" INDEX, "blocks/" LOG, NULL };
 	const struct aside_note note = { .why = "a hard replay was cut off",
 		.verdict = data_state_name(DATA_DAMAGED),
 		.repair = data_repair_name(REPAIR_HARD_REPLAY) };
-	AUTO(close_fd) int blocks = fs_open_dir_at(data_fd, "blocks", true, 0755, e);
-	char aside[256];
+	char name[256];
+	int rc = slot_undo_hard_replay(&s->pool, &s->slot, &note, name, e);
 
-	if (blocks < 0 || slot_set_aside(&s->pool, &s->slot, partial, &note, aside, e) < 0)
-		return -1;
-	/* In this order: a log without its index is known for what it is. */
-	if (move_back(copy, blocks, LOG, e) < 0 || move_back(copy, blocks, INDEX, e) < 0)
-		return -1;
-	/* What is left there is empty, or not ours. */
-	(void)unlinkat(copy, "reversible", AT_REMOVEDIR);
-	(void)unlinkat(data_fd, name, AT_REMOVEDIR);
-	return 0;
-}
-
-/* Whether nodeos would go on from what is there, on the blocks that are there. */
-static bool goes_on(const struct data_evidence *seen)
-{
-	struct data_verdict v;
-
-	data_judge(&v, seen, &(struct data_expect){ 0 });
-	return v.state == DATA_CLEAN && seen->state.seen == SEEN_FILE &&
-	        seen->log.seen == SEEN_FILE;
-}
-
-int heal_settle(struct supervisor *s, struct err *e)
-{
-	AUTO(close_fd) int fd = -1, copy = -1;
-	struct data_evidence seen;
-	struct err none = ERR_INIT;
-	char name[80];
-	int rc;
-
-	fd = open_data(s, &none);
-	if (fd < 0)
-		return none.kind == ERR_NOT_FOUND || none.sys_errno == ENOENT ? 0 : (*e = none, -1);
-	rc = open_copy(&copy, name, fd, e);
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
-	if (nodeos_evidence_at(&seen, fd, s->look_at->retained_dir, e) < 0)
-		return -1;
-	if (goes_on(&seen))
-		return 0;
-	return put_back(s, fd, copy, name, e) < 0 ? err_wrap(e, "put the blocks of '%s' back", name)
-	                                          : 1;
+	return rc < 0 ? -1 : rc == 0;
 }
 
 /* --- in the thread ---------------------------------------------------------------------------- */

@@ -206,7 +206,7 @@ static int look(void *arg, const volatile int *cancel, struct err *e)
 	/* Made from a snapshot and not finished: that comes first. */
 	if (fstatat(s->slot.fd, SLOT_FROM_SNAPSHOT, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	rc = k->may_put_back ? heal_settle(s, e) : 0;
+	rc = s->cfg->may_heal ? heal_settle(s, e) : 0;
 	if (rc < 0)
 		return -1;
 	k->put_back = rc > 0;
@@ -264,9 +264,9 @@ static void note_look(struct supervisor *s, struct restore_look *k)
 	if (k->settled)
 		log_info("ended what a killed restore had left", "%s", "");
 	if (k->put_back)
-		log_warn("a hard replay was cut off; the blocks from before it are back", "%s", "");
-	if (k->may_put_back)
 		s->record.heal.second_copy = false;
+	if (k->put_back)
+		log_warn("a hard replay was cut off; the blocks from before it are back", "%s", "");
 	if (*k->generation)
 		snprintf(s->record.generation, sizeof(s->record.generation), "%s", k->generation);
 	if (k->wants_version) {
@@ -355,7 +355,6 @@ static void on_looked(void *arg, int rc, const struct err *why)
 
 int restore_look(struct supervisor *s, struct err *e)
 {
-	const struct record_heal *h = &s->record.heal;
 	struct restore_look *k;
 	struct err why = ERR_INIT;
 
@@ -370,7 +369,6 @@ int restore_look(struct supervisor *s, struct err *e)
 	/* A nodeos that would not start for other reasons says nothing about its data, and these
 	 * come first (supervisor_prepare()). */
 	k->may_heal = s->cfg->may_heal && supervisor_read_config(s, &why) == 0;
-	k->may_put_back = h->second_copy && h->stage == HEAL_STAGE_REPAIRING;
 	k->wants_version = !s->is_version_asked;
 	snprintf(k->version, sizeof(k->version), "%s", s->nodeos_version);
 	snprintf(k->retained_dir, sizeof(k->retained_dir), "%s", s->render.retained_dir);

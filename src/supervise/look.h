@@ -25,7 +25,6 @@ struct restore_look {
 	/* Set before, by the loop. */
 	bool may_restore;
 	bool may_heal; /* and config.ini and command line are such that nodeos would start */
-	bool may_put_back;
 	bool wants_version;
 	uint32_t far_behind;
 	char retained_dir[56];
