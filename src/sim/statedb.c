@@ -46,6 +46,9 @@ enum {
 /* As nodeos's mapped pages end it: no word, the state stays as it is. */
 static _Noreturn void die(int signo)
 {
+	struct sigaction dfl = { .sa_handler = SIG_DFL }; /* a sanitizer has handlers */
+
+	(void)sigaction(signo, &dfl, NULL);
 	raise(signo);
 	_exit(128 + signo);
 }
