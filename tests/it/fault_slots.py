@@ -75,6 +75,7 @@ class Slot:
         self.state_file = f"{self.data}/state/shared_memory.bin"
         self.config = f"{campaign.work}/config.{n}.ini"
         self.process = None
+        self.cut_off = 0  # repairs that were killed since the quarantine was bounded
         self.write_config()
 
     def __str__(self):
