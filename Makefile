@@ -217,6 +217,7 @@ check-it: all $(BENCHTOOL)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
 	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
+	@BUILD=$(CURDIR)/$(B) tests/soak/heal
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check

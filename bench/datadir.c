@@ -202,7 +202,7 @@ static void make(
 	static const unsigned char fork_head[8] = { 0xdb, 0x0f, 0x51, 0x30, 1 };
 	const uint64_t fork = 256 * 1024, index = data / 4 / 184 * 8;
 	const uint64_t split = data / 100 * split_percent;
-	const uint64_t log = split ? data / 16 : data / 4 - index;
+	const uint64_t log = split ? (data - split) / 4 : data / 4 - index;
 	const uint64_t used = log + index + split + fork;
 
 	if (mkdir(dir, 0755) < 0 || chdir(dir) < 0)

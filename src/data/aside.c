@@ -402,15 +402,16 @@ static void auto_copies(struct copies *c)
 
 static int add_copy(struct copies *c, const char *name, struct err *e)
 {
+	size_t n = strlen(name) + 1;
 	struct stat st;
 
-	if (!data_is_second_copy(name) || strlen(name) >= sizeof(c->v[0]))
+	if (!data_is_second_copy(name) || n > sizeof(c->v[0]))
 		return 0;
 	if (fstatat(c->data, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "stat 'data/%s'", name);
 	/* More than these wait for the next time. */
 	if (S_ISDIR(st.st_mode) && c->n < ARRAY_LEN(c->v))
-		(void)snprintf(c->v[c->n++], sizeof(c->v[0]), "%s", name);
+		memcpy(c->v[c->n++], name, n);
 	return 0;
 }
 

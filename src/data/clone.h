@@ -13,7 +13,8 @@
  *
  * Modes, times, owners and the extended attributes that we may set are kept; symbolic links are
  * copied as links, devices, sockets and pipes are left out and counted.  What must never be in two
- * slots is left out always (clone_is_private()).  A file or a directory of another file system is
+ * slots is left out always (clone_is_private()), and the copy of its blocks that a hard replay has
+ * left.  A file or a directory of another file system is
  * ERR_CONFLICT; and so is, in a data-dir (a tree with "state" or "blocks" at its top), a link that
  * is absolute or has "..", and any link at or below these two.
  *

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "data/clone.h"
 #include "data/tree.h"
+#include "nodeos/repair.h"
 
 uint64_t scan_data_bytes(const struct stat *st)
 {
@@ -112,7 +113,8 @@ static int read_entry(struct reader *r, int dirfd, const char *name, size_t dir,
 
 	if (!path)
 		return err_nomem(e);
-	if (r->leave_private && clone_is_private(path)) {
+	if (r->leave_private &&
+	        (clone_is_private(path) || (!*above && data_is_second_copy(name)))) {
 		s->left_private++;
 		free(path);
 		return 0;

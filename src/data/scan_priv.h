@@ -43,8 +43,9 @@ struct scan {
 #define SCAN_INIT ((struct scan){ 0 })
 
 /*
- * Read the directory dirfd.  leave_private: without what clone_is_private().  Devices, sockets and
- * pipes are left out and counted in left_odd.  ERR_CONFLICT: a file or directory is on another file
+ * Read the directory dirfd.  leave_private: without what clone_is_private(), and second copies of
+ * the blocks (data_is_second_copy()).  Devices, sockets and pipes are left out and counted in
+ * left_odd.  ERR_CONFLICT: a file or directory is on another file
  * system.  ERR_USAGE: more than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path of more
  * than SCAN_PATH_MAX bytes or that is not UTF-8.
  */

@@ -58,7 +58,7 @@ static bool is_open(const struct record_heal *h)
 
 static void say_proof(struct record_heal *h, const char *text)
 {
-	snprintf(h->proof, sizeof(h->proof), "%s", text);
+	snprintf(h->proof, sizeof(h->proof), "%.*s", (int)sizeof(h->proof) - 1, text);
 	str_printable(h->proof);
 }
 

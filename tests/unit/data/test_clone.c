@@ -436,6 +436,21 @@ static void private_names(void **state)
 			fail_msg("'%s'", rows[i].path);
 }
 
+/* Else a generation would hand it on to every slot. */
+static void second_copy_is_left(void **state)
+{
+	const struct clone_options o = { .threads = 1 };
+	struct clone_report r;
+
+	(void)state;
+	make_source();
+	in_dir("mkdir src/blocks-2026-11-20T10:22:41.668 src/blocks-of-mine");
+	put("src/blocks-2026-11-20T10:22:41.668/blocks.log", 10, 0, 10);
+	expect_clone(&r, &o);
+	assert_false(exists("dst/blocks-2026-11-20T10:22:41.668"));
+	assert_true(exists("dst/blocks-of-mine"));
+}
+
 static void constant_names(void **state)
 {
 	static const struct {
@@ -1119,6 +1134,7 @@ int main(void)
 		cmocka_unit_test(private_names),
 		cmocka_unit_test(constant_names),
 		cmocka_unit_test_setup_teardown(each_way_makes_the_same_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(second_copy_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(linked_files_are_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(linked_files_are_protected, setup, teardown),
 		cmocka_unit_test_setup_teardown(shapes_of_files, setup, teardown),

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -182,18 +183,46 @@ static void a_directory_that_is_no_data_dir(void **state)
 	assert_true(is_there("to/file"));
 }
 
+/* Another process that has the state open, as nodeos has it, until *ret_end is closed. */
+static pid_t open_it(int *ret_end)
+{
+	int up[2], end[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe2(up, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(end[1]);
+		if (openat(base_fd, "from/state/shared_memory.bin", O_RDWR | O_CLOEXEC) < 0 ||
+		        write(up[1], "", 1) != 1)
+			_exit(1);
+		_exit(read(end[0], &c, 1) != 0);
+	}
+	assert_true(pid > 0);
+	close(up[1]);
+	close(end[0]);
+	assert_int_equal(read(up[0], &c, 1), 1);
+	close(up[0]);
+	*ret_end = end[1];
+	return pid;
+}
+
 static void a_locked_one_is_refused(void **state)
 {
-	int fd;
+	int fd, end, status;
+	pid_t pid;
 
 	(void)state;
 	make_source(0);
-	fd = openat(base_fd, "from/state/shared_memory.bin", O_RDWR | O_CLOEXEC);
-	assert_int_equal(flock(fd, LOCK_EX), 0);
+	pid = open_it(&end);
 	assert_int_equal(copy(false), -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "is in use"));
-	close(fd);
+	close(end);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	/* The lock of the slot that it is of. */
 	put("lock", "", 0);
 	put("run.json", "{}", 2);
