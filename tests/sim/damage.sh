@@ -106,7 +106,7 @@ like_running blockslog-append4kzero-hardreplay --hard-replay-blockchain
 is "which parse, so no bad tail" "$(tails)" ''
 copy; flip "$log" $(($(size "$log") - 300)); runs "a flip before the last block is not noticed" $((last + 1))
 copy; flip "$log" $((126 + 2 * 192 + 20)); like blockslog-flip-hardreplay --hard-replay-blockchain
-copy; flip "$log" $(($(size "$log") - 192 + 17)) 1; like blockslog-last-num
+copy; flip "$log" $(($(size "$log") - 192 + 17)) $(((last - 1) ^ last)); like blockslog-last-num # one more
 # what a replay meets in the last block, which a start does not look at
 copy; flip "$log" $(($(size "$log") - 100)) 1; runs "a flip in the last block is not noticed" $((last + 1))
 replay_by_hand; refuses "but cannot be replayed" 254 'Block ID does not match'
