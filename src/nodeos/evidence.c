@@ -21,6 +21,8 @@
 #include "nodeos/snapshot.h"
 
 #define STATE_HEADER   1024 /* what chainbase reads at least */
+#define STATE_SIZE_AT  1112 /* of EOSIODB2: boost's size of what follows the header */
+#define STATE_PAGE     4096
 #define DIR_ENTRIES    200000
 #define ROOT_MAX       (256 * 1024) /* of fork_db.dat, for the state of its root */
 #define FORK_LEAP      1            /* version; Spring has 2 and 3 */
@@ -132,8 +134,13 @@ static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, str
 		return 0;
 	v->log_first = *v->log.fault ? l->preamble_first : l->first;
 	memcpy(v->chain_id, l->chain_id, sizeof(v->chain_id));
-	if (*v->log.fault)
-		return 0;
+	if (*v->log.fault) {
+		int rc = block_log_has_first(l, dirfd, e);
+
+		v->log_has_block = rc > 0;
+		return rc < 0 ? take_fault(&v->log, e) : 0;
+	}
+	v->log_has_block = l->last;
 	v->log_last = l->last;
 	if (block_log_check_index(l, dirfd, e) < 0)
 		return take_fault(&v->index, e);
@@ -225,6 +232,34 @@ static bool is_format_name(const unsigned char head[DATAFILE_STATE_ID])
 	return n;
 }
 
+/*
+ * A state that was cut off and is not dirty: v4.0.6 ends by SIGSEGV, hangs for ever, or makes the
+ * file as long as it was and serves the holes (all three seen).  What boost (1.74, in the segment
+ * manager of a real one) has at that place counts only if it is the size of a file of whole pages.
+ */
+static int check_state_size(struct data_evidence *v, int fd, struct err *e)
+{
+	unsigned char b[8];
+	struct packed in = PACKED_INIT(b, sizeof(b));
+	ssize_t n = datafile_read(fd, b, sizeof(b), STATE_SIZE_AT, DATAFILE_STATE, e);
+	uint64_t size;
+
+	if (n < 0)
+		return -1;
+	if (n < (ssize_t)sizeof(b)) {
+		fault(&v->state, DATAFILE_STATE " was cut off: it has %" PRIu64 " bytes",
+		        v->state.size);
+		return 0;
+	}
+	size = packed_u64(&in);
+	if (size && size < INT64_MAX - STATE_HEADER && (size + STATE_HEADER) % STATE_PAGE == 0 &&
+	        size + STATE_HEADER > v->state.size)
+		fault(&v->state,
+		        DATAFILE_STATE " was cut off: it has %" PRIu64 " of its %" PRIu64 " bytes",
+		        v->state.size, size + STATE_HEADER);
+	return 0;
+}
+
 static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 {
 	AUTO(close_fd) int fd = -1;
@@ -247,7 +282,7 @@ static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 		return 0;
 	memcpy(v->format, head, DATAFILE_STATE_ID);
 	v->is_dirty = head[DATAFILE_STATE_ID] != 0;
-	return 0;
+	return strcmp(v->format, "EOSIODB2") == 0 ? check_state_size(v, fd, e) : 0;
 }
 
 /*

@@ -49,6 +49,7 @@ struct data_evidence {
 
 	struct evidence_part log; /* blocks/blocks.log; fault of its preamble or of its end */
 	bool log_begins_well;     /* the preamble is whole: what is wrong is at its end */
+	bool log_has_block;       /* and its first block too, by its position and the index */
 	bool log_is_pruned;
 	uint32_t log_version;         /* 1 to 3; 4 is of EOSIO 2.1, which no Leap opens */
 	uint32_t log_first, log_last; /* of the log alone; last 0: it has no block */

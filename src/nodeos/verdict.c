@@ -80,6 +80,15 @@ static bool can_rebuild_index(const struct data_evidence *d)
 	return is_log_good(d) && d->log_last && !d->log_is_pruned;
 }
 
+/* Of a split log whose last part, blocks.log, is bad from its first block on: nodeos replays the
+ * other parts if it is not there. */
+bool data_replay_drops_log(const struct data_evidence *d)
+{
+	return d->log.seen == SEEN_FILE && *d->log.fault && !d->log_has_block && d->pieces.size &&
+	        !*d->pieces.fault && has_all_blocks(d) &&
+	        (!d->log_begins_well || d->log_first > 1);
+}
+
 /*
  * The state and fork_db.dat are moved away, and an index that does not fit is made anew, so what
  * they are like does not matter; the log does.  Where there are no blocks at all, nodeos begins
@@ -89,13 +98,16 @@ static bool can_replay(const struct data_evidence *d)
 {
 	if (has_no_blocks(d))
 		return !*d->snapshot;
+	if (data_replay_drops_log(d))
+		return true;
 	return is_log_good(d) && has_all_blocks(d) && (!*d->index.fault || can_rebuild_index(d));
 }
 
-/* nodeos reads blocks.log from its beginning as far as it is good, and refuses a pruned one. */
+/* nodeos reads blocks.log from its beginning as far as it is good, and refuses a pruned one.  Where
+ * the other parts of a split one end and it finds no block, it begins the chain again (seen). */
 static bool can_hard_replay(const struct data_evidence *d)
 {
-	return d->log_begins_well && !*d->pieces.fault && has_all_blocks(d) && !d->log_is_pruned &&
+	return d->log_begins_well && (!d->pieces.size || d->log_has_block) && !*d->pieces.fault && has_all_blocks(d) && !d->log_is_pruned &&
 	        d->log_version <= LOG_VERSION_MAX;
 }
 
@@ -156,10 +168,24 @@ static bool judge_state(struct data_verdict *v, const struct data_evidence *d)
 	return true;
 }
 
+/* The irreversible block that fork_db.dat stands on has to be the log's last: an earlier or a later
+ * one is exit 254, or, with an old fork_db.dat, no end of undoing. */
+static bool does_root_fit(const struct data_evidence *d)
+{
+	uint32_t root = d->root_block_num;
+
+	if (!root || !d->lib_block_num || d->state.seen == SEEN_NOTHING)
+		return true;
+	return root <= d->lib_block_num && root >= d->first_block &&
+	        (root == d->lib_block_num || d->head_block_num <= root) &&
+	        (root != d->lib_block_num || strcmp(d->root_block_id, d->lib_block_id) == 0);
+}
+
 static bool judge_blocks(struct data_verdict *v, const struct data_evidence *d)
 {
-	bool index_alone =
-	        d->state.seen == SEEN_NOTHING ? has_all_blocks(d) : d->fork_db.seen == SEEN_FILE;
+	bool index_alone = d->state.seen == SEEN_NOTHING
+	        ? has_all_blocks(d)
+	        : d->fork_db.seen == SEEN_FILE && does_root_fit(d);
 
 	if (*d->log.fault)
 		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->log.fault);
@@ -177,24 +203,16 @@ static bool judge_blocks(struct data_verdict *v, const struct data_evidence *d)
 	return true;
 }
 
-/* The irreversible block that fork_db.dat stands on has to be the log's last: an earlier or a later
- * one is exit 254, or, with an old fork_db.dat, no end of undoing. */
 static bool judge_root(struct data_verdict *v, const struct data_evidence *d)
 {
-	uint32_t root = d->root_block_num;
-
-	if (!root || !d->log_last || d->state.seen == SEEN_NOTHING)
+	if (does_root_fit(d))
 		return false;
-	if (root > d->lib_block_num || root < d->first_block ||
-	        (root < d->lib_block_num && d->head_block_num > root) ||
-	        (root == d->lib_block_num && strcmp(d->root_block_id, d->lib_block_id) != 0))
-		say(v, DATA_DAMAGED, repairs_of(d),
-		        "fork_db.dat stands on the irreversible block %" PRIu32
-		        " (%.16s), and the log has %" PRIu32 " to %" PRIu32
-		        " (%.16s): they are not of the same moment",
-		        root, d->root_block_id, d->first_block, d->lib_block_num, d->lib_block_id);
-	else
-		return false;
+	say(v, DATA_DAMAGED, repairs_of(d),
+	        "fork_db.dat stands on the irreversible block %" PRIu32
+	        " (%.16s), and the log has %" PRIu32 " to %" PRIu32
+	        " (%.16s): they are not of the same moment",
+	        d->root_block_num, d->root_block_id, d->first_block, d->lib_block_num,
+	        d->lib_block_id);
 	return true;
 }
 
