@@ -24,9 +24,9 @@
 #define STATE_SIZE_AT  1112 /* of EOSIODB2: boost's size of what follows the header */
 #define STATE_PAGE     4096
 #define DIR_ENTRIES    200000
-#define ROOT_MAX       (256 * 1024) /* of fork_db.dat, for the state of its root */
+#define ROOT_MAX       (256 * 1024)       /* of fork_db.dat, for the state of its root */
 #define BAD_TAIL       "blocks-bad-tail-" /* what a hard replay could not read, in blocks/ */
-#define FORK_LEAP      1            /* version; Spring has 2 and 3 */
+#define FORK_LEAP      1                  /* version; Spring has 2 and 3 */
 #define FORK_ROOT_AT   8
 #define FORK_MIN       (FORK_ROOT_AT + 1 + SHA256_LEN)
 #define FORK_BLOCK_MIN 100 /* no reversible block takes less of fork_db.dat */
@@ -515,6 +515,21 @@ static int find_snapshot(struct data_evidence *v, int dirfd, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+static int look_into_copy(struct data_evidence *v, int dirfd, struct err *e)
+{
+	AUTO(close_fd) int fd = -1;
+	char path[100];
+	struct stat st;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/blocks.log", v->second_copy);
+	rc = datafile_open(&fd, &st, dirfd, path, e);
+	if (rc < 0)
+		return -1;
+	v->copy_has_log = rc == DATAFILE_OPEN && st.st_size > 0;
+	return 0;
+}
+
 static int find_second_copy(struct data_evidence *v, int dirfd, struct err *e)
 {
 	struct names all = { .n = 0 };
@@ -528,7 +543,7 @@ static int find_second_copy(struct data_evidence *v, int dirfd, struct err *e)
 		        S_ISDIR(st.st_mode))
 			snprintf(v->second_copy, sizeof(v->second_copy), "%.79s", all.name[i]);
 	}
-	return 0;
+	return *v->second_copy ? look_into_copy(v, dirfd, e) : 0;
 }
 
 int nodeos_evidence_at(

@@ -71,6 +71,7 @@ struct data_evidence {
 	uint32_t snapshot_block; /* of its name; 0: the name does not say */
 
 	char second_copy[80]; /* "blocks-<time>": what a hard replay has left; "" */
+	bool copy_has_log;    /* there is a blocks.log in it */
 };
 
 /* retained_dir: where nodeos puts split files, below blocks/ as blocks-retained-dir of its

@@ -85,8 +85,7 @@ static bool can_rebuild_index(const struct data_evidence *d)
 bool data_replay_drops_log(const struct data_evidence *d)
 {
 	return d->log.seen == SEEN_FILE && *d->log.fault && !d->log_has_block && d->pieces.size &&
-	        !*d->pieces.fault && has_all_blocks(d) &&
-	        (!d->log_begins_well || d->log_first > 1);
+	        !*d->pieces.fault && has_all_blocks(d) && (!d->log_begins_well || d->log_first > 1);
 }
 
 /*
@@ -97,7 +96,7 @@ bool data_replay_drops_log(const struct data_evidence *d)
 static bool can_replay(const struct data_evidence *d)
 {
 	if (has_no_blocks(d))
-		return !*d->snapshot;
+		return !*d->snapshot && !d->copy_has_log;
 	if (data_replay_drops_log(d))
 		return true;
 	return is_log_good(d) && has_all_blocks(d) && (!*d->index.fault || can_rebuild_index(d));
@@ -107,8 +106,8 @@ static bool can_replay(const struct data_evidence *d)
  * the other parts of a split one end and it finds no block, it begins the chain again (seen). */
 static bool can_hard_replay(const struct data_evidence *d)
 {
-	return d->log_begins_well && (!d->pieces.size || d->log_has_block) && !*d->pieces.fault && has_all_blocks(d) && !d->log_is_pruned &&
-	        d->log_version <= LOG_VERSION_MAX;
+	return d->log_begins_well && (!d->pieces.size || d->log_has_block) && !*d->pieces.fault &&
+	        has_all_blocks(d) && !d->log_is_pruned && d->log_version <= LOG_VERSION_MAX;
 }
 
 /* Of a data-dir whose state and fork_db.dat are not to be kept. */
@@ -238,7 +237,13 @@ static bool judge_fork_db(struct data_verdict *v, const struct data_evidence *d)
 
 static void judge_without_state(struct data_verdict *v, const struct data_evidence *d)
 {
-	if (has_no_blocks(d))
+	/* nodeos would begin another chain beside it (seen). */
+	if (has_no_blocks(d) && d->copy_has_log)
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "a hard replay was cut off: there is no state, and the blocks are in %s/ "
+		        "instead of blocks/",
+		        d->second_copy);
+	else if (has_no_blocks(d))
 		say(v, DATA_EMPTY, 0, "no state and no blocks");
 	else if (has_all_blocks(d))
 		say(v, DATA_CLEAN, 0,

@@ -21,6 +21,7 @@
  *	FILE>		a symbolic link is in its place; FILE| a FIFO; FILE/ a directory
  *	make,V,A,B,K	the log becomes one of version V with blocks A to B, pruned to K of them
  *	piece,DIR,A,B	blocks A to B split off into blocks/DIR
+ *	copy		there is what a hard replay has moved away
  *	tail		there is what a hard replay could not read
  *	snapshot, older	there is a snapshot of block 13, one that is called of block 12
  * FILE is log, index, fork, state, or a path.
@@ -81,6 +82,9 @@ static void do_word(const char *word)
 		put_snapshot(SNAPSHOT);
 	} else if (strcmp(word, "older") == 0) {
 		put_snapshot("snapshot-" OTHER_ID ".bin");
+	} else if (strcmp(word, "copy") == 0) {
+		assert_int_equal(mkdirat(dir, "blocks-2026-11-20T10:22:41.668", 0755), 0);
+		put("blocks-2026-11-20T10:22:41.668/blocks.log", "x", 1);
 	} else if (strcmp(word, "tail") == 0) {
 		put("blocks/blocks-bad-tail-2026-11-20T10:22:41.668.log", "x", 1);
 	} else if (strcmp(file, "make") == 0) {
@@ -227,6 +231,13 @@ static void combined(void **state)
 		        DATA_EMPTY, "", "no state and no blocks", NULL },
 		{ "the same, killed", "log- index- fork- state@8=1 tail", DATA_DIRTY, "GR",
 		        "there are no blocks", NULL },
+		{ "a hard replay cut off", "log- index- state- fork- copy", DATA_DAMAGED, "G",
+		        "the blocks are in blocks-2026-11-20T10:22:41.668/", NULL },
+		{ "the same, fork_db.dat left", "log- index- state- copy", DATA_DAMAGED, "G",
+		        "fork_db.dat without state", NULL },
+		{ "a second copy without blocks", "blocks- state- blocks-2026-11-20T10:22:41.668/",
+		        DATA_EMPTY, "", "no state and no blocks", NULL },
+		{ "a second copy beside whole blocks", "copy", DATA_CLEAN, "", "was closed", NULL },
 		{ "a failed first start", "log:0 index:0 fork-", DATA_DAMAGED, "GR",
 		        "ended before it had any", NULL },
 		{ "log of 0 bytes", "log:0", DATA_CLEAN, "", "no block log", NULL },
@@ -313,9 +324,8 @@ static void combined(void **state)
 		{ "the same, killed",
 		        "make,3,10,13,0 piece,blocks/retained,1,9 log:60 fork- state@8=1",
 		        DATA_DIRTY, "GR", "and 'blocks/blocks.log' is damaged", NULL },
-		{ "the same without block 1",
-		        "make,3,10,13,0 piece,blocks/retained,6,9 log:60", DATA_DAMAGED, "G",
-		        "damaged", NULL },
+		{ "the same without block 1", "make,3,10,13,0 piece,blocks/retained,6,9 log:60",
+		        DATA_DAMAGED, "G", "damaged", NULL },
 		{ "pieces, bad end and no index",
 		        "make,3,10,13,0 piece,blocks/retained,1,9 log:-5 index-", DATA_DAMAGED,
 		        "GR", "last block", NULL },
@@ -324,8 +334,8 @@ static void combined(void **state)
 		        "version 9", NULL },
 		{ "pieces, log and index missing", "log- index- piece,blocks/retained,1,9",
 		        DATA_DAMAGED, "GR", "the irreversible block 13", NULL },
-		{ "log cut at a block's end, index longer", "make,3,1,12,0 index+8",
-		        DATA_DAMAGED, "GRH", "blocks.index' has", NULL },
+		{ "log cut at a block's end, index longer", "make,3,1,12,0 index+8", DATA_DAMAGED,
+		        "GRH", "blocks.index' has", NULL },
 		{ "state cut behind its header", "state:1100", DATA_DAMAGED, "GRH",
 		        "was cut off: it has 1100", NULL },
 		{ "state cut", "state@1114=1 state@1113=0xfc", DATA_DAMAGED, "GRH",
