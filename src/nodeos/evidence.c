@@ -26,8 +26,9 @@
 #define STATE_SEGMENT_AT 1112
 #define STATE_UNIT       (1024 * 1024) /* of chain-state-db-size-mb */
 #define DIR_ENTRIES      200000
-#define ROOT_MAX         (256 * 1024) /* of fork_db.dat, for the state of its root */
-#define FORK_LEAP        1            /* version; Spring has 2 and 3 */
+#define BAD_TAIL         "blocks-bad-tail-" /* what a hard replay could not read, in blocks/ */
+#define ROOT_MAX         (256 * 1024)       /* of fork_db.dat, for the state of its root */
+#define FORK_LEAP        1                  /* version; Spring has 2 and 3 */
 #define FORK_ROOT_AT     8
 #define FORK_MIN         (FORK_ROOT_AT + 1 + SHA256_LEN)
 #define FORK_BLOCK_MIN   100 /* no reversible block takes less of fork_db.dat */
@@ -77,7 +78,8 @@ static int look_at(struct evidence_part *p, int *ret_fd, int dirfd, const char *
 
 /*
  * Whether a directory has anything but empty files: the blocks, or where blocks-retained-dir
- * and blocks-archive-dir point to.  fork_db.dat's own directory does not count.
+ * and blocks-archive-dir point to.  fork_db.dat's own directory does not count, nor what a hard
+ * replay has put by (leap v4.0.6, block_log.cpp, repair_log()).
  */
 static int has_content(int dirfd, const char *path, unsigned depth, bool *ret, struct err *e)
 {
@@ -101,7 +103,9 @@ static int has_content(int dirfd, const char *path, unsigned depth, bool *ret, s
 		struct stat st;
 
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
-		        (depth == 0 && strcmp(d->d_name, "reversible") == 0))
+		        (depth == 0 &&
+		                (strcmp(d->d_name, "reversible") == 0 ||
+		                        strncmp(d->d_name, BAD_TAIL, strlen(BAD_TAIL)) == 0)))
 			continue;
 		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			rc = errno == ENOENT ? 0

@@ -199,7 +199,7 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct repair_job *j = w->repair;
-	struct err e = ERR_INIT;
+	struct err e = ERR_INIT, still = ERR_INIT;
 
 	w->stage = SLOT_WORK_STARTING;
 	if (rc < 0) {
@@ -216,7 +216,13 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 	s->is_looked = true;
 	s->failures = 0;
 	s->hold = HOLD_NONE;
-	slot_work_give_back(s);
+	/* What was in its way shows only now, and may have a repair of its own. */
+	if (!record_verdict_is_clean(s->record.verdict) && !s->record.heal.hard_replay) {
+		err_set(&still, ERR_UNHEALTHY, "%s", s->record.verdict_why);
+		heal_try_failed(s, &still);
+	} else {
+		slot_work_give_back(s);
+	}
 	if (w->stopped_by.kind != ERR_NONE ||
 	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
 		slot_work_end(s, NULL);

@@ -21,6 +21,7 @@
  *	FILE>		a symbolic link is in its place; FILE| a FIFO; FILE/ a directory
  *	make,V,A,B,K	the log becomes one of version V with blocks A to B, pruned to K of them
  *	piece,DIR,A,B	blocks A to B split off into blocks/DIR
+ *	tail		there is what a hard replay could not read
  *	snapshot, older	there is a snapshot of block 13, one that is called of block 12
  * FILE is log, index, fork, state, or a path.
  */
@@ -80,6 +81,8 @@ static void do_word(const char *word)
 		put_snapshot(SNAPSHOT);
 	} else if (strcmp(word, "older") == 0) {
 		put_snapshot("snapshot-" OTHER_ID ".bin");
+	} else if (strcmp(word, "tail") == 0) {
+		put("blocks/blocks-bad-tail-2026-11-20T10:22:41.668.log", "x", 1);
 	} else if (strcmp(file, "make") == 0) {
 		assert_int_equal(sscanf(rest, "%u,%u,%u,%u", &v[0], &v[1], &v[2], &v[3]), 4);
 		make(&(struct shape){ v[0], v[1], v[2], v[3] }, path_of("log"), path_of("index"));
@@ -220,6 +223,10 @@ static void combined(void **state)
 		{ "directories and empty files", "blocks- state- blocks/ blocks/retained/",
 		        DATA_EMPTY, "", "no state and no blocks", NULL },
 		{ "a snapshot alone", "blocks- state- snapshot", DATA_EMPTY, "", "no state", NULL },
+		{ "what a hard replay could not read is no block", "log- index- state- fork- tail",
+		        DATA_EMPTY, "", "no state and no blocks", NULL },
+		{ "the same, killed", "log- index- fork- state@8=1 tail", DATA_DIRTY, "GR",
+		        "there are no blocks", NULL },
 		{ "a failed first start", "log:0 index:0 fork-", DATA_DAMAGED, "GR",
 		        "does not take for none", NULL },
 		{ "log of 0 bytes", "log:0", DATA_DAMAGED, "G", "does not take for none", NULL },
