@@ -222,7 +222,7 @@ static void combined(void **state)
 		{ "a snapshot alone", "blocks- state- snapshot", DATA_EMPTY, "", "no state", NULL },
 		{ "a failed first start", "log:0 index:0 fork-", DATA_DAMAGED, "GR",
 		        "ended before it had any", NULL },
-		{ "log of 0 bytes", "log:0", DATA_CLEAN, "", "no block log", NULL },
+		{ "log of 0 bytes", "log:0", DATA_CLEAN, "", "blocks.log is empty", NULL },
 		{ "killed, bad end of the log", "fork- state@8=1 log:-5", DATA_DIRTY, "GH",
 		        "and 'blocks/blocks.log' is damaged", NULL },
 		{ "killed, no index", "fork- state@8=1 index-", DATA_DIRTY, "GRH",
