@@ -309,8 +309,12 @@ static void give_up(struct supervisor *s, const struct restore_look *k)
 	}
 	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
 	heal_gave_up(s, k->decision.why);
-	err_set(&e, ERR_UNHEALTHY, "the data-dir is %s: %.140s; not repaired: %s",
-	        s->record.verdict, what_is_wrong(s, k), k->decision.why);
+	if (data_state_is_startable(k->verdict.state))
+		err_set(&e, ERR_UNHEALTHY, "nodeos refuses its data: %.140s; not repaired: %s",
+		        what_is_wrong(s, k), k->decision.why);
+	else
+		err_set(&e, ERR_UNHEALTHY, "the data-dir is %s: %.140s; not repaired: %s",
+		        s->record.verdict, what_is_wrong(s, k), k->decision.why);
 	supervisor_hold_for(s, HOLD_FINAL, &e);
 }
 
