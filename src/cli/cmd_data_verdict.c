@@ -173,19 +173,49 @@ static enum data_repair repair_of(const json_t *name)
 	return r < REPAIR_N ? r : REPAIR_NONE;
 }
 
-static void print_repairs(struct context *ctx, const json_t *j, bool is_slot)
+static bool is_startable(const char *verdict)
+{
+	for (int s = DATA_EMPTY; s <= DATA_FAR_BEHIND; s++)
+		if (strcmp(verdict, data_state_name((enum data_state)s)) == 0)
+			return data_state_is_startable((enum data_state)s);
+	return false;
+}
+
+/* What is to be done where no repair helps.  Who has it open stands in the verdict. */
+static void print_no_repair(struct context *ctx, const char *verdict)
+{
+	const char *text = NULL;
+
+	if (strcmp(verdict, data_state_name(DATA_FOREIGN)) == 0)
+		text = "nothing is wrong with it; it needs the genesis and the nodeos that it is "
+		       "of";
+	else if (strcmp(verdict, data_state_name(DATA_DIRTY)) == 0 ||
+	        strcmp(verdict, data_state_name(DATA_DAMAGED)) == 0)
+		text = "a generation ('nodeswarm data restore', 'nodeswarm data import'), or an "
+		       "empty data-dir that syncs anew";
+	if (text)
+		output_line(ctx, "repair: none: %s", text);
+}
+
+static void print_repairs(struct context *ctx, const json_t *j, const char *verdict, bool is_slot)
 {
 	const json_t *list = json_object_get(j, "repairs");
 	enum data_repair best = repair_of(json_object_get(j, "repair"));
+	bool is_genesis = best == REPAIR_REPLAY && json_int(j, "evidence.first_block_num", 0) == 0;
 	char others[200] = "";
 
-	if (best == REPAIR_NONE)
+	if (best == REPAIR_NONE) {
+		print_no_repair(ctx, verdict);
 		return;
-	output_line(ctx, "repair: %s: %s", data_repair_name(best), repair_texts[best].means);
+	}
+	output_line(ctx, "repair: %s: %s", data_repair_name(best),
+	        is_genesis ? "the state is put aside; there are no blocks, so nodeos begins anew "
+	                     "from its genesis"
+	                   : repair_texts[best].means);
 	if (is_slot)
 		output_line(ctx,
-		        "  its supervisor does that by itself when it starts, unless "
-		        "NODESWARM_HEAL=never");
+		        "  its supervisor does that by itself when it starts ('nodeswarm resume' "
+		        "for one that is held), unless NODESWARM_HEAL=never");
 	else
 		output_line(ctx, "  by hand: %s", repair_texts[best].by_hand);
 	for (size_t i = 0; i < json_array_size(list) && i < REPAIR_N; i++) {
@@ -200,14 +230,6 @@ static void print_repairs(struct context *ctx, const json_t *j, bool is_slot)
 		output_line(ctx, "  else: %s", others);
 }
 
-static bool is_startable(const char *verdict)
-{
-	for (int s = DATA_EMPTY; s <= DATA_FAR_BEHIND; s++)
-		if (strcmp(verdict, data_state_name((enum data_state)s)) == 0)
-			return data_state_is_startable((enum data_state)s);
-	return false;
-}
-
 /* name: of the slot, or the directory. */
 static int print(
         struct context *ctx, const char *name, const char *host, const json_t *j, struct err *e)
@@ -219,7 +241,7 @@ static int print(
 	output_line(ctx, "%s%s%s is %s: %s", name, *host ? " on host " : "", host, verdict,
 	        data_text(why, j, "why"));
 	print_evidence(ctx, json_object_get(j, "evidence"));
-	print_repairs(ctx, j, *host != '\0');
+	print_repairs(ctx, j, verdict, *host != '\0');
 	if (data_output(ctx, j, e) < 0 || output_value(ctx, "name", json_string(name), e) < 0 ||
 	        output_value(ctx, "host", *host ? json_string(host) : json_null(), e) < 0)
 		return -1;

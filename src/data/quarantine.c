@@ -153,13 +153,18 @@ static int count_file(int dirfd UNUSED, const char *name UNUSED, const struct st
 	return 0;
 }
 
+int quarantine_count_files(int dirfd, const char *name, uint64_t *ret, struct err *e)
+{
+	return fs_walk_at(dirfd, name, count_file, NULL, ret, e);
+}
+
 /* Whether there is a data/ with anything in it but directories. */
 static bool has_something(int entry_fd)
 {
 	struct err odd = ERR_INIT;
 	uint64_t files = 0;
 
-	return fs_walk_at(entry_fd, QUARANTINE_DATA, count_file, NULL, &files, &odd) < 0 || files;
+	return quarantine_count_files(entry_fd, QUARANTINE_DATA, &files, &odd) < 0 || files;
 }
 
 void quarantine_work_release(struct quarantine_work *w)

@@ -47,6 +47,9 @@ static inline void auto_quarantine_work(struct quarantine_work *w)
 	quarantine_work_release(w);
 }
 
+/* Add the number of what is not a directory below it to *ret.  Nothing there is no error. */
+int quarantine_count_files(int dirfd, const char *name, uint64_t *ret, struct err *e) NODISCARD;
+
 /*
  * Move the directory `from` of from_dirfd to quarantine/<name>/data.  After an error it is where it
  * was, unless ret_name is set: then it was moved and what failed was syncing that.

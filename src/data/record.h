@@ -21,7 +21,7 @@
 #define RECORD_FORMAT   1
 #define RECORD_FILE     "run.json"
 #define RECORD_ENDS_MAX 20
-#define RECORD_TEXT_MAX 320
+#define RECORD_TEXT_MAX 480
 
 enum slot_state {
 	SLOT_STARTING, /* before nodeos runs */

@@ -385,15 +385,6 @@ static int make_ready(const struct slot *s, const struct generation_hold *from, 
 
 /* --- the old one --- */
 
-static int count_file(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
-        struct err *e UNUSED)
-{
-	uint64_t *files = arg;
-
-	*files += !S_ISDIR(st->st_mode);
-	return 0;
-}
-
 int restore_look_at_old(const struct slot *s, uint64_t *ret_files, struct err *e)
 {
 	struct stat st;
@@ -407,7 +398,7 @@ int restore_look_at_old(const struct slot *s, uint64_t *ret_files, struct err *e
 		        "what is behind a symbolic link is not ours to replace: put the "
 		        "whole pool where the room is");
 	}
-	return fs_walk_at(s->fd, DATA_DIR, count_file, NULL, ret_files, e);
+	return quarantine_count_files(s->fd, DATA_DIR, ret_files, e);
 }
 
 static const char *verdict_of(const struct slot *s)

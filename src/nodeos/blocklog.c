@@ -158,10 +158,11 @@ static int read_blocks(struct block_log *l, struct err *e)
 		return -1;
 	if (l->last_at < l->blocks_at ||
 	        l->last_at >= end - 8 - (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0)) {
-		char what[96];
+		char what[128];
 
 		snprintf(what, sizeof(what),
-		        "the last block is said to begin at %" PRIu64 ", where no block is",
+		        "the last block is said to begin at %" PRIu64
+		        ", where no block is: cut or overwritten",
 		        l->last_at);
 		return damaged(e, l->path, end - 8, what);
 	}

@@ -125,9 +125,7 @@ static bool judge_foreign(
 	const char *format = x->format && *x->format ? x->format : NULL;
 
 	if (*d->format && format && strcmp(format, d->format) != 0)
-		say(v, DATA_FOREIGN, 0,
-		        "the state is of format %s, and this nodeos opens %s only; it was left as "
-		        "it is",
+		say(v, DATA_FOREIGN, 0, "the state is of format %s, and this nodeos opens %s only",
 		        d->format, format);
 	else if (*d->format && !format && !datafile_state_format((const unsigned char *)d->format))
 		say(v, DATA_FOREIGN, 0,
@@ -290,7 +288,10 @@ static void judge_clean(
 		        d->format, lib, x->reference_lib - lib);
 	else
 		say(v, DATA_CLEAN, 0, "the state (%s) was closed%s", d->format,
-		        !d->first_block && !has_log(d)
+		        !d->first_block && d->log.seen == SEEN_FILE && !has_log(d)
+		                ? "; blocks.log is empty: nodeos ends by that, and a supervisor "
+		                  "removes it first"
+		                : !d->first_block && !has_log(d)
 		                ? "; there is no block log: older blocks are not served, and "
 		                  "nothing could be replayed"
 		                : !d->first_block

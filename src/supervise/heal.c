@@ -300,6 +300,11 @@ void heal_answered(struct supervisor *s)
 	}
 	forget_exit(s);
 	h->hard_replay = false;
+	/* Why it was given up is no proof of anything now. */
+	if (h->stage == HEAL_STAGE_GAVE_UP) {
+		*h->proof = '\0';
+		h->ended_ns = 0;
+	}
 	stage(s, HEAL_STAGE_PROBATION);
 	supervisor_note(s);
 }

@@ -118,12 +118,14 @@ static void nothing_left(
 		names_of(lacks, sizeof(lacks), have);
 		give_up(d,
 		        "it produces, and %s would take it below its last irreversible block%s%s; "
-		        "restore a later generation by hand",
+		        "'nodeswarm data restore' of a later generation starts it",
 		        lacks, *tried ? "; tried: " : "", tried);
 		return;
 	}
 	names_of(lacks, sizeof(lacks), want & ~f->tried);
-	give_up(d, "%s%s%s%s%s; restore a generation ('nodeswarm data restore'), then resume",
+	give_up(d,
+	        "%s%s%s%s%s; 'nodeswarm data restore' starts it from a generation ('data pull' or "
+	        "'data import' brings one), 'nodeswarm resume' tries again",
 	        *tried ? "tried without success: " : "nothing was tried", tried,
 	        *lacks ? "; not to be had here: " : "", lacks,
 	        *lacks || *tried ? "" : ", as no repair is known");
@@ -153,8 +155,8 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 	}
 	if (f->recent >= HEAL_WINDOW_MAX) {
 		give_up(d,
-		        "%u repairs within the hour: find out what damages it, then 'nodeswarm "
-		        "resume'",
+		        "%u repairs within the hour: find out what damages it (kernel log, disk, "
+		        "memory limit), then 'nodeswarm resume'",
 		        f->recent);
 		return;
 	}

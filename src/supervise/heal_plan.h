@@ -70,7 +70,7 @@ struct heal_decision {
 	enum data_repair repair;
 	int64_t wait_ns;
 	/* Of GIVE_UP: what was tried and why nothing is left, and what to do by hand. */
-	char why[240];
+	char why[280];
 };
 
 /* A data-dir in use, and one that is foreign, need no healing here: what is to be done about them

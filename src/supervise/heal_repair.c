@@ -28,10 +28,11 @@
  * blocks.log anew, block by block, as far as they are good; then it executes them, and only then
  * does it answer.  So
  *
- *	while it writes     there is no state, and the second copy is the sound one: the log in
- *blocks/ is the beginning of it, and looks like any log that is shorter while it executes   blocks/
- *has all that is good; the state is dirty, and a replay of these blocks is all that is needed
- *	afterwards          blocks/ has newer blocks, too
+ *   - While it writes, there is no state, and the second copy is the sound one: the log in blocks/
+ *     is the beginning of it, and looks like any log that is shorter.
+ *   - While it executes, blocks/ has all that is good; the state is dirty, and a replay of these
+ *     blocks is all that is needed.
+ *   - Afterwards blocks/ has newer blocks, too.
  *
  * Each look begins with slot_undo_hard_replay() (data/aside.h), which knows the first case by the
  * bytes alone and puts the second copy back.  record.heal.second_copy says that a copy is of a
@@ -318,7 +319,12 @@ static void give_up(struct supervisor *s, const struct restore_look *k)
 	}
 	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
 	heal_gave_up(s, k->decision.why);
-	err_set(&e, ERR_UNHEALTHY, "not repaired: %s; %s", k->decision.why, what_is_wrong(s, k));
+	if (data_state_is_startable(k->verdict.state))
+		err_set(&e, ERR_UNHEALTHY, "nodeos refuses its data: %.140s; not repaired: %s",
+		        what_is_wrong(s, k), k->decision.why);
+	else
+		err_set(&e, ERR_UNHEALTHY, "the data-dir is %s: %.140s; not repaired: %s",
+		        s->record.verdict, what_is_wrong(s, k), k->decision.why);
 	supervisor_hold_for(s, HOLD_FINAL, &e);
 }
 

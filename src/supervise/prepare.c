@@ -78,9 +78,9 @@ static int check_verdict(struct supervisor *s, struct err *e)
 		        "chain ('nodeswarm data restore')");
 	else
 		err_hint(e,
-		        "'nodeswarm data restore' puts a generation there; or move '%s/data' away "
-		        "to begin "
-		        "afresh, and then 'nodeswarm resume'",
+		        "NODESWARM_HEAL=auto repairs it, 'nodeswarm data restore' starts it from a "
+		        "generation; or move '%s/data' away to begin afresh, and then 'nodeswarm "
+		        "resume'",
 		        s->slot.path);
 	return final(s);
 }

@@ -162,7 +162,7 @@ enum probation_plan probation_decide(
 				say(why, "waiting for block %u, which %s %.80s holds irreversible",
 				        c.ahead->block_num, class_text(class), c.ahead->who);
 			else
-				say(why, "waiting for a later irreversible block of %s",
+				say(why, "waiting for a later irreversible block of a %s",
 				        class_text(class));
 			return PROBATION_WAIT;
 		}

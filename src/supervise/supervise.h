@@ -3,7 +3,8 @@
 /*
  * The supervisor: PID 1 of a chain node's container
  *
- *	pool -> lock -> verdict -> configure -> spawn -> watch health -> stop -> record
+ *	pool -> lock -> verdict -> restore or repair -> configure -> spawn -> watch health
+ *	     -> probation, after a repair -> stop -> record
  *
  * What it promises:
  *
@@ -13,8 +14,11 @@
  *   - nodeos is asked to stop by SIGTERM and given all the time it needs; nothing here sends
  *     SIGKILL.
  *   - How each run ended is in run.json before this process ends.
- *   - What cannot be started is not tried in a loop: the supervisor stays, not ready, and says
- *     why (log, /state, run.json) until the cause is gone or it is stopped.
+ *   - A data-dir that is dirty or damaged is repaired (heal.h), each way once, with back-off and a
+ *     limit; what is in the way goes to quarantine.  It is not ready before it has the blocks
+ *     that others have.  For what is not damage the data are never touched.
+ *   - What cannot be started, nor repaired, is not tried in a loop: the supervisor stays, not
+ *     ready, and says why (log, /state, run.json) until the cause is gone or it is stopped.
  */
 
 #include <stdbool.h>

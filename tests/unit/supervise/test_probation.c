@@ -465,7 +465,7 @@ static void a_lagging_one(void **state)
 	struct fake *f = here(0, 2, 90, '0');
 
 	(void)state;
-	expect_waiting(300, "a later irreversible block of healthy slot");
+	expect_waiting(300, "a later irreversible block of a healthy slot");
 	f->num = 110;
 	expect_passed("block 110");
 	assert_int_equal(w.asked, 2);

@@ -92,7 +92,7 @@ static void decisions(void **state)
 		        "block 4000000000" },
 		/* One that lags: up to there the two chains may be the same all the same. */
 		{ "a lagging one agrees", "S+99", true, 0, WAIT,
-		        "waiting for a later irreversible block of healthy slot" },
+		        "waiting for a later irreversible block of a healthy slot" },
 		{ "at the last block of the data-dir it is proof", "S+100", true, 0, PASSED, "w1" },
 		{ "a lagging one differs", "S-99", true, 0, FAILED, "block 99" },
 		{ "a lagging one agrees, the others differ", "S+99 S-120 S-121", true, 0, FAILED,
