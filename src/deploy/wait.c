@@ -106,8 +106,10 @@ struct view *deadline_view(struct deploy *d, struct deadline *dl, bool no_status
 		rc = view_load(&v, d->engine, &q, e);
 	while (rc < 0 && away_wait(d, dl, e) == 0);
 	/* Most of a turn is this look, so an interruption comes here as well as in the sleep. */
-	if (rc < 0 && e->kind == ERR_INTERRUPTED && *dl->still)
+	if (rc < 0 && e->kind == ERR_INTERRUPTED && *dl->still) {
+		err_clear(e);
 		(void)no_longer(dl, e);
+	}
 	if (rc < 0)
 		return NULL;
 	away_note_managers(dl, &v->nodes);
