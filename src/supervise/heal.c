@@ -412,6 +412,8 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
 	struct record_heal *h = &s->record.heal;
 
 	*h = old->heal;
+	/* Of the data-dir and the settings of that time: the bytes ask for it again. */
+	h->hard_replay = false;
 	if (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
 	        h->stage != HEAL_STAGE_GAVE_UP)
 		clear_bit(h);
@@ -433,6 +435,19 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	for (size_t i = 0; i < RECORD_HEALS_MAX && h->heals_ns[i]; i++)
 		if (f->now_ns - h->heals_ns[i] < HEAL_WINDOW_NS)
 			f->recent++;
+}
+
+bool heal_replays_hard(const struct supervisor *s)
+{
+	static const enum data_state on[] = { DATA_CLEAN, DATA_FAR_BEHIND, DATA_DIRTY,
+		DATA_DAMAGED };
+
+	if (!s->cfg->may_heal || !s->record.heal.hard_replay)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(on); i++)
+		if (strcmp(s->record.verdict, data_state_name(on[i])) == 0)
+			return true;
+	return false;
 }
 
 json_t *heal_json(const struct supervisor *s)

@@ -66,6 +66,10 @@ void heal_replaced(struct supervisor *s);
 /* The record of the last supervisor; was_killed: it could not end by itself. */
 void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed);
 
+/* Whether nodeos is to be told --hard-replay-blockchain: the repair that was made last wants it, and
+ * the verdict is neither foreign nor in use. */
+bool heal_replays_hard(const struct supervisor *s);
+
 /* The "heal" of the status object, a new reference: null when nothing was ever healed. */
 json_t *heal_json(const struct supervisor *s);
 

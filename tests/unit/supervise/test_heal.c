@@ -207,6 +207,43 @@ static void after_a_kill_it_goes_on(void **state)
 	}
 }
 
+static void a_hard_replay_is_of_one_look(void **state)
+{
+	static const struct {
+		const char *verdict;
+		bool never, asked, replays;
+	} rows[] = {
+		{ "damaged", false, true, true },
+		{ "dirty", false, true, true },
+		{ "clean", false, true, true },
+		{ "damaged", false, false, false },
+		{ "damaged", true, true, false },
+		{ "clean", true, true, false },
+		{ "foreign", false, true, false },
+		{ "in-use", false, true, false },
+		{ "empty", false, true, false },
+	};
+	const struct record old = { .heal = { .stage = HEAL_STAGE_REPAIRING,
+		                            .repair = "hard-replay",
+		                            .hard_replay = true,
+		                            .second_copy = true } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)setup(state);
+		cfg.may_heal = !rows[i].never;
+		h()->hard_replay = rows[i].asked;
+		strcpy(s.record.verdict, rows[i].verdict);
+		if (heal_replays_hard(&s) != rows[i].replays)
+			fail_msg("row %zu", i);
+	}
+	/* The next supervisor decides anew, killed or not. */
+	(void)setup(state);
+	heal_adopt(&s, &old, true);
+	assert_true(!h()->hard_replay && h()->second_copy);
+	heal_adopt(&s, &old, false);
+	assert_true(!h()->hard_replay && h()->second_copy);
+}
+
 static void another_data_dir_ends_it(void **state)
 {
 	(void)state;
@@ -230,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup(what_proves_nothing_is_not_tried, setup),
 		cmocka_unit_test_setup(ends_of_nodeos, setup),
 		cmocka_unit_test_setup(after_a_kill_it_goes_on, setup),
+		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
 	};
 
