@@ -414,8 +414,11 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
 	*h = old->heal;
 	/* Of the data-dir and the settings of that time: the bytes ask for it again. */
 	h->hard_replay = false;
-	if (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
-	        h->stage != HEAL_STAGE_GAVE_UP)
+	/* nodeos has not answered after that repair, or not even begun: stopped from outside, too,
+	 * that says nothing. */
+	if (h->stage == HEAL_STAGE_REPAIRING ||
+	        (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
+	                h->stage != HEAL_STAGE_GAVE_UP))
 		clear_bit(h);
 }
 

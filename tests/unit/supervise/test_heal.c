@@ -174,7 +174,7 @@ static void ends_of_nodeos(void **state)
 	assert_false(heal_after_end(&s, &(struct nodeos_exit){ .class = NODEOS_EXIT_DIRTY }));
 }
 
-static void after_a_kill_it_goes_on(void **state)
+static void after_a_stop_it_goes_on(void **state)
 {
 	static const struct {
 		enum heal_stage stage;
@@ -182,8 +182,9 @@ static void after_a_kill_it_goes_on(void **state)
 		bool still_tried;
 	} rows[] = {
 		{ HEAL_STAGE_REPAIRING, true, false },
-		{ HEAL_STAGE_REPAIRING, false, true },
+		{ HEAL_STAGE_REPAIRING, false, false },
 		{ HEAL_STAGE_PROBATION, true, false },
+		{ HEAL_STAGE_PROBATION, false, true },
 		{ HEAL_STAGE_HEALED, true, false },
 		{ HEAL_STAGE_WAITING, true, true },
 		{ HEAL_STAGE_GAVE_UP, true, true },
@@ -266,7 +267,7 @@ int main(void)
 		cmocka_unit_test_setup(what_was_long_ago_does_not_count, setup),
 		cmocka_unit_test_setup(what_proves_nothing_is_not_tried, setup),
 		cmocka_unit_test_setup(ends_of_nodeos, setup),
-		cmocka_unit_test_setup(after_a_kill_it_goes_on, setup),
+		cmocka_unit_test_setup(after_a_stop_it_goes_on, setup),
 		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
 	};
