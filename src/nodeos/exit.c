@@ -388,6 +388,14 @@ void nodeos_exit_classify(
 		classify_status(x, WEXITSTATUS(wait_status), asked, last_lines ? last_lines : "");
 }
 
+void nodeos_exit_on_startable(struct nodeos_exit *x)
+{
+	if (x->class != NODEOS_EXIT_DIRTY)
+		return;
+	x->retry = true;
+	x->repairs = 0;
+}
+
 bool nodeos_exit_is_damage(const struct nodeos_exit *x)
 {
 	return x->repairs != 0;

@@ -51,6 +51,10 @@ const char *nodeos_exit_class_name(enum nodeos_exit_class class);
 void nodeos_exit_classify(
         struct nodeos_exit *x, int wait_status, bool asked, const char *last_lines);
 
+/* What becomes of it when the bytes of the data-dir say that nodeos would start (nodeos/verdict.h):
+ * a state that is not dirty was another nodeos's, which has closed it since. */
+void nodeos_exit_on_startable(struct nodeos_exit *x);
+
 /* The end was nodeos's word on its data: it will say so again at each start.  Of a SIGSEGV, which
  * is what it ends with on a state that was cut off, that is a guess. */
 bool nodeos_exit_is_damage(const struct nodeos_exit *x);

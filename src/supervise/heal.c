@@ -33,7 +33,7 @@
 
 #define TICK_NS NS_PER_SEC
 
-static void forget_exit(struct supervisor *s)
+void heal_forget_exit(struct supervisor *s)
 {
 	s->has_exit = false;
 	s->exit_repairs = 0;
@@ -153,7 +153,7 @@ void heal_tried(struct supervisor *s, const char *quarantined)
 
 	h->last_ns = clock_real_ns();
 	snprintf(h->quarantined, sizeof(h->quarantined), "%s", quarantined);
-	forget_exit(s);
+	heal_forget_exit(s);
 	s->lacks_room = false;
 	log_info("repaired", "repair=%s quarantined=\"%s\" generation=\"%s\"", h->repair,
 	        h->quarantined, h->generation);
@@ -298,7 +298,7 @@ void heal_answered(struct supervisor *s)
 			tick(s);
 		return;
 	}
-	forget_exit(s);
+	heal_forget_exit(s);
 	h->hard_replay = false;
 	stage(s, HEAL_STAGE_PROBATION);
 	supervisor_note(s);
@@ -384,7 +384,7 @@ void heal_forget(struct supervisor *s, bool by_hand)
 
 	if (by_hand) {
 		memset(h->heals_ns, 0, sizeof(h->heals_ns));
-		forget_exit(s);
+		heal_forget_exit(s);
 		s->lacks_room = false;
 	} else if (h->tries) {
 		log_info("heal", "incident=over tries=%llu", (unsigned long long)h->tries);
@@ -398,7 +398,7 @@ void heal_replaced(struct supervisor *s)
 {
 	struct record_heal *h = &s->record.heal;
 
-	forget_exit(s);
+	heal_forget_exit(s);
 	s->lacks_room = false;
 	h->tried = h->tries = 0;
 	h->last_ns = 0;

@@ -39,6 +39,9 @@ bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x);
  * state was set. */
 bool heal_after_stop(struct supervisor *s);
 
+/* What nodeos complained of is not to be repaired: the data-dir is in use, or another one. */
+void heal_forget_exit(struct supervisor *s);
+
 /* It was held although its repair was under way: that has failed. */
 void heal_held(struct supervisor *s, const char *why);
 

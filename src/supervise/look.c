@@ -321,6 +321,8 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 
 	note_look(s, k);
 	if (k->has_verdict && k->verdict.state == DATA_IN_USE) {
+		/* That somebody has it open is what nodeos has complained of, if it did. */
+		heal_forget_exit(s);
 		err_set(&e, ERR_CONFLICT, "the data-dir is in use: %s", k->verdict.why);
 		err_hint(&e, "stop what has it open; nodeos then starts by itself");
 		supervisor_hold_for(s, HOLD_RETRY, &e);

@@ -305,7 +305,9 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 	follow_stop(s->follow);
 	health_stop(s);
 	supervisor_take_verdict(s);
-	if (!is_startable(s))
+	if (is_startable(s))
+		nodeos_exit_on_startable(&x);
+	if (!is_startable(s) || x.class == NODEOS_EXIT_DIRTY)
 		s->is_looked = false;
 	record_the_end(s, status, asked, &x);
 	return x;
