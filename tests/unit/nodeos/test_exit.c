@@ -450,18 +450,17 @@ static void statuses(void **state)
 	}
 }
 
-static void repairs_of_signals(void **state)
+static void no_signal_is_damage(void **state)
 {
 	(void)state;
 	for (int number = 1; number < 64; number++)
 		for (int asked = 0; asked < 2; asked++) {
 			struct nodeos_exit x;
-			unsigned repairs = number == SIGSEGV && !asked ? REPLAY | RENEW : 0;
 
 			memset(&x, 0x55, sizeof(x));
 			nodeos_exit_classify(&x, KILLED(number), asked, "Invalid block position");
-			assert_int_equal(x.repairs, repairs);
-			assert_int_equal(nodeos_exit_is_damage(&x), repairs != 0);
+			assert_int_equal(x.repairs, 0);
+			assert_false(nodeos_exit_is_damage(&x));
 		}
 }
 
@@ -568,7 +567,7 @@ int main(void)
 		cmocka_unit_test(recordings),
 		cmocka_unit_test(unrecorded),
 		cmocka_unit_test(repairs),
-		cmocka_unit_test(repairs_of_signals),
+		cmocka_unit_test(no_signal_is_damage),
 		cmocka_unit_test(on_bytes_that_are_sound),
 		cmocka_unit_test(outside_causes_have_none),
 		cmocka_unit_test(statuses),

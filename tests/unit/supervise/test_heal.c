@@ -133,6 +133,7 @@ static void ends_of_nodeos(void **state)
 	} rows[] = {
 		{ "killed", "dirty", NODEOS_EXIT_KILLED, true, false },
 		{ "crashed", "dirty", NODEOS_EXIT_CRASHED, true, true },
+		{ "crashed, and is sound", "clean", NODEOS_EXIT_CRASHED, false, true },
 		{ "of its data", "clean", NODEOS_EXIT_DATA, true, true },
 		{ "dirty", "dirty", NODEOS_EXIT_DIRTY, true, true },
 		{ "it does not say why", "dirty", NODEOS_EXIT_OTHER, true, true },
