@@ -429,6 +429,7 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	f->may_heal = s->cfg->may_heal;
 	f->has_exit = s->has_exit;
 	f->exit_repairs = s->exit_repairs;
+	f->lacks_room = s->lacks_room;
 	f->now_ns = clock_real_ns();
 	if (is_open(h)) {
 		f->tried = (unsigned)h->tried;

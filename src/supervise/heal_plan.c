@@ -48,9 +48,14 @@ static unsigned to_be_had(const struct heal_facts *f, unsigned set)
 		set &= ~GENERATION;
 	if (!f->has_snapshot)
 		set &= ~SNAPSHOT;
-	if (!f->has_room_twice)
-		set &= ~REPAIR_BIT(REPAIR_HARD_REPLAY);
 	return set & ~f->tried;
+}
+
+static unsigned without_room(const struct heal_facts *f, unsigned set)
+{
+	return set &
+	        ((f->lacks_room ? GENERATION : 0) |
+	                (f->has_room_twice ? 0 : REPAIR_BIT(REPAIR_HARD_REPLAY)));
 }
 
 /* Whether what begins with this block is below what the slot has. */
@@ -131,7 +136,7 @@ static void nothing_left(
 
 void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 {
-	unsigned want, have, set;
+	unsigned want, have, set, too_large;
 
 	memset(d, 0, sizeof(*d));
 	d->plan = HEAL_NOT_NEEDED;
@@ -146,7 +151,13 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 	want = wanted(f);
 	have = to_be_had(f, want);
 	set = f->produces ? for_a_producer(f, have) : have;
-	d->repair = next_of(f, set);
+	too_large = without_room(f, set);
+	d->repair = next_of(f, set & ~too_large);
+	if (d->repair == REPAIR_NONE && too_large) {
+		d->plan = HEAL_NO_ROOM;
+		names_of(d->why, sizeof(d->why), too_large);
+		return;
+	}
 	if (d->repair == REPAIR_NONE) {
 		nothing_left(d, f, want, have);
 		return;

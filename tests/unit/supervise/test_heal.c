@@ -117,6 +117,7 @@ static void what_proves_nothing_is_not_tried(void **state)
 		heal_try_failed(&s, &why);
 		if (h()->tried != rows[i].tried || h()->tries != rows[i].tries ||
 		        h()->stage != rows[i].stage || s.lacks_room != rows[i].lacks_room ||
+		        facts().lacks_room != rows[i].lacks_room ||
 		        facts().recent != rows[i].tries || s.is_looked)
 			fail_msg("%s: tried %#llx, tries %llu, stage %s", rows[i].name,
 			        (unsigned long long)h()->tried, (unsigned long long)h()->tries,

@@ -124,8 +124,34 @@ static void nothing_left(struct heal_facts *f)
 static void nothing_to_be_had(struct heal_facts *f)
 {
 	no_generation(f);
-	f->has_snapshot = f->has_room_twice = false;
-	f->bytes_repairs = GENERATION | HARD | SNAPSHOT;
+	f->has_snapshot = false;
+	f->bytes_repairs = GENERATION | SNAPSHOT;
+}
+static void only_room_is_missing(struct heal_facts *f)
+{
+	nothing_to_be_had(f);
+	f->bytes_repairs |= HARD;
+	f->has_room_twice = false;
+}
+static void tried_and_only_room_is_missing(struct heal_facts *f)
+{
+	only_room_is_missing(f);
+	f->tried = HARD;
+}
+static void no_room_for_generation(struct heal_facts *f)
+{
+	f->lacks_room = true;
+}
+static void no_room_for_either(struct heal_facts *f)
+{
+	no_room_for_generation(f);
+	f->has_room_twice = false;
+	f->bytes_repairs = GENERATION | HARD;
+}
+static void no_room_for_what_is_not_there(struct heal_facts *f)
+{
+	nothing_to_be_had(f);
+	f->lacks_room = true;
 }
 static void no_repair_known(struct heal_facts *f)
 {
@@ -222,6 +248,13 @@ static void producer_later_snapshot(struct heal_facts *f)
 	producer_tried(f);
 	f->snapshot_block = 1000;
 }
+static void producer_without_room(struct heal_facts *f)
+{
+	producer_same(f);
+	f->lacks_room = true;
+	f->has_room_twice = false;
+	f->bytes_repairs = GENERATION | HARD;
+}
 static void producer_hard(struct heal_facts *f)
 {
 	producer(f);
@@ -278,8 +311,15 @@ static const struct row rows[] = {
 	        "tried without success: restore-generation, replay, hard-replay, "
 	        "start-from-snapshot" },
 	{ "nothing to be had", nothing_to_be_had, HEAL_GIVE_UP, REPAIR_NONE,
-	        "nothing was tried; not to be had here: restore-generation, hard-replay, "
-	        "start-from-snapshot" },
+	        "nothing was tried; not to be had here: restore-generation, start-from-snapshot" },
+	{ "only room is missing", only_room_is_missing, HEAL_NO_ROOM, REPAIR_NONE, "hard-replay" },
+	{ "but it was no use before", tried_and_only_room_is_missing, HEAL_GIVE_UP, REPAIR_NONE,
+	        "tried without success: hard-replay" },
+	{ "no room for a generation", no_room_for_generation, HEAL_REPAIR, REPAIR_REPLAY, NULL },
+	{ "no room for either", no_room_for_either, HEAL_NO_ROOM, REPAIR_NONE,
+	        "restore-generation, hard-replay" },
+	{ "there is no generation to have room for", no_room_for_what_is_not_there, HEAL_GIVE_UP,
+	        REPAIR_NONE, "not to be had here" },
 	{ "no repair known", no_repair_known, HEAL_GIVE_UP, REPAIR_NONE, "no repair is known" },
 
 	{ "sound, but nodeos complained", sound_but_complained, HEAL_REPAIR, REPAIR_REPLAY, NULL },
@@ -307,6 +347,8 @@ static const struct row rows[] = {
 	        "it produces, and restore-generation, hard-replay, start-from-snapshot would take "
 	        "it below its last irreversible block; tried: replay" },
 	{ "but a later one", producer_later_snapshot, HEAL_REPAIR, REPAIR_SNAPSHOT, NULL },
+	{ "it waits for no hard replay", producer_without_room, HEAL_NO_ROOM, REPAIR_NONE,
+	        "restore-generation" },
 	{ "and never a hard replay", producer_hard, HEAL_GIVE_UP, REPAIR_NONE, "it produces" },
 	{ "without blocks it takes nothing", producer_without_blocks, HEAL_GIVE_UP, REPAIR_NONE,
 	        "it produces" },
