@@ -26,7 +26,7 @@
  * A repair counts as tried only when nodeos, or probation, has said that it did not help, or when
  * it failed by itself.  Killed from outside (power, SIGKILL, a container that went) it says
  * nothing about the data, and is done again; so does what was cut off, or had no room.  That this
- * does not go on for ever is what HEAL_WINDOW_MAX is for.
+ * does not go on for ever is what HEAL_TRIES_MAX and HEAL_WINDOW_MAX are for.
  *
  * What a hard replay leaves that was cut off, see heal_repair.c.
  */

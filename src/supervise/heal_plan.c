@@ -92,10 +92,8 @@ static int64_t wait_before(const struct heal_facts *f)
 
 	if (f->tries == 0 || !f->last_ns)
 		return 0;
-	for (unsigned i = 1; i < f->tries && wait < HEAL_WAIT_MAX_NS; i++)
+	for (unsigned i = 1; i < f->tries && i < HEAL_TRIES_MAX; i++)
 		wait *= 2;
-	if (wait > HEAL_WAIT_MAX_NS)
-		wait = HEAL_WAIT_MAX_NS;
 	/* Set back, the clock does not tell how long it was. */
 	if (since < 0)
 		return wait;
@@ -167,6 +165,13 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 		        "%u repairs within the hour: find out what damages it, then 'nodeswarm "
 		        "resume'",
 		        f->recent);
+		return;
+	}
+	if (f->tries >= HEAL_TRIES_MAX) {
+		give_up(d,
+		        "%u repairs came to no end: find out what ends them (memory, perhaps), "
+		        "then 'nodeswarm resume'",
+		        f->tries);
 		return;
 	}
 	d->wait_ns = wait_before(f);

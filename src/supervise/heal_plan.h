@@ -29,11 +29,11 @@
 #include "nodeos/repair.h"
 #include "nodeos/verdict.h"
 
-#define HEAL_WAIT_NS     (2LL * 1000000000)   /* before the second try; doubled for each next one */
-#define HEAL_WAIT_MAX_NS (300LL * 1000000000) /* up to this */
-#define HEAL_CALM_NS     (60LL * 1000000000)
-#define HEAL_WINDOW_NS   (3600LL * 1000000000)
-#define HEAL_WINDOW_MAX  5 /* repairs begun within it */
+#define HEAL_WAIT_NS    (2LL * 1000000000) /* before the second try; doubled for each next one */
+#define HEAL_TRIES_MAX  8                  /* of one incident, also those that prove nothing */
+#define HEAL_CALM_NS    (60LL * 1000000000)
+#define HEAL_WINDOW_NS  (3600LL * 1000000000)
+#define HEAL_WINDOW_MAX 5 /* repairs begun within it */
 
 struct heal_facts {
 	bool may_heal; /* NODESWARM_HEAL=auto */

@@ -290,6 +290,15 @@ static void too_often_and_nothing_left(struct heal_facts *f)
 	too_often(f);
 }
 
+static void tried_in_vain(struct heal_facts *f)
+{
+	f->tries = HEAL_TRIES_MAX;
+}
+static void tried_in_vain_by_far(struct heal_facts *f)
+{
+	f->tries = 4000000000U;
+}
+
 static const struct row rows[] = {
 	{ "killed", as_it_is, HEAL_REPAIR, REPAIR_GENERATION, NULL },
 	{ "clean", clean, HEAL_NOT_NEEDED, REPAIR_NONE, NULL },
@@ -356,6 +365,8 @@ static const struct row rows[] = {
 
 	{ "too often", too_often, HEAL_GIVE_UP, REPAIR_NONE, "5 repairs within the hour" },
 	{ "not too often", not_too_often, HEAL_REPAIR, REPAIR_GENERATION, NULL },
+	{ "one that comes to no end", tried_in_vain, HEAL_GIVE_UP, REPAIR_NONE, "8 repairs" },
+	{ "and none", tried_in_vain_by_far, HEAL_GIVE_UP, REPAIR_NONE, "came to no end" },
 	{ "too often, and nothing left", too_often_and_nothing_left, HEAL_GIVE_UP, REPAIR_NONE,
 	        "tried without success" },
 };
@@ -435,8 +446,7 @@ static void waits_longer_each_time(void **state)
 		{ "it is over", 1, 2 * S, HEAL_REPAIR, 0 },
 		{ "doubled", 2, 0, HEAL_WAIT, 4 * S },
 		{ "and again", 3, S, HEAL_WAIT, 7 * S },
-		{ "up to five minutes", 20, 0, HEAL_WAIT, 300 * S },
-		{ "never more", 4000000000U, 0, HEAL_WAIT, 300 * S },
+		{ "up to the last", HEAL_TRIES_MAX - 1, 0, HEAL_WAIT, 128 * S },
 		{ "a clock that was set back", 1, -1000000 * S, HEAL_WAIT, 2 * S },
 	};
 
@@ -467,7 +477,7 @@ static void each_once(void **state)
 	(void)state;
 	f.bytes_repairs = ALL;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		f.now_ns += HEAL_WAIT_MAX_NS;
+		f.now_ns += HEAL_WINDOW_NS / 10;
 		heal_decide(&d, &f);
 		assert_int_equal(d.plan, HEAL_REPAIR);
 		assert_int_equal(d.repair, order[i]);
@@ -476,7 +486,7 @@ static void each_once(void **state)
 		f.recent++;
 		f.last_ns = f.now_ns;
 	}
-	f.now_ns += HEAL_WAIT_MAX_NS;
+	f.now_ns += HEAL_WINDOW_NS / 10;
 	heal_decide(&d, &f);
 	assert_int_equal(d.plan, HEAL_GIVE_UP);
 	assert_non_null(strstr(d.why, "tried without success: rebuild-index, "));
