@@ -294,8 +294,10 @@ void heal_answered(struct supervisor *s)
 	if (h->stage == HEAL_STAGE_NONE || h->stage == HEAL_STAGE_PROBATION)
 		return;
 	if (h->stage == HEAL_STAGE_HEALED) {
-		if (!s->heal_timer.set && (h->tries || h->second_copy))
+		if (!s->heal_timer.set && (h->tries || h->second_copy)) {
+			s->calm_since_ns = 0;
 			tick(s);
+		}
 		return;
 	}
 	heal_forget_exit(s);
@@ -439,6 +441,14 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	for (size_t i = 0; i < RECORD_HEALS_MAX && h->heals_ns[i]; i++)
 		if (f->now_ns - h->heals_ns[i] < HEAL_WINDOW_NS)
 			f->recent++;
+}
+
+int64_t heal_open_since(const struct supervisor *s)
+{
+	const struct record_heal *h = &s->record.heal;
+
+	/* The times of entries are not as fine as ours. */
+	return is_open(h) ? h->begun_ns - h->begun_ns % NS_PER_SEC : 0;
 }
 
 bool heal_replays_hard(const struct supervisor *s)

@@ -73,6 +73,9 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
  * the verdict is neither foreign nor in use. */
 bool heal_replays_hard(const struct supervisor *s);
 
+/* Wall clock: since when what repairs put aside must stay, because the incident is open; 0. */
+int64_t heal_open_since(const struct supervisor *s);
+
 /* The "heal" of the status object, a new reference: null when nothing was ever healed. */
 json_t *heal_json(const struct supervisor *s);
 

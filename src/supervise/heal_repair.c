@@ -199,7 +199,6 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct repair_job *j = w->repair;
-	struct err e = ERR_INIT;
 
 	w->stage = SLOT_WORK_STARTING;
 	if (rc < 0) {
@@ -217,9 +216,7 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 	s->failures = 0;
 	s->hold = HOLD_NONE;
 	slot_work_give_back(s);
-	if (w->stopped_by.kind != ERR_NONE ||
-	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
-		slot_work_end(s, NULL);
+	restore_bound_quarantine(s);
 }
 
 static struct repair_job *new_job(const struct supervisor *s, const struct restore_look *k)

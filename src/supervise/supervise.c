@@ -334,6 +334,8 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 
 	loop_timer_remove(&s->loop, &s->timer);
 	loop_timer_remove(&s->loop, &s->disk_timer);
+	/* It needs a nodeos that is ready. */
+	(void)heal_clean_cancel(s);
 	x = end_of_run(s, status, asked);
 
 	if (s->stop_asked) {
@@ -613,6 +615,9 @@ void supervisor_resume(struct supervisor *s)
 		return;
 	s->hold = HOLD_NONE;
 	s->is_looked = s->skip_behind = false;
+	s->look_again = s->look != NULL;
+	if (s->look || !slot_work_has_data(s))
+		heal_forget(s, true);
 	if (slot_work_has_data(s)) {
 		supervisor_set_state(s,
 		        s->look                                     ? SLOT_STARTING
@@ -622,7 +627,6 @@ void supervisor_resume(struct supervisor *s)
 		        "nodeos starts when that is done");
 		return;
 	}
-	heal_forget(s, true);
 	supervisor_set_state(s, SLOT_STARTING, "resumed on request");
 	supervisor_attempt(s);
 }

@@ -43,7 +43,9 @@ static void an_incident_goes_its_way(void **state)
 {
 	(void)state;
 	heal_begin(&s, "dirty", "it was killed");
+	assert_true(heal_open_since(&s) == 0);
 	heal_try(&s, REPAIR_GENERATION);
+	assert_true(heal_open_since(&s) == h()->begun_ns / NS_PER_SEC * NS_PER_SEC);
 	assert_int_equal(h()->stage, HEAL_STAGE_REPAIRING);
 	assert_string_equal(h()->repair, "restore-generation");
 	assert_true(h()->begun_ns && h()->last_ns && h()->heals_ns[0]);
@@ -69,6 +71,7 @@ static void an_incident_goes_its_way(void **state)
 	assert_true(facts().tries == 2);
 	heal_forget(&s, false);
 	assert_true(facts().tries == 0 && facts().tried == 0 && facts().recent == 2);
+	assert_true(heal_open_since(&s) == 0);
 	heal_begin(&s, "damaged", "something else");
 	assert_string_equal(h()->verdict, "damaged");
 	assert_int_equal(facts().recent, 2);
@@ -262,6 +265,33 @@ static void another_data_dir_ends_it(void **state)
 	assert_false(heal_is_on_probation(&s));
 }
 
+static void resume_during_a_look_is_not_lost(void **state)
+{
+	(void)state;
+	heal_begin(&s, "dirty", "it was killed");
+	heal_try(&s, REPAIR_REPLAY);
+	heal_gave_up(&s, "nothing is left");
+	s.record.state = SLOT_HELD;
+	s.look = (struct work *)&s;
+	supervisor_resume(&s);
+	assert_true(s.look_again && !h()->tries && facts().recent == 0);
+	s.look = NULL;
+	supervisor_resume(&s);
+	assert_false(s.look_again);
+}
+
+static void it_is_calm_from_when_nodeos_answers(void **state)
+{
+	(void)state;
+	heal_begin(&s, "dirty", "it was killed");
+	heal_try(&s, REPAIR_REPLAY);
+	h()->stage = HEAL_STAGE_HEALED;
+	s.calm_since_ns = 1; /* of the run before */
+	heal_answered(&s);
+	assert_true(s.calm_since_ns == 0);
+	loop_timer_remove(&s.loop, &s.heal_timer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +302,8 @@ int main(void)
 		cmocka_unit_test_setup(after_a_stop_it_goes_on, setup),
 		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
+		cmocka_unit_test_setup(resume_during_a_look_is_not_lost, setup),
+		cmocka_unit_test_setup(it_is_calm_from_when_nodeos_answers, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
