@@ -106,6 +106,7 @@ int quarantine_remove_until(const struct pool *p, const char *name, const volati
 struct quarantine_limit {
 	uint64_t per_slot;
 	uint64_t bytes;
+	int64_t keep_since_ns; /* what came later belongs to an incident that is open; 0: nothing */
 };
 
 #define QUARANTINE_PER_SLOT 2

@@ -175,18 +175,14 @@ static const struct {
 	enum nodeos_exit_class class;
 	bool retry;
 	const char *why;
-	unsigned repairs;
 } signals[] = {
 	{ SIGBUS, NODEOS_EXIT_DISK_FULL, false,
-	        "SIGBUS: no space left for the pages of its state, which is dirty now", 0 },
+	        "SIGBUS: no space left for the pages of its state, which is dirty now" },
 	{ SIGKILL, NODEOS_EXIT_KILLED, true,
-	        "SIGKILL, not from the supervisor: perhaps the kernel, out of memory", 0 },
-	/* A state that was cut off ends so at the start, without a word; what runs has left a dirty
-	 * state, which counts then. */
-	{ SIGSEGV, NODEOS_EXIT_CRASHED, true, "SIGSEGV", RENEW | REPLAY },
-	{ SIGPIPE, NODEOS_EXIT_CRASHED, true, "SIGPIPE: nobody read its output any more", 0 },
-	{ SIGXFSZ, NODEOS_EXIT_SYSTEM, false, "SIGXFSZ: a file is larger than its limit", 0 },
-	{ SIGSYS, NODEOS_EXIT_SYSTEM, false, "SIGSYS: the container forbids a system call", 0 },
+	        "SIGKILL, not from the supervisor: perhaps the kernel, out of memory" },
+	{ SIGPIPE, NODEOS_EXIT_CRASHED, true, "SIGPIPE: nobody read its output any more" },
+	{ SIGXFSZ, NODEOS_EXIT_SYSTEM, false, "SIGXFSZ: a file is larger than its limit" },
+	{ SIGSYS, NODEOS_EXIT_SYSTEM, false, "SIGSYS: the container forbids a system call" },
 };
 
 const char *nodeos_exit_class_name(enum nodeos_exit_class class)
@@ -340,7 +336,6 @@ static void classify_signal(struct nodeos_exit *x, int number, bool asked)
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		if (signals[i].number == number) {
 			say(x, signals[i].class, signals[i].retry, "killed by %s", signals[i].why);
-			x->repairs = asked ? 0 : signals[i].repairs;
 			return;
 		}
 	if (name)
@@ -386,6 +381,14 @@ void nodeos_exit_classify(
 		classify_signal(x, WTERMSIG(wait_status), asked);
 	else
 		classify_status(x, WEXITSTATUS(wait_status), asked, last_lines ? last_lines : "");
+}
+
+void nodeos_exit_on_startable(struct nodeos_exit *x)
+{
+	if (x->class != NODEOS_EXIT_DIRTY)
+		return;
+	x->retry = true;
+	x->repairs = 0;
 }
 
 bool nodeos_exit_is_damage(const struct nodeos_exit *x)

@@ -33,10 +33,11 @@ enum nodeos_exit_class {
 struct nodeos_exit {
 	enum nodeos_exit_class class;
 	bool retry; /* another start of the same data with the same settings may work */
-	/* NODEOS_EXIT_DATA and DIRTY, and a SIGSEGV that nobody asked for: repairs that would help
-	 * (nodeos/repair.h), as REPAIR_BIT()s, as far as nodeos's words tell.  0 for all others:
-	 * what is outside the data-dir (port, disk, genesis, options, memory, another nodeos) is
-	 * never mended by changing it. */
+	/* NODEOS_EXIT_DATA and DIRTY: repairs that would help (nodeos/repair.h), as REPAIR_BIT()s,
+	 * as far as nodeos's words tell.  0 for all others: what is outside the data-dir (port,
+	 * disk, genesis, options, memory, another nodeos) is never mended by changing it.  A
+	 * SIGSEGV has no words: an image that crashes does so on sound data, too, and a state that
+	 * was cut off shows in the bytes. */
 	unsigned repairs;
 	char why[240]; /* for people, one line; secrets are redacted */
 };
@@ -51,6 +52,9 @@ const char *nodeos_exit_class_name(enum nodeos_exit_class class);
 void nodeos_exit_classify(
         struct nodeos_exit *x, int wait_status, bool asked, const char *last_lines);
 
-/* The end was nodeos's word on its data: it will say so again at each start.  Of a SIGSEGV, which
- * is what it ends with on a state that was cut off, that is a guess. */
+/* What becomes of it when the bytes of the data-dir say that nodeos would start (nodeos/verdict.h):
+ * a state that is not dirty was another nodeos's, which has closed it since. */
+void nodeos_exit_on_startable(struct nodeos_exit *x);
+
+/* The end was nodeos's word on its data: it will say so again at each start. */
 bool nodeos_exit_is_damage(const struct nodeos_exit *x);

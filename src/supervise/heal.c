@@ -26,14 +26,14 @@
  * A repair counts as tried only when nodeos, or probation, has said that it did not help, or when
  * it failed by itself.  Killed from outside (power, SIGKILL, a container that went) it says
  * nothing about the data, and is done again; so does what was cut off, or had no room.  That this
- * does not go on for ever is what HEAL_WINDOW_MAX is for.
+ * does not go on for ever is what HEAL_TRIES_MAX and HEAL_WINDOW_MAX are for.
  *
  * What a hard replay leaves that was cut off, see heal_repair.c.
  */
 
 #define TICK_NS NS_PER_SEC
 
-static void forget_exit(struct supervisor *s)
+void heal_forget_exit(struct supervisor *s)
 {
 	s->has_exit = false;
 	s->exit_repairs = 0;
@@ -153,7 +153,7 @@ void heal_tried(struct supervisor *s, const char *quarantined)
 
 	h->last_ns = clock_real_ns();
 	snprintf(h->quarantined, sizeof(h->quarantined), "%s", quarantined);
-	forget_exit(s);
+	heal_forget_exit(s);
 	s->lacks_room = false;
 	log_info("repaired", "repair=%s quarantined=\"%s\" generation=\"%s\"", h->repair,
 	        h->quarantined, h->generation);
@@ -294,11 +294,13 @@ void heal_answered(struct supervisor *s)
 	if (h->stage == HEAL_STAGE_NONE || h->stage == HEAL_STAGE_PROBATION)
 		return;
 	if (h->stage == HEAL_STAGE_HEALED) {
-		if (!s->heal_timer.set && (h->tries || h->second_copy))
+		if (!s->heal_timer.set && (h->tries || h->second_copy)) {
+			s->calm_since_ns = 0;
 			tick(s);
+		}
 		return;
 	}
-	forget_exit(s);
+	heal_forget_exit(s);
 	h->hard_replay = false;
 	/* Why it was given up is no proof of anything now. */
 	if (h->stage == HEAL_STAGE_GAVE_UP) {
@@ -389,7 +391,7 @@ void heal_forget(struct supervisor *s, bool by_hand)
 
 	if (by_hand) {
 		memset(h->heals_ns, 0, sizeof(h->heals_ns));
-		forget_exit(s);
+		heal_forget_exit(s);
 		s->lacks_room = false;
 	} else if (h->tries) {
 		log_info("heal", "incident=over tries=%llu", (unsigned long long)h->tries);
@@ -403,7 +405,7 @@ void heal_replaced(struct supervisor *s)
 {
 	struct record_heal *h = &s->record.heal;
 
-	forget_exit(s);
+	heal_forget_exit(s);
 	s->lacks_room = false;
 	h->tried = h->tries = 0;
 	h->last_ns = 0;
@@ -417,8 +419,13 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
 	struct record_heal *h = &s->record.heal;
 
 	*h = old->heal;
-	if (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
-	        h->stage != HEAL_STAGE_GAVE_UP)
+	/* Of the data-dir and the settings of that time: the bytes ask for it again. */
+	h->hard_replay = false;
+	/* nodeos has not answered after that repair, or not even begun: stopped from outside, too,
+	 * that says nothing. */
+	if (h->stage == HEAL_STAGE_REPAIRING ||
+	        (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
+	                h->stage != HEAL_STAGE_GAVE_UP))
 		clear_bit(h);
 }
 
@@ -429,6 +436,7 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	f->may_heal = s->cfg->may_heal;
 	f->has_exit = s->has_exit;
 	f->exit_repairs = s->exit_repairs;
+	f->lacks_room = s->lacks_room;
 	f->now_ns = clock_real_ns();
 	if (is_open(h)) {
 		f->tried = (unsigned)h->tried;
@@ -438,6 +446,27 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	for (size_t i = 0; i < RECORD_HEALS_MAX && h->heals_ns[i]; i++)
 		if (f->now_ns - h->heals_ns[i] < HEAL_WINDOW_NS)
 			f->recent++;
+}
+
+int64_t heal_open_since(const struct supervisor *s)
+{
+	const struct record_heal *h = &s->record.heal;
+
+	/* The times of entries are not as fine as ours. */
+	return is_open(h) ? h->begun_ns - h->begun_ns % NS_PER_SEC : 0;
+}
+
+bool heal_replays_hard(const struct supervisor *s)
+{
+	static const enum data_state on[] = { DATA_CLEAN, DATA_FAR_BEHIND, DATA_DIRTY,
+		DATA_DAMAGED };
+
+	if (!s->cfg->may_heal || !s->record.heal.hard_replay)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(on); i++)
+		if (strcmp(s->record.verdict, data_state_name(on[i])) == 0)
+			return true;
+	return false;
 }
 
 json_t *heal_json(const struct supervisor *s)

@@ -39,6 +39,9 @@ bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x);
  * state was set. */
 bool heal_after_stop(struct supervisor *s);
 
+/* What nodeos complained of is not to be repaired: the data-dir is in use, or another one. */
+void heal_forget_exit(struct supervisor *s);
+
 /* It was held although its repair was under way: that has failed. */
 void heal_held(struct supervisor *s, const char *why);
 
@@ -65,6 +68,13 @@ void heal_replaced(struct supervisor *s);
 
 /* The record of the last supervisor; was_killed: it could not end by itself. */
 void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed);
+
+/* Whether nodeos is to be told --hard-replay-blockchain: the repair that was made last wants it, and
+ * the verdict is neither foreign nor in use. */
+bool heal_replays_hard(const struct supervisor *s);
+
+/* Wall clock: since when what repairs put aside must stay, because the incident is open; 0. */
+int64_t heal_open_since(const struct supervisor *s);
 
 /* The "heal" of the status object, a new reference: null when nothing was ever healed. */
 json_t *heal_json(const struct supervisor *s);

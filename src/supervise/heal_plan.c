@@ -48,9 +48,14 @@ static unsigned to_be_had(const struct heal_facts *f, unsigned set)
 		set &= ~GENERATION;
 	if (!f->has_snapshot)
 		set &= ~SNAPSHOT;
-	if (!f->has_room_twice)
-		set &= ~REPAIR_BIT(REPAIR_HARD_REPLAY);
 	return set & ~f->tried;
+}
+
+static unsigned without_room(const struct heal_facts *f, unsigned set)
+{
+	return set &
+	        ((f->lacks_room ? GENERATION : 0) |
+	                (f->has_room_twice ? 0 : REPAIR_BIT(REPAIR_HARD_REPLAY)));
 }
 
 /* Whether what begins with this block is below what the slot has. */
@@ -87,10 +92,8 @@ static int64_t wait_before(const struct heal_facts *f)
 
 	if (f->tries == 0 || !f->last_ns)
 		return 0;
-	for (unsigned i = 1; i < f->tries && wait < HEAL_WAIT_MAX_NS; i++)
+	for (unsigned i = 1; i < f->tries && i < HEAL_TRIES_MAX; i++)
 		wait *= 2;
-	if (wait > HEAL_WAIT_MAX_NS)
-		wait = HEAL_WAIT_MAX_NS;
 	/* Set back, the clock does not tell how long it was. */
 	if (since < 0)
 		return wait;
@@ -133,7 +136,7 @@ static void nothing_left(
 
 void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 {
-	unsigned want, have, set;
+	unsigned want, have, set, too_large;
 
 	memset(d, 0, sizeof(*d));
 	d->plan = HEAL_NOT_NEEDED;
@@ -148,7 +151,13 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 	want = wanted(f);
 	have = to_be_had(f, want);
 	set = f->produces ? for_a_producer(f, have) : have;
-	d->repair = next_of(f, set);
+	too_large = without_room(f, set);
+	d->repair = next_of(f, set & ~too_large);
+	if (d->repair == REPAIR_NONE && too_large) {
+		d->plan = HEAL_NO_ROOM;
+		names_of(d->why, sizeof(d->why), too_large);
+		return;
+	}
 	if (d->repair == REPAIR_NONE) {
 		nothing_left(d, f, want, have);
 		return;
@@ -158,6 +167,13 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 		        "%u repairs within the hour: find out what damages it (kernel log, disk, "
 		        "memory limit), then 'nodeswarm resume'",
 		        f->recent);
+		return;
+	}
+	if (f->tries >= HEAL_TRIES_MAX) {
+		give_up(d,
+		        "%u repairs came to no end: find out what ends them (memory, perhaps), "
+		        "then 'nodeswarm resume'",
+		        f->tries);
 		return;
 	}
 	d->wait_ns = wait_before(f);

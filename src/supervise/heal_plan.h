@@ -29,11 +29,11 @@
 #include "nodeos/repair.h"
 #include "nodeos/verdict.h"
 
-#define HEAL_WAIT_NS     (2LL * 1000000000)   /* before the second try; doubled for each next one */
-#define HEAL_WAIT_MAX_NS (300LL * 1000000000) /* up to this */
-#define HEAL_CALM_NS     (60LL * 1000000000)
-#define HEAL_WINDOW_NS   (3600LL * 1000000000)
-#define HEAL_WINDOW_MAX  5 /* repairs begun within it */
+#define HEAL_WAIT_NS    (2LL * 1000000000) /* before the second try; doubled for each next one */
+#define HEAL_TRIES_MAX  8                  /* of one incident, also those that prove nothing */
+#define HEAL_CALM_NS    (60LL * 1000000000)
+#define HEAL_WINDOW_NS  (3600LL * 1000000000)
+#define HEAL_WINDOW_MAX 5 /* repairs begun within it */
 
 struct heal_facts {
 	bool may_heal; /* NODESWARM_HEAL=auto */
@@ -51,6 +51,7 @@ struct heal_facts {
 	uint32_t generation_lib;
 	bool has_snapshot; /* of the slot's own */
 	uint32_t snapshot_block;
+	bool lacks_room;         /* to restore it: that was tried and had to be put off */
 	bool has_room_twice;     /* for a second copy of the blocks (hard replay) */
 	unsigned tried;          /* REPAIR_BIT()s of this incident */
 	unsigned tries;          /* in this incident */
@@ -62,6 +63,7 @@ enum heal_plan {
 	HEAL_NOT_NEEDED,
 	HEAL_REPAIR,
 	HEAL_WAIT, /* until wait_ns from now, then decide again */
+	HEAL_NO_ROOM, /* all that is left needs more room on the disk */
 	HEAL_GIVE_UP,
 };
 
@@ -69,7 +71,8 @@ struct heal_decision {
 	enum heal_plan plan;
 	enum data_repair repair;
 	int64_t wait_ns;
-	/* Of GIVE_UP: what was tried and why nothing is left, and what to do by hand. */
+	/* Of GIVE_UP: what was tried and why nothing is left, and what to do by hand.  Of NO_ROOM:
+	 * for what. */
 	char why[280];
 };
 

@@ -200,7 +200,7 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct repair_job *j = w->repair;
-	struct err e = ERR_INIT, still = ERR_INIT;
+	struct err still = ERR_INIT;
 
 	w->stage = SLOT_WORK_STARTING;
 	if (rc < 0) {
@@ -224,9 +224,7 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 	} else {
 		slot_work_give_back(s);
 	}
-	if (w->stopped_by.kind != ERR_NONE ||
-	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
-		slot_work_end(s, NULL);
+	restore_bound_quarantine(s);
 }
 
 static struct repair_job *new_job(const struct supervisor *s, const struct restore_look *k)
@@ -306,17 +304,26 @@ static void begin(struct supervisor *s, struct restore_look *k)
 	}
 }
 
+static void wait_for_room(struct supervisor *s, const struct restore_look *k)
+{
+	struct err e = ERR_INIT;
+
+	/* The next look tries. */
+	if (s->lacks_room)
+		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; %.200s", s->record.verdict,
+		        s->record.heal.proof);
+	else
+		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; there is no room for: %s",
+		        s->record.verdict, k->decision.why);
+	err_hint(&e, "free some space; it is then repaired by itself");
+	s->lacks_room = false;
+	supervisor_hold_for(s, HOLD_RETRY, &e);
+}
+
 static void give_up(struct supervisor *s, const struct restore_look *k)
 {
 	struct err e = ERR_INIT;
 
-	if (s->lacks_room) {
-		s->lacks_room = false;
-		err_set(&e, ERR_UNAVAILABLE, "the data-dir is %s; %.200s", s->record.verdict,
-		        s->record.heal.proof);
-		supervisor_hold_for(s, HOLD_RETRY, &e);
-		return;
-	}
 	heal_begin(s, data_state_name(k->verdict.state), what_is_wrong(s, k));
 	heal_gave_up(s, k->decision.why);
 	if (data_state_is_startable(k->verdict.state))
@@ -345,6 +352,9 @@ void heal_go_on(struct supervisor *s, struct restore_look *k)
 		        data_repair_name(k->decision.repair),
 		        num_duration_text(text, k->decision.wait_ns));
 		supervisor_attempt_in(s, k->decision.wait_ns);
+		break;
+	case HEAL_NO_ROOM:
+		wait_for_room(s, k);
 		break;
 	case HEAL_GIVE_UP:
 		give_up(s, k);

@@ -18,6 +18,8 @@
 #include "nodeos/snapshot.h"
 #include "supervise/heal.h"
 
+#define CLEAN_POLL_NS (100 * NS_PER_MS)
+
 /* --- in the thread ---------------------------------------------------------------------------- */
 
 /* A link that leads nowhere is not "no generation". */
@@ -121,7 +123,7 @@ static int look_for_repair(struct supervisor *s, struct restore_look *k, int dat
 		f->generation_lib = k->hold.m.lib_block_num;
 	}
 	/* What nodeos complains of is that very generation. */
-	if (s->is_untried && f->has_exit && f->has_generation &&
+	if (k->is_untried && f->has_exit && f->has_generation &&
 	        strcmp(k->generation, k->hold.m.name) == 0)
 		f->tried |= REPAIR_BIT(REPAIR_GENERATION);
 	look_at_snapshot(k, data_fd);
@@ -131,7 +133,7 @@ static int look_for_repair(struct supervisor *s, struct restore_look *k, int dat
 		if (heal_blocks_bytes(data_fd, &bytes, e) < 0)
 			return -1;
 		f->has_room_twice =
-		        pool_check_room(&s->pool, bytes, s->disk_limit_percent, &why) == 0;
+		        pool_check_room(&s->pool, bytes, k->disk_limit_percent, &why) == 0;
 	}
 	heal_decide(&k->decision, f);
 	return 0;
@@ -321,6 +323,8 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 
 	note_look(s, k);
 	if (k->has_verdict && k->verdict.state == DATA_IN_USE) {
+		/* That somebody has it open is what nodeos has complained of, if it did. */
+		heal_forget_exit(s);
 		err_set(&e, ERR_CONFLICT, "the data-dir is in use: %s", k->verdict.why);
 		err_hint(&e, "stop what has it open; nodeos then starts by itself");
 		supervisor_hold_for(s, HOLD_RETRY, &e);
@@ -344,6 +348,8 @@ static void on_looked(void *arg, int rc, const struct err *why)
 	s->look = NULL;
 	if (s->stop_asked || s->quiesce_asked)
 		; /* nothing is to be started */
+	else if (s->look_again)
+		supervisor_attempt(s);
 	else if (rc < 0)
 		supervisor_hold_for(s, HOLD_RETRY, why);
 	else
@@ -360,6 +366,11 @@ int restore_look(struct supervisor *s, struct err *e)
 
 	if (s->is_looked)
 		return 0;
+	/* It removes parts of what is to be looked at. */
+	if (heal_clean_cancel(s)) {
+		supervisor_attempt_in(s, CLEAN_POLL_NS);
+		return 1;
+	}
 	k = s->look_at = calloc(1, sizeof(*s->look_at));
 	if (!k)
 		return err_nomem(e);
@@ -375,7 +386,9 @@ int restore_look(struct supervisor *s, struct err *e)
 	heal_facts_begin(s, &k->facts);
 	k->facts.may_heal = k->may_heal;
 	k->facts.produces = supervisor_produces(s);
-	s->disk_limit_percent = supervisor_disk_limit(s);
+	k->disk_limit_percent = supervisor_disk_limit(s);
+	k->is_untried = s->is_untried;
+	s->look_again = false;
 	s->look = work_start(&s->loop, look, on_looked, s, e);
 	if (s->look)
 		return 1;

@@ -28,6 +28,8 @@ struct restore_look {
 	bool wants_version;
 	uint32_t far_behind;
 	char retained_dir[56];
+	double disk_limit_percent;
+	bool is_untried; /* nodeos has not answered on it since it was cloned */
 	/* Found by the thread. */
 	bool settled, put_back;
 	struct data_evidence seen;

@@ -17,6 +17,7 @@
 #include "nodeos/options.h"
 #include "nodeos/peers.h"
 #include "nodeos/verdict.h"
+#include "supervise/heal.h"
 #include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
 
@@ -69,7 +70,7 @@ static int check_verdict(struct supervisor *s, struct err *e)
 	const char *v = s->record.verdict;
 
 	/* To drop the bad end of a log is what nodeos is started for then. */
-	if (record_verdict_is_clean(v) || s->record.heal.hard_replay)
+	if (record_verdict_is_clean(v) || heal_replays_hard(s))
 		return 0;
 	err_set(e, ERR_CONFLICT, "the data-dir is %s: %s", v, s->record.verdict_why);
 	if (strcmp(v, data_state_name(DATA_FOREIGN)) == 0)
@@ -322,7 +323,7 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		.uid = s->cfg->uid,
 		.gid = s->cfg->gid,
 	};
-	bool hard_replay = s->record.heal.hard_replay;
+	bool hard_replay = heal_replays_hard(s);
 	int rc = 0;
 
 	for (char *const *a = s->cfg->argv; *a && rc == 0; a++)

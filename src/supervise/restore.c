@@ -75,10 +75,11 @@ static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
 	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
 }
 
-int restore_bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
+static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
 {
 	const struct supervisor *s = arg;
-	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT };
+	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT,
+		.keep_since_ns = s->quarantine_since_ns };
 	struct pool_space space;
 	struct err why = ERR_INIT;
 
@@ -92,9 +93,19 @@ int restore_bound_quarantine(void *arg, const volatile int *cancel UNUSED, struc
 }
 
 /* Whether it could be bounded or not, the slot is restored. */
-void restore_on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
+static void on_bounded(struct supervisor *s, int rc UNUSED, const struct err *why UNUSED)
 {
 	slot_work_end(s, NULL);
+}
+
+void restore_bound_quarantine(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+
+	s->quarantine_since_ns = heal_open_since(s);
+	if (s->work.stopped_by.kind != ERR_NONE ||
+	        slot_work_run(s, bound_quarantine, on_bounded, &e) < 0)
+		slot_work_end(s, NULL);
 }
 
 static int restore_it(void *arg, const volatile int *cancel, struct err *e)
@@ -141,7 +152,6 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct restore_job *j = w->restore;
-	struct err e = ERR_INIT;
 
 	if (rc < 0) {
 		on_restore_failed(s, why);
@@ -174,9 +184,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	supervisor_note(s);
 	slot_work_give_back(s);
 	/* After nodeos was started, because it may delete a lot. */
-	if (w->stopped_by.kind != ERR_NONE ||
-	        slot_work_run(s, restore_bound_quarantine, restore_on_bounded, &e) < 0)
-		slot_work_end(s, NULL);
+	restore_bound_quarantine(s);
 }
 
 void restore_clone(struct supervisor *s)

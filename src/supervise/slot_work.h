@@ -174,9 +174,8 @@ int restore_begin(
 void restore_clone(struct supervisor *s);
 void restore_job_free(struct restore_job *j);
 
-/* A step of work and its end: keep the quarantine within its bounds, after nodeos was started. */
-int restore_bound_quarantine(void *supervisor, const volatile int *cancel, struct err *e);
-void restore_on_bounded(struct supervisor *s, int rc, const struct err *why);
+/* The last step of a work: keep the quarantine within its bounds, after nodeos was started. */
+void restore_bound_quarantine(struct supervisor *s);
 
 /* Texts for the status's warnings, appended to list. */
 void restore_warnings(const struct supervisor *s, json_t *list);

@@ -305,7 +305,9 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 	follow_stop(s->follow);
 	health_stop(s);
 	supervisor_take_verdict(s);
-	if (!is_startable(s))
+	if (is_startable(s))
+		nodeos_exit_on_startable(&x);
+	if (!is_startable(s) || x.class == NODEOS_EXIT_DIRTY)
 		s->is_looked = false;
 	record_the_end(s, status, asked, &x);
 	return x;
@@ -332,6 +334,8 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 
 	loop_timer_remove(&s->loop, &s->timer);
 	loop_timer_remove(&s->loop, &s->disk_timer);
+	/* It needs a nodeos that is ready. */
+	(void)heal_clean_cancel(s);
 	x = end_of_run(s, status, asked);
 
 	if (s->stop_asked) {
@@ -611,6 +615,9 @@ void supervisor_resume(struct supervisor *s)
 		return;
 	s->hold = HOLD_NONE;
 	s->is_looked = s->skip_behind = false;
+	s->look_again = s->look != NULL;
+	if (s->look || !slot_work_has_data(s))
+		heal_forget(s, true);
 	if (slot_work_has_data(s)) {
 		supervisor_set_state(s,
 		        s->look                                     ? SLOT_STARTING
@@ -620,7 +627,6 @@ void supervisor_resume(struct supervisor *s)
 		        "nodeos starts when that is done");
 		return;
 	}
-	heal_forget(s, true);
 	supervisor_set_state(s, SLOT_STARTING, "resumed on request");
 	supervisor_attempt(s);
 }

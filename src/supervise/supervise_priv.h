@@ -111,6 +111,7 @@ struct supervisor {
 	slot_work_done_fn *step_done; /* of work.thread */
 	struct work *look;            /* restore_look()'s thread, and what it finds */
 	struct restore_look *look_at;
+	bool look_again;           /* `resume` came meanwhile: what it finds is no more asked for */
 	bool is_looked;            /* the data-dir is the one to start with */
 	bool skip_behind;          /* a restore of a far-behind slot failed: not again by itself */
 	enum current_kind current; /* as the last look has found it */
@@ -146,7 +147,8 @@ struct supervisor {
 	bool has_exit;                /* its last end, or probation, says that the data are bad */
 	unsigned exit_repairs;        /* what would help then, REPAIR_BIT()s */
 	char exit_why[240];
-	bool lacks_room;         /* for the generation that it would be repaired by */
+	int64_t quarantine_since_ns; /* heal_open_since() when a thread was started */
+	bool lacks_room;             /* for the generation that it would be repaired by */
 	struct work *heal_clean; /* heal_clean_begin()'s thread */
 	bool cannot_clean;       /* it has failed */
 };

@@ -450,19 +450,41 @@ static void statuses(void **state)
 	}
 }
 
-static void repairs_of_signals(void **state)
+static void no_signal_is_damage(void **state)
 {
 	(void)state;
 	for (int number = 1; number < 64; number++)
 		for (int asked = 0; asked < 2; asked++) {
 			struct nodeos_exit x;
-			unsigned repairs = number == SIGSEGV && !asked ? REPLAY | RENEW : 0;
 
 			memset(&x, 0x55, sizeof(x));
 			nodeos_exit_classify(&x, KILLED(number), asked, "Invalid block position");
-			assert_int_equal(x.repairs, repairs);
-			assert_int_equal(nodeos_exit_is_damage(&x), repairs != 0);
+			assert_int_equal(x.repairs, 0);
+			assert_false(nodeos_exit_is_damage(&x));
 		}
+}
+
+static void on_bytes_that_are_sound(void **state)
+{
+	static const struct {
+		int status;
+		const char *lines;
+		bool retry, is_damage;
+	} t[] = {
+		{ EXITED(2), "", true, false },
+		{ EXITED(254), "x block_log_not_found", false, true },
+		{ EXITED(1), "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct nodeos_exit x;
+
+		nodeos_exit_classify(&x, t[i].status, false, t[i].lines);
+		nodeos_exit_on_startable(&x);
+		if (x.retry != t[i].retry || nodeos_exit_is_damage(&x) != t[i].is_damage)
+			fail_msg("row %zu: retry %d", i, x.retry);
+	}
 }
 
 /* Not two lines of one exception: the detail is the first line behind it. */
@@ -545,7 +567,8 @@ int main(void)
 		cmocka_unit_test(recordings),
 		cmocka_unit_test(unrecorded),
 		cmocka_unit_test(repairs),
-		cmocka_unit_test(repairs_of_signals),
+		cmocka_unit_test(no_signal_is_damage),
+		cmocka_unit_test(on_bytes_that_are_sound),
 		cmocka_unit_test(outside_causes_have_none),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(the_most_telling_line),

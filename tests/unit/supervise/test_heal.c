@@ -43,7 +43,9 @@ static void an_incident_goes_its_way(void **state)
 {
 	(void)state;
 	heal_begin(&s, "dirty", "it was killed");
+	assert_true(heal_open_since(&s) == 0);
 	heal_try(&s, REPAIR_GENERATION);
+	assert_true(heal_open_since(&s) == h()->begun_ns / NS_PER_SEC * NS_PER_SEC);
 	assert_int_equal(h()->stage, HEAL_STAGE_REPAIRING);
 	assert_string_equal(h()->repair, "restore-generation");
 	assert_true(h()->begun_ns && h()->last_ns && h()->heals_ns[0]);
@@ -69,6 +71,7 @@ static void an_incident_goes_its_way(void **state)
 	assert_true(facts().tries == 2);
 	heal_forget(&s, false);
 	assert_true(facts().tries == 0 && facts().tried == 0 && facts().recent == 2);
+	assert_true(heal_open_since(&s) == 0);
 	heal_begin(&s, "damaged", "something else");
 	assert_string_equal(h()->verdict, "damaged");
 	assert_int_equal(facts().recent, 2);
@@ -117,6 +120,7 @@ static void what_proves_nothing_is_not_tried(void **state)
 		heal_try_failed(&s, &why);
 		if (h()->tried != rows[i].tried || h()->tries != rows[i].tries ||
 		        h()->stage != rows[i].stage || s.lacks_room != rows[i].lacks_room ||
+		        facts().lacks_room != rows[i].lacks_room ||
 		        facts().recent != rows[i].tries || s.is_looked)
 			fail_msg("%s: tried %#llx, tries %llu, stage %s", rows[i].name,
 			        (unsigned long long)h()->tried, (unsigned long long)h()->tries,
@@ -133,6 +137,7 @@ static void ends_of_nodeos(void **state)
 	} rows[] = {
 		{ "killed", "dirty", NODEOS_EXIT_KILLED, true, false },
 		{ "crashed", "dirty", NODEOS_EXIT_CRASHED, true, true },
+		{ "crashed, and is sound", "clean", NODEOS_EXIT_CRASHED, false, true },
 		{ "of its data", "clean", NODEOS_EXIT_DATA, true, true },
 		{ "dirty", "dirty", NODEOS_EXIT_DIRTY, true, true },
 		{ "it does not say why", "dirty", NODEOS_EXIT_OTHER, true, true },
@@ -174,7 +179,7 @@ static void ends_of_nodeos(void **state)
 	assert_false(heal_after_end(&s, &(struct nodeos_exit){ .class = NODEOS_EXIT_DIRTY }));
 }
 
-static void after_a_kill_it_goes_on(void **state)
+static void after_a_stop_it_goes_on(void **state)
 {
 	static const struct {
 		enum heal_stage stage;
@@ -182,8 +187,9 @@ static void after_a_kill_it_goes_on(void **state)
 		bool still_tried;
 	} rows[] = {
 		{ HEAL_STAGE_REPAIRING, true, false },
-		{ HEAL_STAGE_REPAIRING, false, true },
+		{ HEAL_STAGE_REPAIRING, false, false },
 		{ HEAL_STAGE_PROBATION, true, false },
+		{ HEAL_STAGE_PROBATION, false, true },
 		{ HEAL_STAGE_HEALED, true, false },
 		{ HEAL_STAGE_WAITING, true, true },
 		{ HEAL_STAGE_GAVE_UP, true, true },
@@ -207,6 +213,43 @@ static void after_a_kill_it_goes_on(void **state)
 	}
 }
 
+static void a_hard_replay_is_of_one_look(void **state)
+{
+	static const struct {
+		const char *verdict;
+		bool never, asked, replays;
+	} rows[] = {
+		{ "damaged", false, true, true },
+		{ "dirty", false, true, true },
+		{ "clean", false, true, true },
+		{ "damaged", false, false, false },
+		{ "damaged", true, true, false },
+		{ "clean", true, true, false },
+		{ "foreign", false, true, false },
+		{ "in-use", false, true, false },
+		{ "empty", false, true, false },
+	};
+	const struct record old = { .heal = { .stage = HEAL_STAGE_REPAIRING,
+		                            .repair = "hard-replay",
+		                            .hard_replay = true,
+		                            .second_copy = true } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)setup(state);
+		cfg.may_heal = !rows[i].never;
+		h()->hard_replay = rows[i].asked;
+		strcpy(s.record.verdict, rows[i].verdict);
+		if (heal_replays_hard(&s) != rows[i].replays)
+			fail_msg("row %zu", i);
+	}
+	/* The next supervisor decides anew, killed or not. */
+	(void)setup(state);
+	heal_adopt(&s, &old, true);
+	assert_true(!h()->hard_replay && h()->second_copy);
+	heal_adopt(&s, &old, false);
+	assert_true(!h()->hard_replay && h()->second_copy);
+}
+
 static void another_data_dir_ends_it(void **state)
 {
 	(void)state;
@@ -222,6 +265,33 @@ static void another_data_dir_ends_it(void **state)
 	assert_false(heal_is_on_probation(&s));
 }
 
+static void resume_during_a_look_is_not_lost(void **state)
+{
+	(void)state;
+	heal_begin(&s, "dirty", "it was killed");
+	heal_try(&s, REPAIR_REPLAY);
+	heal_gave_up(&s, "nothing is left");
+	s.record.state = SLOT_HELD;
+	s.look = (struct work *)&s;
+	supervisor_resume(&s);
+	assert_true(s.look_again && !h()->tries && facts().recent == 0);
+	s.look = NULL;
+	supervisor_resume(&s);
+	assert_false(s.look_again);
+}
+
+static void it_is_calm_from_when_nodeos_answers(void **state)
+{
+	(void)state;
+	heal_begin(&s, "dirty", "it was killed");
+	heal_try(&s, REPAIR_REPLAY);
+	h()->stage = HEAL_STAGE_HEALED;
+	s.calm_since_ns = 1; /* of the run before */
+	heal_answered(&s);
+	assert_true(s.calm_since_ns == 0);
+	loop_timer_remove(&s.loop, &s.heal_timer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,8 +299,11 @@ int main(void)
 		cmocka_unit_test_setup(what_was_long_ago_does_not_count, setup),
 		cmocka_unit_test_setup(what_proves_nothing_is_not_tried, setup),
 		cmocka_unit_test_setup(ends_of_nodeos, setup),
-		cmocka_unit_test_setup(after_a_kill_it_goes_on, setup),
+		cmocka_unit_test_setup(after_a_stop_it_goes_on, setup),
+		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
+		cmocka_unit_test_setup(resume_during_a_look_is_not_lost, setup),
+		cmocka_unit_test_setup(it_is_calm_from_when_nodeos_answers, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,8 +124,34 @@ static void nothing_left(struct heal_facts *f)
 static void nothing_to_be_had(struct heal_facts *f)
 {
 	no_generation(f);
-	f->has_snapshot = f->has_room_twice = false;
-	f->bytes_repairs = GENERATION | HARD | SNAPSHOT;
+	f->has_snapshot = false;
+	f->bytes_repairs = GENERATION | SNAPSHOT;
+}
+static void only_room_is_missing(struct heal_facts *f)
+{
+	nothing_to_be_had(f);
+	f->bytes_repairs |= HARD;
+	f->has_room_twice = false;
+}
+static void tried_and_only_room_is_missing(struct heal_facts *f)
+{
+	only_room_is_missing(f);
+	f->tried = HARD;
+}
+static void no_room_for_generation(struct heal_facts *f)
+{
+	f->lacks_room = true;
+}
+static void no_room_for_either(struct heal_facts *f)
+{
+	no_room_for_generation(f);
+	f->has_room_twice = false;
+	f->bytes_repairs = GENERATION | HARD;
+}
+static void no_room_for_what_is_not_there(struct heal_facts *f)
+{
+	nothing_to_be_had(f);
+	f->lacks_room = true;
 }
 static void no_repair_known(struct heal_facts *f)
 {
@@ -222,6 +248,13 @@ static void producer_later_snapshot(struct heal_facts *f)
 	producer_tried(f);
 	f->snapshot_block = 1000;
 }
+static void producer_without_room(struct heal_facts *f)
+{
+	producer_same(f);
+	f->lacks_room = true;
+	f->has_room_twice = false;
+	f->bytes_repairs = GENERATION | HARD;
+}
 static void producer_hard(struct heal_facts *f)
 {
 	producer(f);
@@ -257,6 +290,15 @@ static void too_often_and_nothing_left(struct heal_facts *f)
 	too_often(f);
 }
 
+static void tried_in_vain(struct heal_facts *f)
+{
+	f->tries = HEAL_TRIES_MAX;
+}
+static void tried_in_vain_by_far(struct heal_facts *f)
+{
+	f->tries = 4000000000U;
+}
+
 static const struct row rows[] = {
 	{ "killed", as_it_is, HEAL_REPAIR, REPAIR_GENERATION, NULL },
 	{ "clean", clean, HEAL_NOT_NEEDED, REPAIR_NONE, NULL },
@@ -278,8 +320,15 @@ static const struct row rows[] = {
 	        "tried without success: restore-generation, replay, hard-replay, "
 	        "start-from-snapshot" },
 	{ "nothing to be had", nothing_to_be_had, HEAL_GIVE_UP, REPAIR_NONE,
-	        "nothing was tried; not to be had here: restore-generation, hard-replay, "
-	        "start-from-snapshot" },
+	        "nothing was tried; not to be had here: restore-generation, start-from-snapshot" },
+	{ "only room is missing", only_room_is_missing, HEAL_NO_ROOM, REPAIR_NONE, "hard-replay" },
+	{ "but it was no use before", tried_and_only_room_is_missing, HEAL_GIVE_UP, REPAIR_NONE,
+	        "tried without success: hard-replay" },
+	{ "no room for a generation", no_room_for_generation, HEAL_REPAIR, REPAIR_REPLAY, NULL },
+	{ "no room for either", no_room_for_either, HEAL_NO_ROOM, REPAIR_NONE,
+	        "restore-generation, hard-replay" },
+	{ "there is no generation to have room for", no_room_for_what_is_not_there, HEAL_GIVE_UP,
+	        REPAIR_NONE, "not to be had here" },
 	{ "no repair known", no_repair_known, HEAL_GIVE_UP, REPAIR_NONE, "no repair is known" },
 
 	{ "sound, but nodeos complained", sound_but_complained, HEAL_REPAIR, REPAIR_REPLAY, NULL },
@@ -307,6 +356,8 @@ static const struct row rows[] = {
 	        "it produces, and restore-generation, hard-replay, start-from-snapshot would take "
 	        "it below its last irreversible block; tried: replay" },
 	{ "but a later one", producer_later_snapshot, HEAL_REPAIR, REPAIR_SNAPSHOT, NULL },
+	{ "it waits for no hard replay", producer_without_room, HEAL_NO_ROOM, REPAIR_NONE,
+	        "restore-generation" },
 	{ "and never a hard replay", producer_hard, HEAL_GIVE_UP, REPAIR_NONE, "it produces" },
 	{ "without blocks it takes nothing", producer_without_blocks, HEAL_GIVE_UP, REPAIR_NONE,
 	        "it produces" },
@@ -314,6 +365,8 @@ static const struct row rows[] = {
 
 	{ "too often", too_often, HEAL_GIVE_UP, REPAIR_NONE, "5 repairs within the hour" },
 	{ "not too often", not_too_often, HEAL_REPAIR, REPAIR_GENERATION, NULL },
+	{ "one that comes to no end", tried_in_vain, HEAL_GIVE_UP, REPAIR_NONE, "8 repairs" },
+	{ "and none", tried_in_vain_by_far, HEAL_GIVE_UP, REPAIR_NONE, "came to no end" },
 	{ "too often, and nothing left", too_often_and_nothing_left, HEAL_GIVE_UP, REPAIR_NONE,
 	        "tried without success" },
 };
@@ -393,8 +446,7 @@ static void waits_longer_each_time(void **state)
 		{ "it is over", 1, 2 * S, HEAL_REPAIR, 0 },
 		{ "doubled", 2, 0, HEAL_WAIT, 4 * S },
 		{ "and again", 3, S, HEAL_WAIT, 7 * S },
-		{ "up to five minutes", 20, 0, HEAL_WAIT, 300 * S },
-		{ "never more", 4000000000U, 0, HEAL_WAIT, 300 * S },
+		{ "up to the last", HEAL_TRIES_MAX - 1, 0, HEAL_WAIT, 128 * S },
 		{ "a clock that was set back", 1, -1000000 * S, HEAL_WAIT, 2 * S },
 	};
 
@@ -425,7 +477,7 @@ static void each_once(void **state)
 	(void)state;
 	f.bytes_repairs = ALL;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		f.now_ns += HEAL_WAIT_MAX_NS;
+		f.now_ns += HEAL_WINDOW_NS / 10;
 		heal_decide(&d, &f);
 		assert_int_equal(d.plan, HEAL_REPAIR);
 		assert_int_equal(d.repair, order[i]);
@@ -434,7 +486,7 @@ static void each_once(void **state)
 		f.recent++;
 		f.last_ns = f.now_ns;
 	}
-	f.now_ns += HEAL_WAIT_MAX_NS;
+	f.now_ns += HEAL_WINDOW_NS / 10;
 	heal_decide(&d, &f);
 	assert_int_equal(d.plan, HEAL_GIVE_UP);
 	assert_non_null(strstr(d.why, "tried without success: rebuild-index, "));
