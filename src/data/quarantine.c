@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -490,7 +491,7 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 	{
 		AUTO(shelf) struct shelf s = SHELF_INIT;
 
-		if (shelf_lock(&s, p, true, NULL, e) < 0 || remove_unfilled(s.fd, e) < 0)
+		if (shelf_lock(&s, p, true, l->cancel, e) < 0 || remove_unfilled(s.fd, e) < 0)
 			return -1;
 		tmpdir_collect(&s.dead, s.fd);
 	}
@@ -505,7 +506,10 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 
 		if (!remove[i])
 			continue;
-		if (quarantine_remove(p, q.v[i].name, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+		if (cancel_is_set(l->cancel))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (quarantine_remove_until(p, q.v[i].name, l->cancel, &why) < 0 &&
+		        why.kind != ERR_NOT_FOUND) {
 			*e = why;
 			return -1;
 		}

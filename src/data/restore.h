@@ -115,8 +115,9 @@ int quarantine_remove_until(const struct pool *p, const char *name, const volati
 struct quarantine_limit {
 	uint64_t per_slot;
 	uint64_t bytes;
-	const char *slot;      /* per_slot is for this one only; NULL: for all */
-	int64_t keep_since_ns; /* never remove entries of this time or later; 0: none */
+	const char *slot;           /* per_slot is for this one only; NULL: for all */
+	int64_t keep_since_ns;      /* never remove entries of this time or later; 0: none */
+	const volatile int *cancel; /* ERR_INTERRUPTED when other than 0; may be NULL */
 };
 
 #define QUARANTINE_PER_SLOT 2

@@ -600,6 +600,10 @@ static void bounds_are_enforced(void **state)
 	put(pool.fd, "quarantine/unfilled2/.why.json.tmp-1", "{");
 	put(pool.fd, "quarantine/byhand/notes", "{}");
 	put(pool.fd, "quarantine/.tmp-00/data/x", "");
+	l.cancel = &(const volatile int){ 1 };
+	fails(quarantine_bound(&pool, &l, on_gone, &gone, &e), ERR_INTERRUPTED);
+	assert_int_equal(gone, 0);
+	l.cancel = NULL;
 	ok(quarantine_bound(&pool, &l, on_gone, &gone, &e));
 	assert_int_equal(gone, 3);
 	ok(quarantine_list(&q, &pool, &e));
