@@ -391,13 +391,13 @@ static void many_snapshots(void **state)
 	fresh(state);
 	do_words("snapshot");
 	for (unsigned i = 14; i < 21; i++) {
-		snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", i, LIB_ID + 8);
+		snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", i, &LIB_ID[8]);
 		put(path, "P", 1);
 	}
 	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
 	assert_string_equal(seen.snapshot, SNAPSHOT);
 	put("snapshots/snapshot-00000020" OTHER_ID ".bin", "P", 1); /* a name too long */
-	snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", 22, LIB_ID + 8);
+	snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", 22, &LIB_ID[8]);
 	put(path, "P", 1);
 	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
 	assert_string_equal(seen.snapshot, "");
