@@ -41,6 +41,7 @@
 #define PATHS_MAX      32
 #define PATH_MAX_BYTES 256
 #define NAMES_MAX      100000 /* in a data-dir, which has some ten */
+#define COMPARED       65536  /* bytes at the begin and at the end of a log */
 
 /* --- parts --- */
 
@@ -500,42 +501,121 @@ int slot_remove_second_copies(const struct slot *s, const volatile int *cancel, 
 
 /* --- a hard replay that was killed --- */
 
-/* Of a regular file of a directory of data/; 0: there is none. */
-static int size_of(
-        const struct copies *c, const char *dir, const char *name, uint64_t *ret, struct err *e)
+/* blocks.log of a directory of data/: 0 with it open and its size, or with -1 and 0 when there is
+ * no such regular file. */
+static int open_log(
+        const struct copies *c, const char *dir, int *ret_fd, uint64_t *ret_size, struct err *e)
 {
 	struct err why = ERR_INIT;
-	AUTO(close_fd) int fd = fs_open_dir_at(c->data, dir, false, 0, &why);
+	AUTO(close_fd) int dirfd = fs_open_dir_at(c->data, dir, false, 0, &why);
+	AUTO(close_fd) int fd = -1;
 	struct stat st;
 
-	*ret = 0;
+	*ret_fd = -1;
+	*ret_size = 0;
+	if (dirfd < 0 && why.kind == ERR_NOT_FOUND)
+		return 0;
+	if (dirfd < 0) {
+		*e = why;
+		return -1;
+	}
+	fd = openat(dirfd, "blocks.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENXIO))
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, "open 'data/%s/blocks.log'", dir);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	*ret_size = (uint64_t)st.st_size;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* A power loss may leave zeros where the copying had not come to the disk. */
+static bool is_same(const unsigned char *log, const unsigned char *longer, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (log[i] != longer[i] && log[i])
+			return false;
+	return true;
+}
+
+/* Whether n bytes at an offset of the log are those of the longer one. */
+static int compare_at(int log, int longer, uint64_t at, size_t n, bool *ret, struct err *e)
+{
+	AUTO(free) unsigned char *x = malloc(n ? n : 1), *y = malloc(n ? n : 1);
+
+	if (!x || !y)
+		return err_nomem(e);
+	*ret = true;
+	for (size_t done = 0; done < n && *ret;) {
+		ssize_t i = pread(log, x, n - done, (off_t)(at + done)), k;
+
+		if (i < 0 && errno == EINTR)
+			continue;
+		k = i <= 0 ? i : pread(longer, y, (size_t)i, (off_t)(at + done));
+		if (i < 0 || k < 0)
+			return err_sys(e, errno, "read a second copy of the blocks");
+		*ret = i > 0 && k == i && is_same(x, y, (size_t)i);
+		done += (size_t)i;
+	}
+	return 0;
+}
+
+/* Whether a log of so many bytes is the begin of a longer one, by its begin and its end: a hard
+ * replay copies from the first block on, byte by byte. */
+static int is_begin_of(int log, uint64_t size, int longer, bool *ret, struct err *e)
+{
+	size_t n = size < COMPARED ? (size_t)size : COMPARED;
+
+	if (compare_at(log, longer, 0, n, ret, e) < 0)
+		return -1;
+	return *ret ? compare_at(log, longer, size - n, n, ret, e) : 0;
+}
+
+static int has_state(const struct copies *c, bool *ret, struct err *e)
+{
+	struct err why = ERR_INIT;
+	AUTO(close_fd) int fd = fs_open_dir_at(c->data, "state", false, 0, &why);
+	struct stat st;
+
+	*ret = false;
 	if (fd < 0 && why.kind == ERR_NOT_FOUND)
 		return 0;
 	if (fd < 0) {
 		*e = why;
 		return -1;
 	}
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "stat 'data/%s/%s'", dir, name);
-	*ret = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	if (fstatat(fd, "shared_memory.bin", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "stat 'data/state'");
+	*ret = S_ISREG(st.st_mode) && st.st_size > 0;
 	return 0;
 }
 
-/* The copy with the longest log, if that is longer than what is in blocks/; else NULL. */
+/* The copy with the longest log, if that is what is in blocks/ and more; else NULL. */
 static int find_longer(const struct copies *c, const char **ret, struct err *e)
 {
-	uint64_t most, state, size;
+	AUTO(close_fd) int log = -1;
+	uint64_t have, most, size;
+	bool stop;
 
 	*ret = NULL;
 	if (c->n == 0)
 		return 0;
-	if (size_of(c, "state", "shared_memory.bin", &state, e) < 0 ||
-	        size_of(c, "blocks", "blocks.log", &most, e) < 0)
+	if (has_state(c, &stop, e) < 0 || open_log(c, "blocks", &log, &have, e) < 0)
 		return -1;
-	for (size_t i = 0; i < c->n && !state; i++) {
-		if (size_of(c, c->v[i], "blocks.log", &size, e) < 0)
+	most = have;
+	for (size_t i = 0; i < c->n && !stop; i++) {
+		AUTO(close_fd) int fd = -1;
+		bool is_begin = true;
+
+		if (open_log(c, c->v[i], &fd, &size, e) < 0)
 			return -1;
 		if (size <= most)
+			continue;
+		if (have && is_begin_of(log, have, fd, &is_begin, e) < 0)
+			return -1;
+		if (!is_begin)
 			continue;
 		most = size;
 		*ret = c->v[i];

@@ -66,9 +66,11 @@ int slot_remove_second_copies(
  * End a hard replay that was killed between its renames and the end of its copying.  blocks/ then
  * has no log, or too short a one, and there is no state, so it looks empty, and nodeos would begin
  * the chain again, or go on without its end (seen with a real v4.0.6).  Where there is a second
- * copy, no state/shared_memory.bin, and the log of the copy is longer than that in blocks/, what
- * nodeos moved there is moved back; what is in its place goes to quarantine.  To be called before
- * the evidence is taken.  A kill leaves what another call ends.
+ * copy, no state/shared_memory.bin, and the log of the copy is longer than that in blocks/, which
+ * there is none of or is the begin of the copy's (compared: 64 KiB of both ends), what nodeos moved
+ * there is moved back; what is in its place goes to quarantine.  A copy that goes on otherwise is
+ * of another time, and stays where it is.  To be called before the evidence is taken.  A kill
+ * leaves what another call ends.
  *
  * 0 when that was so, with the name of the entry, "" when nothing had to go there; 1 when not.
  */

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -217,12 +218,21 @@ static int older_first(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int add_blocks(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
-        struct err *e UNUSED)
+/* blocks.log, or blocks-<first>-<last>.log: wherever it is, as that depends on nodeos's options. */
+static bool is_log(const char *name)
 {
-	uint64_t *bytes = arg;
+	return strcmp(name, "blocks.log") == 0 ||
+	        (str_starts(name, "blocks-", NULL) && str_ends(name, ".log"));
+}
 
-	*bytes += (uint64_t)st->st_blocks * 512;
+static int add_file(
+        int dirfd UNUSED, const char *name, const struct stat *st, void *arg, struct err *e UNUSED)
+{
+	struct quarantine_entry *q = arg;
+
+	q->data_bytes += (uint64_t)st->st_blocks * 512;
+	if (S_ISREG(st->st_mode) && st->st_size > 0 && is_log(name))
+		q->has_blocks = true;
 	return 0;
 }
 
@@ -280,7 +290,7 @@ static int read_entry(struct quarantine_entry *q, int shelf_fd, const char *name
 		from_name(q, fd);
 		(void)snprintf(q->why, sizeof(q->why), "%.*s", (int)sizeof(q->why) - 1, why.msg);
 	}
-	if (fs_walk_at(fd, QUARANTINE_DATA, add_blocks, NULL, &q->data_bytes, &q->err) < 0)
+	if (fs_walk_at(fd, QUARANTINE_DATA, add_file, NULL, q, &q->err) < 0)
 		err_wrap(&q->err, "'%s'", name);
 	return 0;
 }
@@ -437,22 +447,44 @@ static int remove_unfilled(int shelf_fd, struct err *e)
 	return 0;
 }
 
+/* Entries that stay and came after it; of at least its weight, or any. */
+static uint64_t newer_than(const bool *remove, const struct quarantine *q, size_t i, bool any)
+{
+	uint64_t n = 0;
+
+	for (size_t k = i + 1; k < q->n; k++)
+		n += !remove[k] && strcmp(q->v[k].slot, q->v[i].slot) == 0 &&
+		        (any || q->v[k].has_blocks || !q->v[i].has_blocks);
+	return n;
+}
+
+static void plan_round(bool *remove, uint64_t *bytes, const struct quarantine *q,
+        const struct quarantine_limit *l, bool any)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		bool is_counted =
+		        l->per_slot && !any && (!l->slot || strcmp(l->slot, q->v[i].slot) == 0);
+		uint64_t newer = newer_than(remove, q, i, any);
+
+		if (remove[i] || !newer || (l->keep_since_ns && q->v[i].at_ns >= l->keep_since_ns))
+			continue;
+		remove[i] = (is_counted && newer >= l->per_slot) || (l->bytes && *bytes > l->bytes);
+		if (remove[i])
+			*bytes -= q->v[i].data_bytes;
+	}
+}
+
 void quarantine_plan(bool *remove, const struct quarantine *q, const struct quarantine_limit *l)
 {
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < q->n; i++)
-		bytes += q->v[i].data_bytes;
 	for (size_t i = 0; i < q->n; i++) {
-		uint64_t newer = 0;
-
-		for (size_t k = i + 1; k < q->n; k++)
-			newer += strcmp(q->v[k].slot, q->v[i].slot) == 0;
-		remove[i] = newer &&
-		        ((l->per_slot && newer >= l->per_slot) || (l->bytes && bytes > l->bytes));
-		if (remove[i])
-			bytes -= q->v[i].data_bytes;
+		remove[i] = false;
+		bytes += q->v[i].data_bytes;
 	}
+	plan_round(remove, &bytes, q, l, false);
+	if (l->bytes && bytes > l->bytes)
+		plan_round(remove, &bytes, q, l, true);
 }
 
 int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, quarantine_gone_fn *fn,
@@ -464,7 +496,7 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 	{
 		AUTO(shelf) struct shelf s = SHELF_INIT;
 
-		if (shelf_lock(&s, p, true, NULL, e) < 0 || remove_unfilled(s.fd, e) < 0)
+		if (shelf_lock(&s, p, true, l->cancel, e) < 0 || remove_unfilled(s.fd, e) < 0)
 			return -1;
 		tmpdir_collect(&s.dead, s.fd);
 	}
@@ -479,7 +511,10 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 
 		if (!remove[i])
 			continue;
-		if (quarantine_remove(p, q.v[i].name, &why) < 0 && why.kind != ERR_NOT_FOUND) {
+		if (cancel_is_set(l->cancel))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (quarantine_remove_until(p, q.v[i].name, l->cancel, &why) < 0 &&
+		        why.kind != ERR_NOT_FOUND) {
 			*e = why;
 			return -1;
 		}

@@ -79,6 +79,7 @@ struct quarantine_entry {
 	char why[320];
 	int64_t at_ns;
 	uint64_t data_bytes; /* allocated */
+	bool has_blocks;     /* a block log, or a part of a split one, with something in it */
 	struct err err;      /* not all of it can be read: data_bytes are too few */
 };
 
@@ -102,11 +103,21 @@ int quarantine_remove(const struct pool *p, const char *name, struct err *e) NOD
 int quarantine_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
         struct err *e) NODISCARD;
 
-/* Bounds: so many entries a slot, and all together so many bytes; 0: no limit. */
+/*
+ * Bounds: so many entries a slot, and all together so many bytes; 0: no limit.
+ *
+ * An entry without blocks does not count against one that has them: of each kind a slot keeps so
+ * many.  The bound of bytes goes oldest first; it too takes an entry with blocks for the sake of
+ * one that has them, and only when that is not enough for any newer one.  What both leave, however
+ * full the disk is, are the newest entry of each slot and those from keep_since_ns on: what an open
+ * incident has put there may be the only copy, and ends with it.
+ */
 struct quarantine_limit {
 	uint64_t per_slot;
 	uint64_t bytes;
-	int64_t keep_since_ns; /* what came later belongs to an incident that is open; 0: nothing */
+	const char *slot;           /* per_slot is for this one only; NULL: for all */
+	int64_t keep_since_ns;      /* never remove entries of this time or later; 0: none */
+	const volatile int *cancel; /* ERR_INTERRUPTED when other than 0; may be NULL */
 };
 
 #define QUARANTINE_PER_SLOT 2

@@ -39,6 +39,8 @@
 #define HEADER_MAX   (256 * 1024) /* of a block: 125 producers with many keys each */
 #define DIR_ENTRIES  200000
 #define FORK_TAIL    SHA256_LEN
+#define ACTIONS_AT   78 /* timestamp, producer, confirmed, previous, transaction_mroot before it */
+#define FIRST_MAX    1024 /* block 1, which has no transaction, and the begin of block 2 */
 
 static int damaged(struct err *e, const char *path, uint64_t at, const char *what)
 {
@@ -119,6 +121,36 @@ static int read_preamble(struct block_log *l, struct err *e)
 	return 0;
 }
 
+/*
+ * Block 1 has the chain id, the digest of the genesis, as its action_mroot (block_header_state.cpp,
+ * controller.cpp of v4.0.6; so in the log of a real one).  A genesis of which a byte was flipped
+ * looks like that of another chain.  It is the genesis that is wrong and not block 1 when block 2
+ * has the digest of block 1's header as the block before it; without that nothing is said.
+ */
+static int check_genesis(struct block_log *l, struct err *e)
+{
+	unsigned char b[FIRST_MAX], id[SHA256_LEN];
+	char actions[2 * SHA256_LEN + 1];
+	struct packed in;
+	ssize_t n;
+
+	if (l->preamble_first != 1 || l->is_pruned)
+		return 0;
+	n = datafile_read(l->fd, b, sizeof(b),
+	        (off_t)(l->blocks_at + (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0)), l->path, e);
+	if (n < ACTIONS_AT + SHA256_LEN)
+		return n < 0 ? -1 : 0;
+	hex_encode(actions, b + ACTIONS_AT, SHA256_LEN);
+	in = PACKED_INIT(b, (size_t)n);
+	if (strcmp(actions, l->chain_id) == 0 || packed_block_header(&in, id) != 1 ||
+	        !memmem(b + in.at, (size_t)n - in.at, id, sizeof(id)))
+		return 0;
+	l->begins_well = false;
+	*l->chain_id = '\0';
+	return damaged(e, l->path, l->version == 1 ? 4 : 8,
+	        "the genesis is not the one that its first block was made with");
+}
+
 /* The block that begins at last_at and ends before `end`. */
 static int read_last_block(struct block_log *l, uint64_t end, struct err *e)
 {
@@ -197,7 +229,7 @@ int block_log_open(struct block_log *l, int dirfd, const char *path, struct err 
 		(void)close(TAKE_FD(l->fd));
 		return 1;
 	}
-	if (read_preamble(l, e) < 0 || read_blocks(l, e) < 0)
+	if (read_preamble(l, e) < 0 || check_genesis(l, e) < 0 || read_blocks(l, e) < 0)
 		return -1;
 	return 0;
 }

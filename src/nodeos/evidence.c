@@ -287,10 +287,13 @@ static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 	if (memcmp(head, "EOSIODB2", DATAFILE_STATE_ID) != 0)
 		return 0;
 	n = datafile_read(fd, b, sizeof(b), STATE_SEGMENT_AT, DATAFILE_STATE, e);
-	if (n < (ssize_t)sizeof(b))
-		return n < 0 ? -1 : 0;
+	if (n < 0)
+		return -1;
 	size = packed_u64(&in) + STATE_HEADER;
-	if (size > STATE_HEADER && size % STATE_UNIT == 0 && size > v->state.size)
+	if (n < (ssize_t)sizeof(b))
+		fault(&v->state, DATAFILE_STATE " was cut: %" PRIu64 " bytes are left",
+		        v->state.size);
+	else if (size > STATE_HEADER && size % STATE_UNIT == 0 && size > v->state.size)
 		fault(&v->state, DATAFILE_STATE " was cut: %" PRIu64 " bytes are left of %" PRIu64,
 		        v->state.size, size);
 	return 0;

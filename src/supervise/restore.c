@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "data/generation.h"
 #include "data/restore.h"
+#include "loop/work.h"
 #include "nodeos/genesis.h"
 #include "supervise/heal.h"
 #include "supervise/look.h"
@@ -75,19 +76,26 @@ static void on_removed(void *arg UNUSED, const struct quarantine_entry *q)
 	log_info("removed from the quarantine", "name=\"%s\" why=\"%s\"", q->name, q->why);
 }
 
-static int bound_quarantine(void *arg, const volatile int *cancel UNUSED, struct err *e UNUSED)
+static int bound_quarantine(void *arg, const volatile int *cancel, struct err *e UNUSED)
 {
 	const struct supervisor *s = arg;
+	char slot[sizeof(((struct quarantine_entry *)NULL)->slot)];
+	/* The others' are theirs to count: one of them may need all of its own. */
 	struct quarantine_limit limit = { .per_slot = QUARANTINE_PER_SLOT,
-		.keep_since_ns = s->quarantine_since_ns };
+		.slot = slot,
+		.keep_since_ns = s->quarantine_since_ns,
+		.cancel = cancel };
 	struct pool_space space;
 	struct err why = ERR_INIT;
 
+	snprintf(
+	        slot, sizeof(slot), "%s.%llu", s->slot.service, (unsigned long long)s->slot.number);
 	if (pool_space_at(&space, s->pool.fd, &why) == 0)
 		limit.bytes = space.total_bytes / 100 * QUARANTINE_PER_CENT;
 	else
 		err_clear(&why);
-	if (quarantine_bound(&s->pool, &limit, on_removed, NULL, &why) < 0)
+	if (quarantine_bound(&s->pool, &limit, on_removed, NULL, &why) < 0 &&
+	        why.kind != ERR_INTERRUPTED)
 		log_warn("the quarantine is not bounded", "why=\"%s\"", why.msg);
 	return 0;
 }
@@ -106,6 +114,37 @@ void restore_bound_quarantine(struct supervisor *s)
 	if (s->work.stopped_by.kind != ERR_NONE ||
 	        slot_work_run(s, bound_quarantine, on_bounded, &e) < 0)
 		slot_work_end(s, NULL);
+}
+
+static void on_bounded_at_start(void *arg, int rc UNUSED, const struct err *why UNUSED)
+{
+	struct supervisor *s = arg;
+
+	s->bounding = NULL;
+	if (s->stop_asked)
+		supervisor_thread_ended(s);
+}
+
+void restore_bound_at_start(struct supervisor *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->was_bounded)
+		return;
+	s->was_bounded = true;
+	/* A restore or repair does it when it is done. */
+	if (slot_work_is_active(s))
+		return;
+	s->quarantine_since_ns = heal_open_since(s);
+	s->bounding = work_start(&s->loop, bound_quarantine, on_bounded_at_start, s, &e);
+	if (!s->bounding)
+		log_warn("the quarantine is not bounded", "why=\"%s\"", e.msg);
+}
+
+bool restore_bound_cancel(struct supervisor *s)
+{
+	work_cancel(s->bounding);
+	return s->bounding;
 }
 
 static int restore_it(void *arg, const volatile int *cancel, struct err *e)

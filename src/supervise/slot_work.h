@@ -177,6 +177,13 @@ void restore_job_free(struct restore_job *j);
 /* The last step of a work: keep the quarantine within its bounds, after nodeos was started. */
 void restore_bound_quarantine(struct supervisor *s);
 
+/* nodeos was started: bound the quarantine once, as a supervisor that was killed may have put
+ * something there and not come to it. */
+void restore_bound_at_start(struct supervisor *s);
+/* true: it has not ended yet; supervisor_thread_ended() is called when it has and the slot stops.
+ */
+bool restore_bound_cancel(struct supervisor *s);
+
 /* Texts for the status's warnings, appended to list. */
 void restore_warnings(const struct supervisor *s, json_t *list);
 

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "loop/work.h"
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
 #include "supervise/heal.h"
@@ -147,6 +148,7 @@ static void finish(struct supervisor *s)
 
 	is_busy = slot_unshare_cancel(s);
 	is_busy |= heal_clean_cancel(s);
+	is_busy |= restore_bound_cancel(s);
 	if (slot_work_cancel(s, "the slot was stopped meanwhile") || is_busy) {
 		loop_timer_remove(&s->loop, &s->timer);
 		supervisor_set_state(s, SLOT_STOPPING, "ending what is done to the data-dir");
@@ -167,7 +169,7 @@ void supervisor_thread_ended(struct supervisor *s)
 	if (supervisor_nodeos_alive(s))
 		return;
 	if (s->stop_asked) {
-		if (!s->work.thread && !s->look && !s->heal_clean)
+		if (!s->work.thread && !s->look && !s->heal_clean && !s->bounding)
 			finish(s);
 	} else if (s->quiesce_asked && !slot_work_changes_data(s)) {
 		supervisor_set_state(s, SLOT_QUIESCED, "stopped on request; the container stays");
@@ -600,6 +602,7 @@ void supervisor_attempt(struct supervisor *s)
 		return;
 	}
 	slot_work_nodeos_started(s);
+	restore_bound_at_start(s);
 	s->hold = HOLD_NONE;
 	s->record.started_ns = clock_real_ns();
 	s->record.starts++;
@@ -741,6 +744,7 @@ static void tear_down(struct supervisor *s)
 	}
 	slot_work_release(s);
 	restore_look_release(s);
+	work_free(TAKE(s->bounding));
 	heal_release(s);
 	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);

@@ -151,6 +151,8 @@ struct supervisor {
 	bool lacks_room;             /* for the generation that it would be repaired by */
 	struct work *heal_clean; /* heal_clean_begin()'s thread */
 	bool cannot_clean;       /* it has failed */
+	struct work *bounding;   /* restore_bound_at_start()'s thread */
+	bool was_bounded;        /* it was begun */
 };
 
 /* supervise.c */

@@ -428,7 +428,7 @@ static void second_copies(void **state)
 static void put_killed(void)
 {
 	put(slot.fd, "data/state/other", "");
-	put(slot.fd, "data/blocks/blocks.log", "new");
+	put(slot.fd, "data/blocks/blocks.log", "the");
 	put(slot.fd, "data/blocks/blocks.index", "n");
 	put(slot.fd, "data/blocks/retained/blocks-1-2.log", "kept");
 	put(slot.fd, "data/" COPY "/blocks.log", "the whole log");
@@ -456,7 +456,7 @@ static void a_killed_hard_replay(void **state)
 	ok(slot_undo_hard_replay(&pool, &slot, &note, name, &e));
 	assert_true(is_back());
 	assert_true(str_starts(name, "s_readers.3-2", NULL));
-	assert_string_equal(aside_text("data/blocks/blocks.log"), "new");
+	assert_string_equal(aside_text("data/blocks/blocks.log"), "the");
 	assert_string_equal(aside_text("data/blocks/blocks.index"), "n");
 	assert_string_equal(text_of(slot.fd, "data/blocks/retained/blocks-1-2.log"), "kept");
 	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), 1);
@@ -484,6 +484,7 @@ static void no_killed_hard_replay(void **state)
 		{ "data/state/shared_memory.bin", "state" }, /* it has come to its replay */
 		{ "data/blocks/blocks.log", "the log" },
 		{ "data/blocks/blocks.log", "a longer log" },
+		{ "data/blocks/blocks.log", "a log" }, /* of something else */
 	};
 	char name[256];
 
@@ -511,6 +512,46 @@ static void no_killed_hard_replay(void **state)
 	assert_int_equal(symlinkat("../elsewhere", slot.fd, "data/blocks"), 0);
 	assert_int_equal(slot_undo_hard_replay(&pool, &slot, &note, name, &e), -1);
 	assert_string_equal(text_of(slot.fd, "elsewhere/blocks.log"), "not ours");
+}
+
+/* What is not the begin of the copy's log is not what a hard replay has copied from it. */
+static void a_copy_of_another_log(void **state)
+{
+	static const struct {
+		size_t size, differs_at; /* of the log in blocks/; the copy has 300,000 bytes */
+		bool goes_back;
+	} t[] = {
+		{ 200000, 200000, true },
+		{ 200000, 0, false },
+		{ 200000, 65535, false },
+		{ 200000, 199999, false },
+		{ 200000, 200000 - 65536, false },
+		{ 1, 0, false },
+		{ 1, 1, true },
+		{ 0, 0, true },
+	};
+	static char log[300001];
+	struct stat st;
+	char name[256];
+
+	memset(log, 'b', sizeof(log) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		int rc;
+
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+		put(slot.fd, "data/" COPY "/blocks.log", log);
+		log[t[i].size] = '\0';
+		log[t[i].differs_at] = t[i].differs_at < t[i].size ? 'x' : '\0';
+		put(slot.fd, "data/blocks/blocks.log", log);
+		log[t[i].size] = log[t[i].differs_at] = 'b';
+		rc = slot_undo_hard_replay(&pool, &slot, &note, name, &e);
+		if (rc != !t[i].goes_back)
+			fail_msg("%zu, differs at %zu: %d %s", t[i].size, t[i].differs_at, rc,
+			        e.msg);
+		assert_int_equal(fstatat(slot.fd, "data/blocks/blocks.log", &st, 0), 0);
+		assert_int_equal(st.st_size, t[i].goes_back ? 300000 : t[i].size);
+	}
 }
 
 /* --- killed, and failing, at each call --- */
@@ -730,6 +771,7 @@ int main(void)
 		TEST(a_killed_hard_replay),
 		TEST(killed_after_a_rename),
 		TEST(no_killed_hard_replay),
+		TEST(a_copy_of_another_log),
 		TEST(killed_at_each_call),
 		TEST(failing_at_each_call),
 	};

@@ -496,20 +496,32 @@ static void bounds_keep_the_newest(void **state)
 {
 	static const struct {
 		const char *name;
-		const char *slots; /* one letter an entry, oldest first; 10 bytes each */
+		/* One letter an entry, oldest first, at 1, 2, ...; 10 bytes each; a capital has
+		 * blocks. */
+		const char *slots;
 		struct quarantine_limit l;
 		const char *removed; /* '-' stays */
 	} cases[] = {
-		{ "nothing", "", { 1, 1 }, "" },
-		{ "no limit", "aaabbb", { 0, 0 }, "------" },
-		{ "count", "aaabbab", { 2, 0 }, "xx-x---" },
-		{ "one of each", "aaabbb", { 1, 0 }, "xx-xx-" },
-		{ "bytes", "aaabbb", { 0, 35 }, "xx-x--" },
-		{ "bytes do not reach the newest", "aab", { 0, 1 }, "x--" },
-		{ "bytes are enough", "aaa", { 0, 30 }, "---" },
-		{ "oldest of all first", "baab", { 0, 30 }, "x---" },
-		{ "both", "aaaab", { 3, 30 }, "xx---" },
-		{ "one alone", "a", { 1, 1 }, "-" },
+		{ "nothing", "", { 1, 1, NULL, 0 }, "" },
+		{ "no limit", "aaabbb", { 0, 0, NULL, 0 }, "------" },
+		{ "count", "aaabbab", { 2, 0, NULL, 0 }, "xx-x---" },
+		{ "one of each", "aaabbb", { 1, 0, NULL, 0 }, "xx-xx-" },
+		{ "bytes", "aaabbb", { 0, 35, NULL, 0 }, "xx-x--" },
+		{ "bytes do not reach the newest", "aab", { 0, 1, NULL, 0 }, "x--" },
+		{ "bytes are enough", "aaa", { 0, 30, NULL, 0 }, "---" },
+		{ "oldest of all first", "baab", { 0, 30, NULL, 0 }, "x---" },
+		{ "both", "aaaab", { 3, 30, NULL, 0 }, "xx---" },
+		{ "one alone", "a", { 1, 1, NULL, 0 }, "-" },
+		{ "no blocks do not count against blocks", "Aaa", { 2, 0, NULL, 0 }, "---" },
+		{ "of each kind", "AAAaaa", { 2, 0, NULL, 0 }, "x--x--" },
+		{ "blocks count against all", "aaAA", { 2, 0, NULL, 0 }, "xx--" },
+		{ "of one slot", "AAAbbb", { 1, 0, "b", 0 }, "---xx-" },
+		{ "of an incident", "aaaaa", { 2, 0, NULL, 3 }, "xx---" },
+		{ "nothing that is kept", "aaaa", { 1, 0, NULL, 1 }, "----" },
+		{ "bytes spare blocks", "aAab", { 0, 30, NULL, 0 }, "x---" },
+		{ "if they can", "Aab", { 0, 20, NULL, 0 }, "x--" },
+		{ "first for others with blocks", "AaAa", { 0, 25, NULL, 0 }, "xx--" },
+		{ "bytes do not reach an incident", "aaaa", { 0, 1, NULL, 3 }, "xx--" },
 	};
 
 	(void)state;
@@ -520,7 +532,9 @@ static void bounds_keep_the_newest(void **state)
 		char got[17] = "";
 
 		for (size_t k = 0; k < q.n; k++) {
-			v[k].slot[0] = cases[i].slots[k];
+			v[k].slot[0] = cases[i].slots[k] | 0x20;
+			v[k].has_blocks = cases[i].slots[k] < 'a';
+			v[k].at_ns = (int64_t)k + 1;
 			v[k].data_bytes = 10;
 		}
 		quarantine_plan(remove, &q, &cases[i].l);
@@ -528,6 +542,36 @@ static void bounds_keep_the_newest(void **state)
 			got[k] = remove[k] ? 'x' : '-';
 		if (strcmp(got, cases[i].removed) != 0)
 			fail_msg("%s: %s, not %s", cases[i].name, got, cases[i].removed);
+	}
+}
+
+static void which_have_blocks(void **state)
+{
+	static const struct {
+		const char *path, *text;
+		bool has;
+	} t[] = {
+		{ "blocks/blocks.log", "log", true },
+		{ "blocks/blocks.log", "", false },
+		{ "blocks/blocks.index", "index", false },
+		{ "blocks/retained/blocks-1-20.log", "log", true },
+		{ "blocks-2026-11-20T10:22:41.668/blocks.log", "log", true },
+		{ "state/shared_memory.bin", "state", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(quarantine) struct quarantine q = { 0 };
+		char path[256];
+
+		snprintf(
+		        path, sizeof(path), "quarantine/s_a.1-20261121T081500Z/data/%s", t[i].path);
+		put(pool.fd, path, t[i].text);
+		ok(quarantine_list(&q, &pool, &e));
+		assert_int_equal(q.n, 1);
+		if (q.v[0].has_blocks != t[i].has)
+			fail_msg("%s: %d", t[i].path, q.v[0].has_blocks);
+		ok(quarantine_remove(&pool, q.v[0].name, &e));
 	}
 }
 
@@ -556,6 +600,10 @@ static void bounds_are_enforced(void **state)
 	put(pool.fd, "quarantine/unfilled2/.why.json.tmp-1", "{");
 	put(pool.fd, "quarantine/byhand/notes", "{}");
 	put(pool.fd, "quarantine/.tmp-00/data/x", "");
+	l.cancel = &(const volatile int){ 1 };
+	fails(quarantine_bound(&pool, &l, on_gone, &gone, &e), ERR_INTERRUPTED);
+	assert_int_equal(gone, 0);
+	l.cancel = NULL;
 	ok(quarantine_bound(&pool, &l, on_gone, &gone, &e));
 	assert_int_equal(gone, 3);
 	ok(quarantine_list(&q, &pool, &e));
@@ -855,6 +903,7 @@ int main(void)
 		TEST(the_same_second_has_other_names),
 		TEST(odd_entries_are_listed),
 		TEST(bounds_keep_the_newest),
+		TEST(which_have_blocks),
 		TEST(bounds_are_enforced),
 		TEST(synced_before_the_swap),
 		TEST(killed_at_each_call),

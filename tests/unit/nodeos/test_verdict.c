@@ -168,6 +168,13 @@ static void recorded(void **state)
 		        NULL },
 		{ "a byte flipped inside a block", "log@1000=0x5a", DATA_CLEAN, "", "was closed",
 		        NULL },
+		{ "a byte flipped inside the genesis", "log@20=0x5a", DATA_DAMAGED, "G",
+		        "the genesis is not the one", NULL },
+		{ "the same of version 4, with all again in parts",
+		        "make,4,1,13,0 log@20=0x5a piece,blocks/retained,1,13", DATA_DAMAGED, "GR",
+		        "the genesis is not the one", NULL },
+		{ "a byte flipped inside block 1", "log@210=0x5a", DATA_CLEAN, "", "was closed",
+		        NULL },
 		{ "index minus 3", "index:-3", DATA_DAMAGED, "IGRH", "blocks.index' has 101",
 		        NULL },
 		{ "index minus 8", "index:-8", DATA_DAMAGED, "IGRH", "blocks.index' has 96", NULL },
@@ -391,13 +398,13 @@ static void many_snapshots(void **state)
 	fresh(state);
 	do_words("snapshot");
 	for (unsigned i = 14; i < 21; i++) {
-		snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", i, LIB_ID + 8);
+		snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", i, &LIB_ID[8]);
 		put(path, "P", 1);
 	}
 	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
 	assert_string_equal(seen.snapshot, SNAPSHOT);
 	put("snapshots/snapshot-00000020" OTHER_ID ".bin", "P", 1); /* a name too long */
-	snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", 22, LIB_ID + 8);
+	snprintf(path, sizeof(path), "snapshots/snapshot-%08x%.56s.bin", 22, &LIB_ID[8]);
 	put(path, "P", 1);
 	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
 	assert_string_equal(seen.snapshot, "");
@@ -454,6 +461,13 @@ static void facts(void **state)
 	assert_int_equal(nodeos_evidence_at(&v, dir, "", &e), 0);
 	assert_int_equal(v.lib_block_num, LIB);
 	assert_string_equal(v.lib_block_id, LIB_ID);
+	/* Which chain it was a hurt genesis does not tell. */
+	fresh(state);
+	do_words("log@20=0x5a");
+	assert_int_equal(nodeos_evidence_at(&v, dir, "", &e), 0);
+	assert_string_equal(v.chain_id, "");
+	assert_false(v.log_begins_well);
+	fresh(state);
 	/* Spring's versions end otherwise. */
 	do_words("state@0=67 state@1=72 state@2=65 state@3=73 state@4=78 state@5=66 state@6=48 "
 	         "state@7=49 fork@4=3");
