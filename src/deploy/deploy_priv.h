@@ -21,6 +21,7 @@ struct deadline {
 		char name[64], addr[80];
 	} managers[MANAGERS_MAX]; /* of the last look */
 	size_t n_managers;
+	char still[400]; /* of the last turn: what is waited for; "" */
 };
 
 void deadline_start(struct deadline *dl, const struct deploy *d);

@@ -53,6 +53,7 @@ void deadline_start(struct deadline *dl, const struct deploy *d)
 	dl->started_ns = clock_real_ns();
 	dl->mute_ns = 0;
 	dl->n_managers = 0;
+	*dl->still = '\0';
 	if (d->wait_ns != 0)
 		engine_limit_to(d->engine, dl->at_ns);
 }
@@ -67,15 +68,20 @@ static int turn_ms(const struct deploy *d, const struct deadline *dl)
 	return dear ? 2000 : 500;
 }
 
+static int no_longer(const struct deadline *dl, struct err *e)
+{
+	err_set(e, ERR_INTERRUPTED, "no longer waiting: %s", dl->still);
+	return err_hint(e, CLUSTER_GOES_ON);
+}
+
 int deadline_turn(const struct deploy *d, struct deadline *dl, const char *still, struct err *e)
 {
 	char text[NUM_TEXT_MAX];
 
+	snprintf(dl->still, sizeof(dl->still), "%s", still);
 	(void)poll(NULL, 0, turn_ms(d, dl));
-	if (d->interrupted && *d->interrupted) {
-		err_set(e, ERR_INTERRUPTED, "no longer waiting: %s", still);
-		return err_hint(e, CLUSTER_GOES_ON);
-	}
+	if (d->interrupted && *d->interrupted)
+		return no_longer(dl, e);
 	if (dl->at_ns >= 0 && clock_mono_ns() >= dl->at_ns) {
 		err_set(e, ERR_TIMEOUT, "after %s: %s", num_duration_text(text, d->wait_ns), still);
 		return err_hint(e, CLUSTER_GOES_ON);
@@ -99,6 +105,9 @@ struct view *deadline_view(struct deploy *d, struct deadline *dl, bool no_status
 	do
 		rc = view_load(&v, d->engine, &q, e);
 	while (rc < 0 && away_wait(d, dl, e) == 0);
+	/* Most of a turn is this look, so an interruption comes here as well as in the sleep. */
+	if (rc < 0 && e->kind == ERR_INTERRUPTED && *dl->still)
+		(void)no_longer(dl, e);
 	if (rc < 0)
 		return NULL;
 	away_note_managers(dl, &v->nodes);

@@ -237,25 +237,6 @@ int block_log_check_index(const struct block_log *l, int dirfd, struct err *e)
 	return damaged(e, index.path, index.size - 8, what);
 }
 
-int block_log_has_first(const struct block_log *l, int dirfd, struct err *e)
-{
-	AUTO(block_log) struct block_log index = { .fd = -1, .path = BLOCKLOG_INDEX };
-	uint64_t second, at;
-	struct stat st;
-	int rc;
-
-	rc = datafile_open(&index.fd, &st, dirfd, BLOCKLOG_INDEX, e);
-	if (rc != DATAFILE_OPEN || st.st_size < 2 * 8)
-		return rc < 0 ? -1 : 0;
-	if (read_u64(&index, &second, 8, e) < 0)
-		return -1;
-	if (second > l->size || second < l->blocks_at + 8 + 1)
-		return 0;
-	if (read_u64(l, &at, second - 8, e) < 0)
-		return -1;
-	return at == l->blocks_at;
-}
-
 /* --- split files --- */
 
 void block_pieces_release(struct block_pieces *all)

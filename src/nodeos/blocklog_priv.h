@@ -47,10 +47,6 @@ static inline void auto_block_log(struct block_log *l)
 /* nodeos refuses to start when log and index do not belong together. */
 int block_log_check_index(const struct block_log *l, int dirfd, struct err *e) NODISCARD;
 
-/* Of a log that begins well and whose end is bad: 1 when its first block ends where the index has
- * the second, 0 when that does not show, or -1. */
-int block_log_has_first(const struct block_log *l, int dirfd, struct err *e) NODISCARD;
-
 struct block_piece {
 	uint32_t first, last; /* of its name */
 	char path[BLOCKLOG_PATH_MAX];

@@ -20,18 +20,20 @@
 #include "nodeos/repair.h"
 #include "nodeos/snapshot.h"
 
-#define STATE_HEADER   1024 /* what chainbase reads at least */
-#define STATE_SIZE_AT  1112 /* of EOSIODB2: boost's size of what follows the header */
-#define STATE_PAGE     4096
-#define DIR_ENTRIES    200000
-#define ROOT_MAX       (256 * 1024)       /* of fork_db.dat, for the state of its root */
-#define BAD_TAIL       "blocks-bad-tail-" /* what a hard replay could not read, in blocks/ */
-#define FORK_LEAP      1                  /* version; Spring has 2 and 3 */
-#define FORK_ROOT_AT   8
-#define FORK_MIN       (FORK_ROOT_AT + 1 + SHA256_LEN)
-#define FORK_BLOCK_MIN 100 /* no reversible block takes less of fork_db.dat */
-#define SNAPSHOTS_MAX  8   /* looked into, newest first */
-#define SNAPSHOT_NAME  (sizeof("snapshot-.bin") - 1 + (size_t)2 * SHA256_LEN)
+#define STATE_HEADER 1024 /* what chainbase reads at least */
+/* The size of what follows the header: boost 1.74's segment manager, seen in the file of a v4.0.6.
+ * nodeos does not compare it, and a cut file is its SIGSEGV, no end, or a start on holes. */
+#define STATE_SEGMENT_AT 1112
+#define STATE_UNIT       (1024 * 1024) /* of chain-state-db-size-mb */
+#define DIR_ENTRIES      200000
+#define ROOT_MAX         (256 * 1024)       /* of fork_db.dat, for the state of its root */
+#define BAD_TAIL         "blocks-bad-tail-" /* what a hard replay could not read, in blocks/ */
+#define FORK_LEAP        1                  /* version; Spring has 2 and 3 */
+#define FORK_ROOT_AT     8
+#define FORK_MIN         (FORK_ROOT_AT + 1 + SHA256_LEN)
+#define FORK_BLOCK_MIN   100 /* no reversible block takes less of fork_db.dat */
+#define SNAPSHOTS_MAX    8   /* looked into, newest first */
+#define SNAPSHOT_NAME    (sizeof("snapshot-.bin") - 1 + (size_t)2 * SHA256_LEN)
 
 /* What makes no sense becomes the part's fault; what cannot be read stays an error. */
 static int take_fault(struct evidence_part *p, struct err *e)
@@ -119,6 +121,32 @@ static int has_content(int dirfd, const char *path, unsigned depth, bool *ret, s
 	return rc;
 }
 
+/* The index says where the second block begins; what stands before that is the first one's own
+ * position. */
+static int read_first(
+        struct data_evidence *v, const struct block_log *l, int index_fd, struct err *e)
+{
+	unsigned char b[8];
+	struct packed in = PACKED_INIT(b, sizeof(b));
+	uint64_t second;
+	ssize_t n;
+
+	if (l->fd < 0 || v->index.seen != SEEN_FILE)
+		return 0;
+	n = datafile_read(index_fd, b, sizeof(b), 8, BLOCKLOG_INDEX, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	second = packed_u64(&in);
+	if (second < l->blocks_at + sizeof(b) || second > l->size)
+		return 0;
+	n = datafile_read(l->fd, b, sizeof(b), (off_t)(second - sizeof(b)), BLOCKLOG_FILE, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	in = PACKED_INIT(b, sizeof(b));
+	v->log_has_block = packed_u64(&in) == l->blocks_at;
+	return 0;
+}
+
 static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, struct err *e)
 {
 	AUTO(close_fd) int log_fd = -1;
@@ -138,14 +166,10 @@ static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, str
 		return 0;
 	v->log_first = *v->log.fault ? l->preamble_first : l->first;
 	memcpy(v->chain_id, l->chain_id, sizeof(v->chain_id));
-	if (*v->log.fault) {
-		int rc = block_log_has_first(l, dirfd, e);
-
-		v->log_has_block = rc > 0;
-		return rc < 0 ? take_fault(&v->log, e) : 0;
-	}
-	v->log_has_block = l->last;
+	if (*v->log.fault)
+		return read_first(v, l, index_fd, e);
 	v->log_last = l->last;
+	v->log_has_block = l->last;
 	if (block_log_check_index(l, dirfd, e) < 0)
 		return take_fault(&v->index, e);
 	return 0;
@@ -236,38 +260,12 @@ static bool is_format_name(const unsigned char head[DATAFILE_STATE_ID])
 	return n;
 }
 
-/*
- * A state that was cut off and is not dirty: v4.0.6 ends by SIGSEGV, hangs for ever, or makes the
- * file as long as it was and serves the holes (all three seen).  What boost (1.74, in the segment
- * manager of a real one) has at that place counts only if it is the size of a file of whole pages.
- */
-static int check_state_size(struct data_evidence *v, int fd, struct err *e)
-{
-	unsigned char b[8];
-	struct packed in = PACKED_INIT(b, sizeof(b));
-	ssize_t n = datafile_read(fd, b, sizeof(b), STATE_SIZE_AT, DATAFILE_STATE, e);
-	uint64_t size;
-
-	if (n < 0)
-		return -1;
-	if (n < (ssize_t)sizeof(b)) {
-		fault(&v->state, DATAFILE_STATE " was cut off: it has %" PRIu64 " bytes",
-		        v->state.size);
-		return 0;
-	}
-	size = packed_u64(&in);
-	if (size && size < INT64_MAX - STATE_HEADER && (size + STATE_HEADER) % STATE_PAGE == 0 &&
-	        size + STATE_HEADER > v->state.size)
-		fault(&v->state,
-		        DATAFILE_STATE " was cut off: it has %" PRIu64 " of its %" PRIu64 " bytes",
-		        v->state.size, size + STATE_HEADER);
-	return 0;
-}
-
 static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 {
 	AUTO(close_fd) int fd = -1;
-	unsigned char head[DATAFILE_STATE_ID + 1];
+	unsigned char head[DATAFILE_STATE_ID + 1], b[8];
+	struct packed in = PACKED_INIT(b, sizeof(b));
+	uint64_t size;
 	ssize_t n;
 
 	if (look_at(&v->state, &fd, dirfd, DATAFILE_STATE, e) < 0)
@@ -286,7 +284,16 @@ static int read_state(struct data_evidence *v, int dirfd, struct err *e)
 		return 0;
 	memcpy(v->format, head, DATAFILE_STATE_ID);
 	v->is_dirty = head[DATAFILE_STATE_ID] != 0;
-	return strcmp(v->format, "EOSIODB2") == 0 ? check_state_size(v, fd, e) : 0;
+	if (memcmp(head, "EOSIODB2", DATAFILE_STATE_ID) != 0)
+		return 0;
+	n = datafile_read(fd, b, sizeof(b), STATE_SEGMENT_AT, DATAFILE_STATE, e);
+	if (n < (ssize_t)sizeof(b))
+		return n < 0 ? -1 : 0;
+	size = packed_u64(&in) + STATE_HEADER;
+	if (size > STATE_HEADER && size % STATE_UNIT == 0 && size > v->state.size)
+		fault(&v->state, DATAFILE_STATE " was cut: %" PRIu64 " bytes are left of %" PRIu64,
+		        v->state.size, size);
+	return 0;
 }
 
 /*
@@ -515,35 +522,27 @@ static int find_snapshot(struct data_evidence *v, int dirfd, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-static int look_into_copy(struct data_evidence *v, int dirfd, struct err *e)
-{
-	AUTO(close_fd) int fd = -1;
-	char path[100];
-	struct stat st;
-	int rc;
-
-	snprintf(path, sizeof(path), "%s/blocks.log", v->second_copy);
-	rc = datafile_open(&fd, &st, dirfd, path, e);
-	if (rc < 0)
-		return -1;
-	v->copy_has_log = rc == DATAFILE_OPEN && st.st_size > 0;
-	return 0;
-}
-
 static int find_second_copy(struct data_evidence *v, int dirfd, struct err *e)
 {
 	struct names all = { .n = 0 };
+	AUTO(close_fd) int fd = -1;
+	char path[96];
+	struct stat st;
+	int rc;
 
 	if (list(&all, dirfd, "", data_is_second_copy, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all.n && !*v->second_copy; i++) {
-		struct stat st;
-
 		if (fstatat(dirfd, all.name[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		        S_ISDIR(st.st_mode))
 			snprintf(v->second_copy, sizeof(v->second_copy), "%.79s", all.name[i]);
 	}
-	return *v->second_copy ? look_into_copy(v, dirfd, e) : 0;
+	if (!*v->second_copy)
+		return 0;
+	snprintf(path, sizeof(path), "%s/blocks.log", v->second_copy);
+	rc = datafile_open(&fd, &st, dirfd, path, e);
+	v->second_copy_size = rc == DATAFILE_OPEN ? (uint64_t)st.st_size : 0;
+	return rc < 0 ? -1 : 0;
 }
 
 int nodeos_evidence_at(

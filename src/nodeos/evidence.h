@@ -49,8 +49,8 @@ struct data_evidence {
 
 	struct evidence_part log; /* blocks/blocks.log; fault of its preamble or of its end */
 	bool log_begins_well;     /* the preamble is whole: what is wrong is at its end */
-	bool log_has_block;       /* and its first block too, by its position and the index */
 	bool log_is_pruned;
+	bool log_has_block;           /* its first block is whole, also where its end is bad */
 	uint32_t log_version;         /* 1 to 3; 4 is of EOSIO 2.1, which no Leap opens */
 	uint32_t log_first, log_last; /* of the log alone; last 0: it has no block */
 
@@ -70,9 +70,27 @@ struct data_evidence {
 	char snapshot[256];      /* the newest whole one in snapshots/; "" */
 	uint32_t snapshot_block; /* of its name; 0: the name does not say */
 
-	char second_copy[80]; /* "blocks-<time>": what a hard replay has left; "" */
-	bool copy_has_log;    /* there is a blocks.log in it */
+	char second_copy[80];      /* "blocks-<time>": what a hard replay has left; "" */
+	uint64_t second_copy_size; /* of the log in it */
 };
+
+/* blocks.log is a file and has no block.  nodeos refuses one of 0 bytes, which it leaves itself
+ * when it is killed in its first moments.  A preamble alone, as after each split, is good beside
+ * its state; without one nodeos begins the chain again, whatever the split files have. */
+static inline bool data_log_is_hollow(const struct data_evidence *d)
+{
+	return d->log.seen == SEEN_FILE &&
+	        (d->log.size == 0 || (d->log_begins_well && !d->log_last && !*d->log.fault));
+}
+
+/* The blocks are replayed without blocks.log and its index, which have nothing that could be kept:
+ * from the split files, or, of a log of 0 bytes, from the genesis. */
+static inline bool data_log_is_in_the_way(const struct data_evidence *d)
+{
+	if (!d->pieces.size)
+		return d->log.seen == SEEN_FILE && d->log.size == 0;
+	return data_log_is_hollow(d) || (*d->log.fault && !d->log_has_block);
+}
 
 /* retained_dir: where nodeos puts split files, below blocks/ as blocks-retained-dir of its
  * config.ini has it, or below the data-dir as struct render_info has it ("blocks/..."); "": the

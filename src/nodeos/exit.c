@@ -146,6 +146,11 @@ static const struct row rows[] = {
 	DAMAGE("blocks.log unable to read", RENEW | REPLAY | HARD_REPLAY,
 	        "blocks.log is empty, or cut off"),
 	DAMAGE("unlinkable_block_exception", RENEW, "a block in blocks.log is damaged"),
+	DAMAGE("Provided index out of range for variant", RENEW,
+	        "the begin of blocks.log is damaged"),
+	/* Found by a replay, also by a hard one. */
+	DAMAGE("block_validate_exception", RENEW, "a block in blocks.log is damaged"),
+	DAMAGE("wrong_producer", RENEW, "a block in blocks.log is damaged"),
 	DAMAGE("database_exception", RENEW | REPLAY, NULL),
 	DAMAGE("Failed to read DB header", RENEW | REPLAY, NULL),
 	DAMAGE("ormat not compatible with this", RENEW | REPLAY,

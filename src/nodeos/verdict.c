@@ -80,12 +80,11 @@ static bool can_rebuild_index(const struct data_evidence *d)
 	return is_log_good(d) && d->log_last && !d->log_is_pruned;
 }
 
-/* Of a split log whose last part, blocks.log, is bad from its first block on: nodeos replays the
- * other parts if it is not there. */
-bool data_replay_drops_log(const struct data_evidence *d)
+/* The state and its fork_db.dat have nothing wrong with them. */
+static bool is_closed(const struct data_evidence *d)
 {
-	return d->log.seen == SEEN_FILE && *d->log.fault && !d->log_has_block && d->pieces.size &&
-	        !*d->pieces.fault && has_all_blocks(d) && (!d->log_begins_well || d->log_first > 1);
+	return d->state.seen == SEEN_FILE && !*d->state.fault && !d->is_dirty &&
+	        d->fork_db.seen == SEEN_FILE && !*d->fork_db.fault;
 }
 
 /*
@@ -96,18 +95,18 @@ bool data_replay_drops_log(const struct data_evidence *d)
 static bool can_replay(const struct data_evidence *d)
 {
 	if (has_no_blocks(d))
-		return !*d->snapshot && !d->copy_has_log;
-	if (data_replay_drops_log(d))
-		return true;
+		return !*d->snapshot && !is_closed(d);
+	if (data_log_is_in_the_way(d))
+		return !*d->pieces.fault && has_all_blocks(d) && d->log_first != 1;
 	return is_log_good(d) && has_all_blocks(d) && (!*d->index.fault || can_rebuild_index(d));
 }
 
 /* nodeos reads blocks.log from its beginning as far as it is good, and refuses a pruned one.  Where
- * the other parts of a split one end and it finds no block, it begins the chain again (seen). */
+ * nothing of it is good it begins the chain again, which a replay of the split files does not. */
 static bool can_hard_replay(const struct data_evidence *d)
 {
-	return d->log_begins_well && (!d->pieces.size || d->log_has_block) && !*d->pieces.fault &&
-	        has_all_blocks(d) && !d->log_is_pruned && d->log_version <= LOG_VERSION_MAX;
+	return d->log_begins_well && !*d->pieces.fault && has_all_blocks(d) && !d->log_is_pruned &&
+	        d->log_version <= LOG_VERSION_MAX && !data_log_is_in_the_way(d);
 }
 
 /* Of a data-dir whose state and fork_db.dat are not to be kept. */
@@ -143,6 +142,18 @@ static bool judge_foreign(
 	return true;
 }
 
+/* What a supervisor undoes before it looks (slot_undo_hard_replay()). */
+static bool judge_cut_replay(struct data_verdict *v, const struct data_evidence *d)
+{
+	if (d->state.seen != SEEN_NOTHING || d->second_copy_size <= d->log.size)
+		return false;
+	say(v, DATA_DAMAGED, REPAIR_BIT(REPAIR_GENERATION),
+	        "a hard replay was cut off: %s has more blocks than blocks/, with which nodeos "
+	        "would begin the chain again, or go on without its end",
+	        d->second_copy);
+	return true;
+}
+
 static bool judge_state(struct data_verdict *v, const struct data_evidence *d)
 {
 	if (*d->state.fault)
@@ -167,27 +178,18 @@ static bool judge_state(struct data_verdict *v, const struct data_evidence *d)
 	return true;
 }
 
-/* The irreversible block that fork_db.dat stands on has to be the log's last: an earlier or a later
- * one is exit 254, or, with an old fork_db.dat, no end of undoing. */
-static bool does_root_fit(const struct data_evidence *d)
-{
-	uint32_t root = d->root_block_num;
-
-	if (!root || !d->lib_block_num || d->state.seen == SEEN_NOTHING)
-		return true;
-	return root <= d->lib_block_num && root >= d->first_block &&
-	        (root == d->lib_block_num || d->head_block_num <= root) &&
-	        (root != d->lib_block_num || strcmp(d->root_block_id, d->lib_block_id) == 0);
-}
-
 static bool judge_blocks(struct data_verdict *v, const struct data_evidence *d)
 {
+	/* A log that ends before the block that fork_db.dat stands on is refused after that. */
 	bool index_alone = d->state.seen == SEEN_NOTHING
 	        ? has_all_blocks(d)
-	        : d->fork_db.seen == SEEN_FILE && does_root_fit(d);
+	        : d->fork_db.seen == SEEN_FILE && d->root_block_num <= d->lib_block_num;
 
 	if (*d->log.fault)
 		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->log.fault);
+	else if (d->log.seen == SEEN_FILE && d->log.size == 0)
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "blocks.log has 0 bytes, which nodeos does not take for none");
 	else if (*d->pieces.fault)
 		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->pieces.fault);
 	else if (*d->index.fault)
@@ -202,16 +204,31 @@ static bool judge_blocks(struct data_verdict *v, const struct data_evidence *d)
 	return true;
 }
 
+/* The irreversible block that fork_db.dat stands on has to be the log's last: an earlier or a later
+ * one is exit 254, or, with an old fork_db.dat, no end of undoing. */
 static bool judge_root(struct data_verdict *v, const struct data_evidence *d)
 {
-	if (does_root_fit(d))
+	const unsigned replays = REPAIR_BIT(REPAIR_REPLAY) | REPAIR_BIT(REPAIR_HARD_REPLAY);
+	uint32_t root = d->root_block_num;
+
+	if (!root || !(d->log_last || d->pieces.size) || d->state.seen == SEEN_NOTHING)
 		return false;
-	say(v, DATA_DAMAGED, repairs_of(d),
-	        "fork_db.dat stands on the irreversible block %" PRIu32
-	        " (%.16s), and the log has %" PRIu32 " to %" PRIu32
-	        " (%.16s): they are not of the same moment",
-	        d->root_block_num, d->root_block_id, d->first_block, d->lib_block_num,
-	        d->lib_block_id);
+	if (root == d->lib_block_num && *d->lib_block_id &&
+	        strcmp(d->root_block_id, d->lib_block_id) != 0)
+		say(v, DATA_DAMAGED, repairs_of(d) & ~replays,
+		        "the last block of the log is %" PRIu32
+		        " (%.16s), and fork_db.dat stands on another one (%.16s): it cannot be "
+		        "replayed",
+		        root, d->lib_block_id, d->root_block_id);
+	else if (root > d->lib_block_num || root < d->first_block ||
+	        (root < d->lib_block_num && d->head_block_num > root))
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "fork_db.dat stands on the irreversible block %" PRIu32
+		        " (%.16s), and the log has %" PRIu32 " to %" PRIu32
+		        " (%.16s): they are not of the same moment",
+		        root, d->root_block_id, d->first_block, d->lib_block_num, d->lib_block_id);
+	else
+		return false;
 	return true;
 }
 
@@ -237,14 +254,13 @@ static bool judge_fork_db(struct data_verdict *v, const struct data_evidence *d)
 
 static void judge_without_state(struct data_verdict *v, const struct data_evidence *d)
 {
-	/* nodeos would begin another chain beside it (seen). */
-	if (has_no_blocks(d) && d->copy_has_log)
-		say(v, DATA_DAMAGED, repairs_of(d),
-		        "a hard replay was cut off: there is no state, and the blocks are in %s/ "
-		        "instead of blocks/",
-		        d->second_copy);
-	else if (has_no_blocks(d))
+	if (has_no_blocks(d))
 		say(v, DATA_EMPTY, 0, "no state and no blocks");
+	else if (d->pieces.size && data_log_is_hollow(d))
+		say(v, DATA_DAMAGED, repairs_of(d),
+		        "there is no state, and blocks.log has no block: nodeos would begin the "
+		        "chain again, and not read the split files up to block %" PRIu32,
+		        d->lib_block_num);
 	else if (has_all_blocks(d))
 		say(v, DATA_CLEAN, 0,
 		        "blocks 1 to %" PRIu32 " without a state: nodeos replays them by itself, "
@@ -292,8 +308,8 @@ void data_judge(struct data_verdict *v, const struct data_evidence *d, const str
 		say(v, DATA_IN_USE, 0, "%.200s has it open", x->in_use);
 		return;
 	}
-	if (judge_foreign(v, d, x) || judge_state(v, d) || judge_blocks(v, d) ||
-	        judge_fork_db(v, d))
+	if (judge_foreign(v, d, x) || judge_cut_replay(v, d) || judge_state(v, d) ||
+	        judge_blocks(v, d) || judge_fork_db(v, d))
 		return;
 	if (d->state.seen == SEEN_NOTHING)
 		judge_without_state(v, d);

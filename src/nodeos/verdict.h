@@ -65,10 +65,6 @@ bool data_state_is_startable(enum data_state s);
 void data_judge(
         struct data_verdict *v, const struct data_evidence *seen, const struct data_expect *x);
 
-/* A replay of it has to put blocks.log and its index aside, too: the blocks that can be replayed
- * are in the split files alone. */
-bool data_replay_drops_log(const struct data_evidence *seen);
-
 /* Both, with no expectation.  Returns 0 and the verdict, also of a directory that has anything odd
  * in it; -1 when it cannot be read (ERR_SYSTEM). */
 int nodeos_verdict_at(struct data_verdict *v, int data_dirfd, struct err *e) NODISCARD;

@@ -15,7 +15,6 @@
 #include "loop/work.h"
 #include "nodeos/blockindex.h"
 #include "nodeos/evidence.h"
-#include "nodeos/verdict.h"
 #include "supervise/heal.h"
 #include "supervise/look.h"
 #include "supervise/supervise_priv.h"
@@ -45,7 +44,7 @@
 struct repair_job {
 	enum data_repair repair;
 	bool wants_index; /* replay: the log is good and its index is not */
-	bool drops_log;   /* replay: data_replay_drops_log() */
+	bool drops_log;   /* replay: the log has nothing that could be kept */
 	bool has_copies;  /* of an earlier hard replay */
 	char snapshot[256];
 	char verdict[16], why[RECORD_TEXT_MAX];
@@ -142,9 +141,11 @@ static int repair_index(
 static int repair_replay(
         struct supervisor *s, struct repair_job *j, const volatile int *cancel, struct err *e)
 {
+	static const char *const with_index[] = { "blocks/blocks.index", "blocks/reversible",
+		"state", NULL };
 	static const char *const with_log[] = { "blocks/blocks.log", "blocks/blocks.index",
 		"blocks/reversible", "state", NULL };
-	const char *const *paths = with_log + (j->drops_log ? 0 : j->wants_index ? 1 : 2);
+	const char *const *paths = j->drops_log ? with_log : with_index + !j->wants_index;
 
 	if (set_aside(s, j, paths, e) < 0)
 		return -1;
@@ -236,7 +237,7 @@ static struct repair_job *new_job(const struct supervisor *s, const struct resto
 	j->repair = k->decision.repair;
 	j->wants_index = k->seen.log.seen == SEEN_FILE && k->seen.log_last && !*k->seen.log.fault &&
 	        *k->seen.index.fault;
-	j->drops_log = data_replay_drops_log(&k->seen);
+	j->drops_log = data_log_is_in_the_way(&k->seen);
 	j->has_copies = *k->seen.second_copy;
 	snprintf(j->snapshot, sizeof(j->snapshot), "%s", k->seen.snapshot);
 	snprintf(j->verdict, sizeof(j->verdict), "%s", data_state_name(k->verdict.state));

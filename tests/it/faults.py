@@ -238,7 +238,7 @@ class Campaign:
     def held_untouched(self, fault, s, exactly, quarantined, row_):
         s.start("never-heal")
         st = wait_for(HELD_S, lambda: f"{s} is held ({s.summary()})",
-                      lambda: (lambda x: (x.get("state") == "held" or x.get("ready")) and x)(s.state()))
+                      lambda: (lambda x: (x.get("state") in (HELD, BACKOFF) or x.get("ready")) and x)(s.state()))
         if st.get("ready") and NONE not in row_.auto and row_.verdicts != ("clean", "damaged"):
             disagree(f"{s} may not heal, and is ready: {s.summary()}")
         if not st.get("starts"):

@@ -97,7 +97,7 @@ check 'every record is clean' records_clean readers
 check 'no chain node was killed' no_sigkill
 check 'no container was killed' no_container_killed
 check 'no data-dir was open twice' oracle_stop
-export NODESIM_FLUSH=0s
+export NODESIM_FLUSH=0s NODESWARM_HEAL=never
 check 'up brings back what was stopped' cluster_up "$READERS"
 
 kill9_pid1()
@@ -108,9 +108,16 @@ kill9_pid1()
 	wait_for 30 expect '^held$' sh -c "nodeswarm status --json | jq -r '.slots[] | select(.name == \"readers.1\") | .state'"
 	nodeswarm status
 }
-check 'kill -9 of PID 1: the slot is held, and says that it is dirty' kill9_pid1
+check 'kill -9 of PID 1, without healing: the slot is held, and says that it is dirty' kill9_pid1
 check 'up does not wait for what cannot come' expect_fail 1 'readers.1: the data-dir is dirty' cluster_up "$READERS"
 check 'stop names the slot that is not clean' expect_fail 1 'not left clean.*readers.1' nodeswarm stop
+NODESWARM_HEAL=auto
+check 'up with healing: all serve' cluster_up "$READERS"
+healed()
+{
+	nodeswarm --json status | jq -e '.slots[] | select(.name == "readers.1").heal | .stage == "healed" and .verdict == "dirty"'
+}
+check 'and it says what it was healed of' healed
 check 'down' nodeswarm down
 check 'nothing of the stack is left in the engine' expect_fail 1 '^$' \
 	grep . <(docker service ls -q; docker config ls -q; docker network ls -q --filter label=com.docker.stack.namespace=nodeswarm)

@@ -215,6 +215,18 @@ static void unrecorded(void **state)
 		        "to find block number 2 but found 3",
 		        NODEOS_EXIT_DATA, false, HARD | RENEW },
 		{ 254,
+		        "3030000 block_validate_exception: Block exception\nBlock ID does not "
+		        "match",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "3030009 wrong_producer: Block is not signed by expected producer\nwrong "
+		        "producer specified",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
+		        "10 assert_exception: Assert Exception\nProvided index out of range for "
+		        "variant.",
+		        NODEOS_EXIT_DATA, false, RENEW },
+		{ 254,
 		        "3190001 block_log_unsupported_version: x\nUnsupported version of block "
 		        "log.",
 		        NODEOS_EXIT_DATA, false, RENEW },

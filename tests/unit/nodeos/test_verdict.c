@@ -21,7 +21,6 @@
  *	FILE>		a symbolic link is in its place; FILE| a FIFO; FILE/ a directory
  *	make,V,A,B,K	the log becomes one of version V with blocks A to B, pruned to K of them
  *	piece,DIR,A,B	blocks A to B split off into blocks/DIR
- *	copy		there is what a hard replay has moved away
  *	tail		there is what a hard replay could not read
  *	snapshot, older	there is a snapshot of block 13, one that is called of block 12
  * FILE is log, index, fork, state, or a path.
@@ -82,9 +81,6 @@ static void do_word(const char *word)
 		put_snapshot(SNAPSHOT);
 	} else if (strcmp(word, "older") == 0) {
 		put_snapshot("snapshot-" OTHER_ID ".bin");
-	} else if (strcmp(word, "copy") == 0) {
-		assert_int_equal(mkdirat(dir, "blocks-2026-11-20T10:22:41.668", 0755), 0);
-		put("blocks-2026-11-20T10:22:41.668/blocks.log", "x", 1);
 	} else if (strcmp(word, "tail") == 0) {
 		put("blocks/blocks-bad-tail-2026-11-20T10:22:41.668.log", "x", 1);
 	} else if (strcmp(file, "make") == 0) {
@@ -231,16 +227,12 @@ static void combined(void **state)
 		        DATA_EMPTY, "", "no state and no blocks", NULL },
 		{ "the same, killed", "log- index- fork- state@8=1 tail", DATA_DIRTY, "GR",
 		        "there are no blocks", NULL },
-		{ "a hard replay cut off", "log- index- state- fork- copy", DATA_DAMAGED, "G",
-		        "the blocks are in blocks-2026-11-20T10:22:41.668/", NULL },
-		{ "the same, fork_db.dat left", "log- index- state- copy", DATA_DAMAGED, "G",
-		        "fork_db.dat without state", NULL },
-		{ "a second copy without blocks", "blocks- state- blocks-2026-11-20T10:22:41.668/",
-		        DATA_EMPTY, "", "no state and no blocks", NULL },
-		{ "a second copy beside whole blocks", "copy", DATA_CLEAN, "", "was closed", NULL },
 		{ "a failed first start", "log:0 index:0 fork-", DATA_DAMAGED, "GR",
-		        "ended before it had any", NULL },
-		{ "log of 0 bytes", "log:0", DATA_CLEAN, "", "no block log", NULL },
+		        "does not take for none", NULL },
+		{ "log of 0 bytes", "log:0", DATA_DAMAGED, "G", "does not take for none", NULL },
+		{ "the same, no state", "log:0 index:0 state- fork-", DATA_DAMAGED, "GR",
+		        "for none", NULL },
+		{ "the same, killed", "log:0 index:0 state@8=1 fork-", DATA_DIRTY, "GR", "", NULL },
 		{ "killed, bad end of the log", "fork- state@8=1 log:-5", DATA_DIRTY, "GH",
 		        "and 'blocks/blocks.log' is damaged", NULL },
 		{ "killed, no index", "fork- state@8=1 index-", DATA_DIRTY, "GRH",
@@ -275,6 +267,10 @@ static void combined(void **state)
 		{ "fork_db is a link", "fork>", DATA_DAMAGED, "GRH", "not a regular file", NULL },
 		{ "state of 1023 bytes", "state:1023", DATA_DAMAGED, "GRH", "has 1023 bytes",
 		        NULL },
+		{ "state of 1 MiB by its header, cut", "state@1113=0xfc state@1114=0x0f",
+		        DATA_DAMAGED, "GRH", "was cut: 4096 bytes are left of 1048576", NULL },
+		{ "no size in its header", "state@1113=0xfc state@1114=0x0e", DATA_CLEAN, "",
+		        "was closed", NULL },
 		{ "odd dirty byte", "fork- state@8=9", DATA_DIRTY, "GRH", "killed", NULL },
 		{ "dirty, fork_db there", "state@8=1", DATA_DIRTY, "GRH", "killed", NULL },
 		{ "a Leap to come", "state@7=0x39", DATA_FOREIGN, "", "EOSIODB9", NULL },
@@ -318,35 +314,26 @@ static void combined(void **state)
 		        DATA_DIRTY, "G", "do not begin with block 1", NULL },
 		{ "pieces, bad end of the log", "make,3,10,13,0 piece,blocks/retained,1,9 log:-5",
 		        DATA_DAMAGED, "GH", "last block", NULL },
-		{ "pieces, the log has no good block",
-		        "make,3,10,13,0 piece,blocks/retained,1,9 log:60", DATA_DAMAGED, "GR",
-		        "damaged", NULL },
-		{ "the same, killed",
-		        "make,3,10,13,0 piece,blocks/retained,1,9 log:60 fork- state@8=1",
-		        DATA_DIRTY, "GR", "and 'blocks/blocks.log' is damaged", NULL },
-		{ "the same without block 1", "make,3,10,13,0 piece,blocks/retained,6,9 log:60",
-		        DATA_DAMAGED, "G", "damaged", NULL },
-		{ "pieces, bad end and no index",
-		        "make,3,10,13,0 piece,blocks/retained,1,9 log:-5 index-", DATA_DAMAGED,
+		{ "the only block of the log is bad",
+		        "make,3,13,13,0 piece,blocks/retained,1,12 log:-5", DATA_DAMAGED, "GR",
+		        "last block", NULL },
+		{ "the same, no index either",
+		        "make,3,10,13,0 piece,blocks/retained,1,9 log:-5 index:0", DATA_DAMAGED,
 		        "GR", "last block", NULL },
-		{ "pieces, bad begin of the log",
-		        "make,3,10,13,0 piece,blocks/retained,1,9 log@0=9", DATA_DAMAGED, "GR",
-		        "version 9", NULL },
-		{ "pieces, log and index missing", "log- index- piece,blocks/retained,1,9",
-		        DATA_DAMAGED, "GR", "the irreversible block 13", NULL },
-		{ "log cut at a block's end, index longer", "make,3,1,12,0 index+8", DATA_DAMAGED,
-		        "GRH", "blocks.index' has", NULL },
-		{ "state cut behind its header", "state:1100", DATA_DAMAGED, "GRH",
-		        "was cut off: it has 1100", NULL },
-		{ "state cut", "state@1114=1 state@1113=0xfc", DATA_DAMAGED, "GRH",
-		        "has 4096 of its 131072", NULL },
-		{ "state that is whole", "state@1113=0x0c", DATA_CLEAN, "", "was closed", NULL },
-		{ "longer than it says", "state+4096 state@1113=0x0c", DATA_CLEAN, "", "was closed",
-		        NULL },
-		{ "a size of another boost", "state@1113=0x0d state@1115=9", DATA_CLEAN, "", "",
-		        NULL },
-		{ "killed and cut", "fork- state@8=1 state@1114=1 state@1113=0xfc", DATA_DAMAGED,
-		        "GRH", "cut off", NULL },
+		{ "the same, its begin is bad", "make,3,10,13,0 piece,blocks/retained,1,9 log@0=9",
+		        DATA_DAMAGED, "GR", "version 9", NULL },
+		{ "just split", "make,3,14,0,0 piece,blocks/retained,1,13", DATA_CLEAN, "",
+		        "was closed", NULL },
+		{ "just split, killed", "make,3,14,0,0 piece,blocks/retained,1,13 fork- state@8=1",
+		        DATA_DIRTY, "GR", "killed", NULL },
+		{ "just split, no state", "make,3,14,0,0 piece,blocks/retained,1,13 state-",
+		        DATA_DAMAGED, "GR", "begin the chain again", NULL },
+		{ "pieces end before the root", "log- index- piece,blocks/retained,1,12",
+		        DATA_DAMAGED, "GR", "irreversible block 13", NULL },
+		{ "a flip in the last block", "log@-100=0x5a", DATA_DAMAGED, "G",
+		        "it cannot be replayed", NULL },
+		{ "the log ends a block early, and so it must not only get an index",
+		        "make,3,1,12,0 index+8", DATA_DAMAGED, "GRH", "blocks.index", NULL },
 		{ "pieces in blocks/", "make,3,10,13,0 piece,blocks,1,9 fork- state@8=1",
 		        DATA_DIRTY, "GRH", "", "blocks" },
 		{ "pieces in a directory of its own",
@@ -419,6 +406,7 @@ static void many_snapshots(void **state)
 static void second_copies(void **state)
 {
 	struct data_evidence seen;
+	struct data_verdict v;
 	struct err e = ERR_INIT;
 
 	fresh(state);
@@ -429,6 +417,18 @@ static void second_copies(void **state)
 	do_words("blocks-2026-11-20T10:22:41.668/ blocks-2026-11-19T10:22:41.668/");
 	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
 	assert_string_equal(seen.second_copy, "blocks-2026-11-20T10:22:41.668");
+	/* Killed between the renames of a hard replay and its copy; and long after one. */
+	do_words("state-");
+	put("blocks-2026-11-20T10:22:41.668/blocks.log", log_.data, log_.len);
+	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
+	data_judge(&v, &seen, &(struct data_expect){ 0 });
+	assert_int_equal(v.state, DATA_CLEAN);
+	do_words("log- index- fork-");
+	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
+	data_judge(&v, &seen, &(struct data_expect){ 0 });
+	assert_int_equal(v.state, DATA_DAMAGED);
+	assert_int_equal(v.repairs, REPAIR_BIT(REPAIR_GENERATION));
+	assert_non_null(strstr(v.why, "a hard replay was cut off"));
 }
 
 static void facts(void **state)
