@@ -54,9 +54,9 @@ static int64_t time_from(const json_t *j, const char *path)
 
 static json_t *end_json(const struct record_end *end)
 {
-	return json_pack("{s:o, s:s, s:b, s:b, s:i, s:i, s:s}", "at", time_json(end->at_ns), "task",
-	        end->task, "asked", end->asked, "clean", end->clean, "exit_code", end->exit_code,
-	        "signal", end->signal, "why", end->why);
+	return json_pack("{s:o, s:s, s:b, s:b, s:i, s:i, s:s, s:s}", "at", time_json(end->at_ns),
+	        "task", end->task, "asked", end->asked, "clean", end->clean, "exit_code",
+	        end->exit_code, "signal", end->signal, "class", end->class, "why", end->why);
 }
 
 /* --- heal --------------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ json_t *record_json(const struct record *r)
 			return NULL;
 	return json_pack(
 	        "{s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:I,"
-	        " s:s, s:s, s:o, s:o, s:O}",
+	        " s:s, s:s, s:o, s:s, s:o, s:O}",
 	        "format", RECORD_FORMAT, "state", slot_state_name(r->state), "reason", r->reason,
 	        "service", r->service, "slot", (json_int_t)r->slot, "task", r->task, "node",
 	        r->node, "container", r->container, "boot_id", r->boot_id, "nodeos_pid",
@@ -184,8 +184,8 @@ json_t *record_json(const struct record *r)
 	        time_json(r->started_ns), "ready_since", time_json(r->ready_ns), "starts",
 	        (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict", r->verdict,
 	        "verdict_why", r->verdict_why, "generation",
-	        *r->generation ? json_string(r->generation) : json_null(), "heal",
-	        record_heal_json(&r->heal), "ends", ends);
+	        *r->generation ? json_string(r->generation) : json_null(), "settings", r->settings,
+	        "heal", record_heal_json(&r->heal), "ends", ends);
 }
 
 void record_from_json(struct record *r, const json_t *j)
@@ -210,6 +210,7 @@ void record_from_json(struct record *r, const json_t *j)
 	text_from(r->verdict, sizeof(r->verdict), j, "verdict");
 	text_from(r->verdict_why, sizeof(r->verdict_why), j, "verdict_why");
 	text_from(r->generation, sizeof(r->generation), j, "generation");
+	text_from(r->settings, sizeof(r->settings), j, "settings");
 	heal_from(&r->heal, json_at(j, "heal"));
 	for (size_t i = 0; i < json_array_size(ends) && r->nends < RECORD_ENDS_MAX; i++) {
 		const json_t *k = json_array_get(ends, i);
@@ -221,6 +222,7 @@ void record_from_json(struct record *r, const json_t *j)
 		end->exit_code = (int)json_int(k, "exit_code", 0);
 		end->signal = (int)json_int(k, "signal", 0);
 		text_from(end->task, sizeof(end->task), k, "task");
+		text_from(end->class, sizeof(end->class), k, "class");
 		text_from(end->why, sizeof(end->why), k, "why");
 	}
 }

@@ -47,6 +47,7 @@ struct record_end {
 	bool clean;            /* the data-dir's bytes say so */
 	int exit_code, signal; /* of nodeos; signal 0: it exited */
 	char task[64];         /* Swarm's task id */
+	char class[16];        /* nodeos_exit_class_name(); "": not known */
 	char why[RECORD_TEXT_MAX];
 };
 
@@ -98,6 +99,8 @@ struct record {
 	char verdict[16]; /* of the data-dir before the last start, or after the last end */
 	char verdict_why[RECORD_TEXT_MAX];
 	char generation[GENERATION_NAME_SIZE]; /* the data-dir was cloned from; "" if from none */
+	char settings[65]; /* of nodeos at its last start, a digest; "": to be tried whatever they
+	                      are */
 	struct record_heal heal;
 	struct record_end ends[RECORD_ENDS_MAX]; /* newest first */
 	size_t nends;

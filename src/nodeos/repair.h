@@ -12,9 +12,11 @@
  *	rebuild-index        nothing else is wrong
  *	restore-generation   always, if there is one
  *	replay               the log is good and begins with block 1; an index that does not fit it
- *	                     is made anew first.  Where there are no blocks at all, and no
+ *	                     is made anew first.  Of a split log the last part may be bad as a
+ *	                     whole: it is put aside.  Where there are no blocks at all, and no
  *	                     snapshot, nodeos begins from its genesis
- *	hard-replay          the log begins well and with block 1, whatever its end and its index
+ *	hard-replay          the log begins well and with block 1, whatever its end and its index;
+ *	                     the last part of a split one has a good block
  *	start-from-snapshot  always, if there is a whole one of this chain
  */
 

@@ -393,6 +393,7 @@ void heal_forget(struct supervisor *s, bool by_hand)
 		memset(h->heals_ns, 0, sizeof(h->heals_ns));
 		heal_forget_exit(s);
 		s->lacks_room = false;
+		*s->record.settings = '\0';
 	} else if (h->tries) {
 		log_info("heal", "incident=over tries=%llu", (unsigned long long)h->tries);
 	}
@@ -454,6 +455,20 @@ int64_t heal_open_since(const struct supervisor *s)
 
 	/* The times of entries are not as fine as ours. */
 	return is_open(h) ? h->begun_ns - h->begun_ns % NS_PER_SEC : 0;
+}
+
+bool heal_would_end_so(const struct supervisor *s, const char *settings)
+{
+	static const enum nodeos_exit_class stays[] = { NODEOS_EXIT_STATE_FULL, NODEOS_EXIT_CONFIG,
+		NODEOS_EXIT_GENESIS, NODEOS_EXIT_VERSION };
+	const struct record *r = &s->record;
+
+	if (!r->nends || !*settings || strcmp(r->settings, settings) != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(stays); i++)
+		if (strcmp(r->ends[0].class, nodeos_exit_class_name(stays[i])) == 0)
+			return true;
+	return false;
 }
 
 bool heal_replays_hard(const struct supervisor *s)

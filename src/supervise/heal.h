@@ -69,8 +69,13 @@ void heal_replaced(struct supervisor *s);
 /* The record of the last supervisor; was_killed: it could not end by itself. */
 void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed);
 
-/* Whether nodeos is to be told --hard-replay-blockchain: the repair that was made last wants it, and
- * the verdict is neither foreign nor in use. */
+/* nodeos has ended for a cause outside of the data-dir that stays as it is, and nothing that it is
+ * given has changed since (settings: supervisor_settings()): on a repaired data-dir, too, it would
+ * end so.  Until `resume`. */
+bool heal_would_end_so(const struct supervisor *s, const char *settings);
+
+/* Whether nodeos is to be told --hard-replay-blockchain: the repair that was made last wants it,
+ * and the verdict is neither foreign nor in use. */
 bool heal_replays_hard(const struct supervisor *s);
 
 /* Wall clock: since when what repairs put aside must stay, because the incident is open; 0. */

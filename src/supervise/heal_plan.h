@@ -62,7 +62,7 @@ struct heal_facts {
 enum heal_plan {
 	HEAL_NOT_NEEDED,
 	HEAL_REPAIR,
-	HEAL_WAIT, /* until wait_ns from now, then decide again */
+	HEAL_WAIT,    /* until wait_ns from now, then decide again */
 	HEAL_NO_ROOM, /* all that is left needs more room on the disk */
 	HEAL_GIVE_UP,
 };

@@ -278,10 +278,19 @@ static const char *what_is_wrong(const struct supervisor *s, const struct restor
 
 static void begin(struct supervisor *s, struct restore_look *k)
 {
+	char settings[65];
 	struct err e = ERR_INIT;
 	int rc;
 
 	loop_timer_remove(&s->loop, &s->timer);
+	supervisor_settings(s, settings);
+	if (heal_would_end_so(s, settings)) {
+		err_set(&e, ERR_CONFLICT, "%.200s; the data-dir is %s and not repaired before",
+		        s->record.ends[0].why, s->record.verdict);
+		err_hint(&e, "change what it complains of, or 'nodeswarm resume'");
+		supervisor_hold_for(s, HOLD_FINAL, &e);
+		return;
+	}
 	if (slot_work_is_active(s)) {
 		err_set(&e, ERR_CONFLICT,
 		        "the data-dir is %s and is repaired when its archive is done",

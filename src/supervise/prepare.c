@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/spawn.h"
@@ -187,6 +188,29 @@ int supervisor_read_config(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+void supervisor_settings(const struct supervisor *s, char out[65])
+{
+	const char *const paths[] = { s->cfg->template_path, s->cfg->genesis_path };
+	AUTO(buf) struct buf all = BUF_INIT(CONFIG_INI_TEXT_MAX + GENESIS_TEXT_MAX + (1 << 20));
+	struct err e = ERR_INIT;
+	int rc = buf_add(&all, s->nodeos_version, strlen(s->nodeos_version) + 1);
+
+	*out = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(paths) && rc == 0; i++) {
+		AUTO(buf) struct buf text = BUF_INIT(CONFIG_INI_TEXT_MAX + GENESIS_TEXT_MAX);
+
+		if (fs_read_at(AT_FDCWD, paths[i], &text, &e) < 0)
+			return;
+		rc = buf_add(&all, text.data ? text.data : "", text.len);
+		if (rc == 0)
+			rc = buf_add(&all, "", 1);
+	}
+	for (char *const *a = s->cfg->argv; *a && rc == 0; a++)
+		rc = buf_add(&all, *a, strlen(*a) + 1);
+	if (rc == 0)
+		(void)sha256_hex(out, all.data, all.len);
+}
+
 bool supervisor_produces(const struct supervisor *s)
 {
 	static const char option[] = "--producer-name";
@@ -353,6 +377,7 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		output_drain(&s->output);
 		return -1;
 	}
+	supervisor_settings(s, s->record.settings);
 	log_info("nodeos started", "pid=%ld uid=%u verdict=%s peers=%zu", (long)*ret_pid,
 	        s->cfg->uid, s->record.verdict, s->peers.n);
 	return 0;

@@ -281,6 +281,7 @@ static void record_the_end(
 	};
 
 	snprintf(end.task, sizeof(end.task), "%s", s->cfg->task);
+	snprintf(end.class, sizeof(end.class), "%s", nodeos_exit_class_name(x->class));
 	snprintf(end.why, sizeof(end.why), "%s",
 	        end.clean || !asked ? x->why : s->record.verdict_why);
 	s->record.nodeos_pid = 0;
@@ -422,6 +423,7 @@ static void adopt_record(struct supervisor *s)
 		s->record.starts = old.starts;
 		s->record.restarts = old.restarts;
 		s->record.nends = old.nends;
+		memcpy(s->record.settings, old.settings, sizeof(old.settings));
 		memcpy(s->record.generation, old.generation, sizeof(old.generation));
 		memcpy(s->record.ends, old.ends, sizeof(old.ends));
 	}

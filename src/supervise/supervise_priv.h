@@ -149,10 +149,10 @@ struct supervisor {
 	char exit_why[240];
 	int64_t quarantine_since_ns; /* heal_open_since() when a thread was started */
 	bool lacks_room;             /* for the generation that it would be repaired by */
-	struct work *heal_clean; /* heal_clean_begin()'s thread */
-	bool cannot_clean;       /* it has failed */
-	struct work *bounding;   /* restore_bound_at_start()'s thread */
-	bool was_bounded;        /* it was begun */
+	struct work *heal_clean;     /* heal_clean_begin()'s thread */
+	bool cannot_clean;           /* it has failed */
+	struct work *bounding;       /* restore_bound_at_start()'s thread */
+	bool was_bounded;            /* it was begun */
 };
 
 /* supervise.c */
@@ -184,6 +184,10 @@ int supervisor_prepare(struct supervisor *s, struct err *why) NODISCARD;
 
 /* Template and command line alone: sets s->render.  0; -1: supervisor_prepare() will say so. */
 int supervisor_read_config(struct supervisor *s, struct err *e) NODISCARD;
+/* A digest of all that is given to nodeos and does not change by itself: template, genesis, command
+ * line, program.  "" when that cannot be read. */
+void supervisor_settings(const struct supervisor *s, char out[65]);
+
 /* config.ini or command line name a producer. */
 bool supervisor_produces(const struct supervisor *s);
 

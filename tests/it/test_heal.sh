@@ -376,6 +376,11 @@ words 'error nodeos net_plugin.cpp:3884 plugin_startup ] net_plugin::plugin_star
 NODEOS=$IT_DIR/words check 'not damage: a busy port' untouched '^backoff .*in use'
 words 'error nodeos main.cpp:163 main ] No space left on device' 254
 NODEOS=$IT_DIR/words check 'not damage: a full disk' untouched '^held .*No space'
+words 'database dirty flag set' 2
+NODEOS=$IT_DIR/words check 'not damage: another nodeos had it open' untouched '^backoff .*another nodeos'
+# shellcheck disable=SC2016
+printf '#!/bin/sh\n[ "$1" != --version ] || exec nodesim "$@"\nkill -SEGV $$\n' >"$IT_DIR/words"
+NODEOS=$IT_DIR/words check 'not damage: a nodeos that crashes' untouched '^backoff .*SIGSEGV'
 # shellcheck disable=SC2016
 printf '#!/bin/sh\n[ "$1" != --version ] || { echo v5.0.3; exit 0; }\nexec nodesim "$@"\n' >"$IT_DIR/other"
 chmod 755 "$IT_DIR/other"
@@ -390,6 +395,23 @@ check 'a dirty slot with a refused option is not touched' untouched '^held .*rep
 config 2
 ARGS=(--heal never)
 check 'nor one that may not heal' untouched '^held .*dirty' 1
+told_before()
+{
+	jq '.heal += {"stage":"repairing","repair":"hard-replay","hard_replay":true}' "$SLOT2/run.json" >"$IT_DIR/run" &&
+		cp "$IT_DIR/run" "$SLOT2/run.json" && untouched '^held .*dirty' 1
+}
+check 'nor one whose hard replay was about to begin' told_before
+cut_and_may_not()
+{
+	local rc=0 copy=$SLOT2/data/blocks-2026-11-20T10:22:41.668
+	mkdir "$copy" && mv "$BLOCKS"/* "$copy" && mv "$SLOT2/data/state" "$IT_DIR/state" || return
+	digests 2 >"$IT_DIR/digests"
+	untouched '^held .*(dirty|damaged)' 1 || rc=1
+	mv "$copy"/* "$BLOCKS" && rmdir "$copy" && rm -rf "$SLOT2/data/state" && mv "$IT_DIR/state" "$SLOT2/data/state" || rc=1
+	digests 2 >"$IT_DIR/digests"
+	return $rc
+}
+check 'nor one whose hard replay was cut off' cut_and_may_not
 ARGS=()
 in_use()
 {

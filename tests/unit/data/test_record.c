@@ -51,11 +51,13 @@ static void comes_back_as_written(void **state)
 
 	(void)state;
 	r.starts = 3;
+	strcpy(r.settings, "0123");
 	r.started_ns = 1700000000123000000;
 	for (int i = 0; i < RECORD_ENDS_MAX + 5; i++) {
 		struct record_end end = { .at_ns = 1700000000000000000, .exit_code = i };
 
 		end.clean = i == RECORD_ENDS_MAX + 4;
+		strcpy(end.class, "state_full");
 		record_add_end(&r, &end);
 	}
 	assert_int_equal(record_read_at(&back, dirfd_, &e), 1);
@@ -70,6 +72,8 @@ static void comes_back_as_written(void **state)
 	assert_int_equal(back.ends[0].exit_code, RECORD_ENDS_MAX + 4);
 	assert_int_equal(back.ends[RECORD_ENDS_MAX - 1].exit_code, 5);
 	assert_string_equal(record_last_stop(&back), "clean");
+	assert_string_equal(back.ends[0].class, "state_full");
+	assert_string_equal(back.settings, "0123");
 }
 
 /* To the millisecond, as all times in a record. */

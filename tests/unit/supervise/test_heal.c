@@ -292,6 +292,40 @@ static void it_is_calm_from_when_nodeos_answers(void **state)
 	loop_timer_remove(&s.loop, &s.heal_timer);
 }
 
+static void what_would_end_so_again(void **state)
+{
+	static const struct {
+		enum nodeos_exit_class class;
+		const char *settings;
+		bool again;
+	} rows[] = {
+		{ NODEOS_EXIT_STATE_FULL, "same", true },
+		{ NODEOS_EXIT_CONFIG, "same", true },
+		{ NODEOS_EXIT_GENESIS, "same", true },
+		{ NODEOS_EXIT_VERSION, "same", true },
+		{ NODEOS_EXIT_STATE_FULL, "other", false },
+		{ NODEOS_EXIT_STATE_FULL, "", false },
+		{ NODEOS_EXIT_PORT, "same", false },
+		{ NODEOS_EXIT_SYSTEM, "same", false },
+		{ NODEOS_EXIT_KILLED, "same", false },
+		{ NODEOS_EXIT_DATA, "same", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct record_end end = { .exit_code = 1 };
+
+		(void)setup(state);
+		strcpy(s.record.settings, "same");
+		assert_false(heal_would_end_so(&s, "same"));
+		snprintf(end.class, sizeof(end.class), "%s", nodeos_exit_class_name(rows[i].class));
+		record_add_end(&s.record, &end);
+		if (heal_would_end_so(&s, rows[i].settings) != rows[i].again)
+			fail_msg("row %zu", i);
+		heal_forget(&s, true);
+		assert_false(heal_would_end_so(&s, "same"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup(after_a_stop_it_goes_on, setup),
 		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
+		cmocka_unit_test_setup(what_would_end_so_again, setup),
 		cmocka_unit_test_setup(resume_during_a_look_is_not_lost, setup),
 		cmocka_unit_test_setup(it_is_calm_from_when_nodeos_answers, setup),
 	};
