@@ -207,6 +207,15 @@ class Slot:
         s = self.state()
         return f"{s.get('state')}, {s.get('reason') or s.get('why')}, heal {json.dumps(s.get('heal'))}"
 
+    def quarantine_kinds(self):
+        """How many entries have blocks, and how many have none."""
+        heavy = 0
+        for entry in self.quarantine():
+            logs = glob.glob(f"{entry}/data/**/blocks.log", recursive=True)
+            logs += glob.glob(f"{entry}/data/**/blocks-*.log", recursive=True)
+            heavy += any(os.path.getsize(log) for log in logs)
+        return heavy, len(self.quarantine()) - heavy
+
     def quarantine(self):
         return sorted(glob.glob(f"{self.campaign.pool}/quarantine/t_s.{self.n}-*"))
 

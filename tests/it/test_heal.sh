@@ -130,7 +130,7 @@ damage()
 	supervise 2 ${ARGS:+"${ARGS[@]}"} && P2=$PID
 	wait_for 40 healed 2 $((n + 1)) || why 2 || return
 	expect "^healed $repair 1\$" heal 2 || return
-	[ "$(in_quarantine 2)" -ge 1 ] && [ "$(in_quarantine 2)" -le 2 ] || return
+	[ "$(in_quarantine 2)" -ge 1 ] && [ "$(in_quarantine 2)" -le 4 ] || return
 	[ -n "${GOES_BACK-}" ] || [ "$(lib 2)" -ge "$before" ] || return
 	syncs 2 && calm 2
 }
