@@ -14,8 +14,9 @@
 #   --quiet          print nothing but errors
 #
 # The image holds the PROGRAMs (default build/nodeswarm) in /usr/bin, the shared libraries that ldd
-# names, the dynamic loader, and the few files of /etc that resolving names and users needs. The
-# first PROGRAM is the entry point. The same input gives the same image id, on every machine.
+# names, the dynamic loader, the few files of /etc that resolving names and users needs, and this
+# machine's certificate authorities, for references by https (not with --front). The first PROGRAM is
+# the entry point. The same input gives the same image id, on every machine.
 # Prints the name, id and size.
 set -euo pipefail
 umask 022
@@ -121,6 +122,11 @@ passwd: files
 group: files
 hosts: files dns
 END
+# Where libcurl of Debian and Ubuntu looks for them.
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -z "$front" ] && [ -r "$authorities" ]; then
+	install -D -m 0644 "$authorities" "$fs$authorities"
+fi
 
 # Everything that would differ between two runs is fixed: order, times, owners, the tar format.
 pack()
