@@ -118,7 +118,7 @@ static void make_state(uint64_t data, uint64_t apparent, uint64_t pieces)
 {
 	static const char name[] = "state/shared_memory.bin";
 	/* Of Leap 3 and 4; then the byte that is 1 while nodeos runs. */
-	static const unsigned char head[9] = "EOSIODB2";
+	static const unsigned char head[9] = "CHAINB01";
 	AUTO(close_fd) int fd = create(name);
 	const uint64_t hole = apparent - data;
 	uint64_t at = 0, left = data;
@@ -199,7 +199,9 @@ static void make(
 {
 	static const char *const dirs[] = { "blocks", "blocks/reversible", "blocks/retained",
 		"state", "snapshots" };
-	static const unsigned char fork_head[8] = { 0xdb, 0x0f, 0x51, 0x30, 1 };
+	/* As Spring has them: of the one that belongs to EOSIODB2 the verdict wants a head that is
+	 * in it. */
+	static const unsigned char fork_head[8] = { 0xdb, 0x0f, 0x51, 0x30, 3 };
 	const uint64_t fork = 256 * 1024, index = data / 4 / 184 * 8;
 	const uint64_t split = data / 100 * split_percent;
 	const uint64_t log = split ? (data - split) / 4 : data / 4 - index;
