@@ -152,25 +152,31 @@ static bool judge_cut_replay(struct data_verdict *v, const struct data_evidence 
 	return true;
 }
 
+/* What else is wrong beside a state that was not closed, and says which repairs there are. */
+static const char *also_wrong(const struct data_evidence *d)
+{
+	if (has_no_blocks(d))
+		return "there are no blocks";
+	if (*d->log.fault)
+		return d->log.fault;
+	if (*d->pieces.fault)
+		return d->pieces.fault;
+	if (*d->index.fault)
+		return d->index.fault;
+	return has_all_blocks(d) ? NULL
+	                         : "the blocks do not begin with block 1, so it cannot replay them";
+}
+
 static bool judge_state(struct data_verdict *v, const struct data_evidence *d)
 {
+	const char *also = also_wrong(d);
+
 	if (*d->state.fault)
 		say(v, DATA_DAMAGED, repairs_of(d), "%s", d->state.fault);
 	else if (d->is_dirty)
 		say(v, DATA_DIRTY, repairs_of(d),
 		        "the state (%s) was not closed: nodeos was killed, or runs%s%s", d->format,
-		        has_no_blocks(d)           ? "; there are no blocks"
-		                : *d->log.fault    ? "; and "
-		                : *d->pieces.fault ? "; and "
-		                : *d->index.fault  ? "; and "
-		                : !has_all_blocks(d)
-		                ? "; the blocks do not begin with block 1, so it cannot "
-		                  "replay them"
-		                : "",
-		        has_no_blocks(d)           ? ""
-		                : *d->log.fault    ? d->log.fault
-		                : *d->pieces.fault ? d->pieces.fault
-		                                   : d->index.fault);
+		        also ? "; and " : "", also ? also : "");
 	else
 		return false;
 	return true;
@@ -275,6 +281,18 @@ static void judge_without_state(struct data_verdict *v, const struct data_eviden
 		        "is not empty");
 }
 
+/* What a data-dir that nodeos starts from lacks all the same; "". */
+static const char *what_it_lacks(const struct data_evidence *d)
+{
+	if (!d->first_block)
+		return has_log(d) ? "; the block log has no block yet, so nothing could be replayed"
+		                  : "; there is no block log: older blocks are not served, and "
+		                    "nothing could be replayed";
+	return d->first_block > 1
+	        ? "; the blocks do not begin with block 1, so they could not be replayed"
+	        : "";
+}
+
 static void judge_clean(
         struct data_verdict *v, const struct data_evidence *d, const struct data_expect *x)
 {
@@ -287,20 +305,7 @@ static void judge_clean(
 		        ", and a generation has %" PRIu32 " blocks more",
 		        d->format, lib, x->reference_lib - lib);
 	else
-		say(v, DATA_CLEAN, 0, "the state (%s) was closed%s", d->format,
-		        !d->first_block && d->log.seen == SEEN_FILE && !has_log(d)
-		                ? "; blocks.log is empty: nodeos ends by that, and a supervisor "
-		                  "removes it first"
-		                : !d->first_block && !has_log(d)
-		                ? "; there is no block log: older blocks are not served, and "
-		                  "nothing could be replayed"
-		                : !d->first_block
-		                ? "; the block log has no block yet, so nothing could "
-		                  "be replayed"
-		                : d->first_block > 1
-		                ? "; the blocks do not begin with block 1, so they could not be "
-		                  "replayed"
-		                : "");
+		say(v, DATA_CLEAN, 0, "the state (%s) was closed%s", d->format, what_it_lacks(d));
 }
 
 void data_judge(struct data_verdict *v, const struct data_evidence *d, const struct data_expect *x)
