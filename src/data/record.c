@@ -110,13 +110,13 @@ json_t *record_heal_json(const struct record_heal *h)
 	if (h->stage == HEAL_STAGE_NONE && !h->healed && !h->heals_ns[0])
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o,"
-	                 " s:b, s:b}",
+	                 " s:b}",
 	        "stage", heal_stage_name(h->stage), "verdict", h->verdict, "why", h->why, "repair",
 	        h->repair, "generation", h->generation, "quarantined", h->quarantined, "proof",
 	        h->proof, "tries", (json_int_t)h->tries, "healed", (json_int_t)h->healed, "begun",
 	        time_json(h->begun_ns), "ended", time_json(h->ended_ns), "tried",
 	        tried_json(h->tried), "last", time_json(h->last_ns), "begins", heals_json(h),
-	        "hard_replay", h->hard_replay, "second_copy", h->second_copy);
+	        "second_copy", h->second_copy);
 }
 
 static void text_from(char *out, size_t size, const json_t *j, const char *path)
@@ -148,7 +148,6 @@ static void heal_from(struct record_heal *h, const json_t *j)
 	h->begun_ns = time_from(j, "begun");
 	h->ended_ns = time_from(j, "ended");
 	h->last_ns = time_from(j, "last");
-	h->hard_replay = json_bool(j, "hard_replay", false);
 	h->second_copy = json_bool(j, "second_copy", false);
 	for (size_t i = 0; i < json_array_size(tried); i++) {
 		const char *name = json_string_value(json_array_get(tried, i));

@@ -79,7 +79,6 @@ struct record_heal {
 	int64_t begun_ns, ended_ns;         /* of the incident; wall clock; 0 */
 	int64_t last_ns;                    /* when the last try ended */
 	int64_t heals_ns[RECORD_HEALS_MAX]; /* when the last repairs began, newest first; or 0 */
-	bool hard_replay;                   /* the next start of nodeos is told to */
 	bool second_copy; /* a hard replay of ours may have left one (supervise/heal.c) */
 };
 

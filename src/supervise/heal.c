@@ -117,7 +117,7 @@ void heal_try(struct supervisor *s, enum data_repair repair)
 	h->tries++;
 	h->tried |= REPAIR_BIT(repair);
 	h->ended_ns = 0;
-	h->hard_replay = false;
+	s->hard_replay = false;
 	*h->generation = *h->quarantined = *h->proof = '\0';
 	snprintf(h->repair, sizeof(h->repair), "%s", data_repair_name(repair));
 	probation_expect_hash(s, "");
@@ -144,10 +144,10 @@ static void untry(struct supervisor *s)
 		h->tries--;
 	memmove(&h->heals_ns[0], &h->heals_ns[1], sizeof(h->heals_ns) - sizeof(h->heals_ns[0]));
 	h->heals_ns[RECORD_HEALS_MAX - 1] = 0;
-	h->hard_replay = false;
+	s->hard_replay = false;
 }
 
-void heal_tried(struct supervisor *s, const char *quarantined)
+void heal_repaired(struct supervisor *s, const char *quarantined)
 {
 	struct record_heal *h = &s->record.heal;
 
@@ -182,7 +182,7 @@ void heal_try_failed(struct supervisor *s, const struct err *why)
 	}
 	log_error("repair failed", "repair=%s why=\"%s\"", h->repair, why->msg);
 	h->last_ns = clock_real_ns();
-	h->hard_replay = false;
+	s->hard_replay = false;
 	supervisor_note(s);
 	slot_work_give_back(s);
 }
@@ -212,7 +212,7 @@ static void note_end(struct supervisor *s, const struct nodeos_exit *x)
 	if (!is_open(h) || h->stage == HEAL_STAGE_GAVE_UP)
 		return;
 	h->last_ns = clock_real_ns();
-	h->hard_replay = false;
+	s->hard_replay = false;
 	say_proof(h, x->why);
 	if (proves_nothing(x->class))
 		clear_bit(h);
@@ -301,7 +301,7 @@ void heal_answered(struct supervisor *s)
 		return;
 	}
 	heal_forget_exit(s);
-	h->hard_replay = false;
+	s->hard_replay = false;
 	/* Why it was given up is no proof of anything now. */
 	if (h->stage == HEAL_STAGE_GAVE_UP) {
 		*h->proof = '\0';
@@ -410,7 +410,7 @@ void heal_replaced(struct supervisor *s)
 	s->lacks_room = false;
 	h->tried = h->tries = 0;
 	h->last_ns = 0;
-	h->hard_replay = h->second_copy = false;
+	h->second_copy = s->hard_replay = false;
 	if (h->stage != HEAL_STAGE_HEALED)
 		stage(s, HEAL_STAGE_NONE);
 }
@@ -420,8 +420,6 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
 	struct record_heal *h = &s->record.heal;
 
 	*h = old->heal;
-	/* Of the data-dir and the settings of that time: the bytes ask for it again. */
-	h->hard_replay = false;
 	/* nodeos has not answered after that repair, or not even begun: stopped from outside, too,
 	 * that says nothing. */
 	if (h->stage == HEAL_STAGE_REPAIRING ||
@@ -476,7 +474,7 @@ bool heal_replays_hard(const struct supervisor *s)
 	static const enum data_state on[] = { DATA_CLEAN, DATA_FAR_BEHIND, DATA_DIRTY,
 		DATA_DAMAGED };
 
-	if (!s->cfg->may_heal || !s->record.heal.hard_replay)
+	if (!s->cfg->may_heal || !s->hard_replay)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(on); i++)
 		if (strcmp(s->record.verdict, data_state_name(on[i])) == 0)

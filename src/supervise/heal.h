@@ -25,7 +25,7 @@
 struct data_evidence;
 struct nodeos_exit;
 struct record;
-struct restore_look;
+struct slot_look;
 struct slot_work;
 struct supervisor;
 
@@ -96,7 +96,7 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f);
 void heal_begin(struct supervisor *s, const char *verdict, const char *why); /* if none is open */
 void heal_try(struct supervisor *s, enum data_repair repair);
 /* The data-dir is repaired; nodeos has not been started yet. */
-void heal_tried(struct supervisor *s, const char *quarantined);
+void heal_repaired(struct supervisor *s, const char *quarantined);
 /* It is not, and what becomes of the slot is set.  Cut off, or without room, it was not tried. */
 void heal_try_failed(struct supervisor *s, const struct err *why);
 void heal_wait(struct supervisor *s);
@@ -107,7 +107,7 @@ void heal_gave_up(struct supervisor *s, const char *why);
 struct repair_job;
 
 /* The look says that something is to be done: do it, wait or give up; sets the slot's state. */
-void heal_go_on(struct supervisor *s, struct restore_look *k);
+void heal_go_on(struct supervisor *s, struct slot_look *k);
 
 void repair_job_free(struct repair_job *j);
 

@@ -39,7 +39,8 @@
  * hard replay of ours (earlier ones are put aside before it): it is removed when the slot was
  * healed and is ready, and not before; one that gave up keeps it.
  *
- * The option stays for one start: it is taken out of the record before nodeos is started with it.
+ * The option is for one start of nodeos and not in the record: after a kill the next look decides
+ * by the bytes whether it is still what is needed.
  */
 
 struct repair_job {
@@ -211,14 +212,14 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 		return;
 	}
 	snprintf(w->quarantined, sizeof(w->quarantined), "%s", j->quarantined);
-	heal_tried(s, j->quarantined);
+	heal_repaired(s, j->quarantined);
 	supervisor_take_verdict(s);
 	*s->integrity_hash = '\0'; /* of the state that has gone */
 	s->is_looked = true;
 	s->failures = 0;
 	s->hold = HOLD_NONE;
 	/* What was in its way shows only now, and may have a repair of its own. */
-	if (!record_verdict_is_clean(s->record.verdict) && !s->record.heal.hard_replay) {
+	if (!record_verdict_is_clean(s->record.verdict) && !s->hard_replay) {
 		err_set(&still, ERR_UNHEALTHY, "%s", s->record.verdict_why);
 		heal_try_failed(s, &still);
 	} else {
@@ -227,7 +228,7 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 	restore_bound_quarantine(s);
 }
 
-static struct repair_job *new_job(const struct supervisor *s, const struct restore_look *k)
+static struct repair_job *new_job(const struct supervisor *s, const struct slot_look *k)
 {
 	struct repair_job *j = calloc(1, sizeof(*j));
 
@@ -244,7 +245,7 @@ static struct repair_job *new_job(const struct supervisor *s, const struct resto
 	return j;
 }
 
-static void begin_repair(struct supervisor *s, const struct restore_look *k)
+static void begin_repair(struct supervisor *s, const struct slot_look *k)
 {
 	struct repair_job *j = new_job(s, k);
 	struct err e = ERR_INIT;
@@ -256,7 +257,7 @@ static void begin_repair(struct supervisor *s, const struct restore_look *k)
 	}
 	heal_try(s, j->repair);
 	if (j->repair == REPAIR_HARD_REPLAY) {
-		s->record.heal.hard_replay = s->record.heal.second_copy = true;
+		s->hard_replay = s->record.heal.second_copy = true;
 		supervisor_note(s);
 	}
 	slot_work_begin(s, SLOT_WORK_REPAIR, "");
@@ -270,13 +271,13 @@ static void begin_repair(struct supervisor *s, const struct restore_look *k)
 }
 
 /* What is wrong, in nodeos's words if the bytes do not show it. */
-static const char *what_is_wrong(const struct supervisor *s, const struct restore_look *k)
+static const char *what_is_wrong(const struct supervisor *s, const struct slot_look *k)
 {
 	return data_state_is_startable(k->verdict.state) && s->has_exit ? s->exit_why
 	                                                                : k->verdict.why;
 }
 
-static void begin(struct supervisor *s, struct restore_look *k)
+static void begin(struct supervisor *s, struct slot_look *k)
 {
 	char settings[65];
 	struct err e = ERR_INIT;
@@ -313,7 +314,7 @@ static void begin(struct supervisor *s, struct restore_look *k)
 	}
 }
 
-static void wait_for_room(struct supervisor *s, const struct restore_look *k)
+static void wait_for_room(struct supervisor *s, const struct slot_look *k)
 {
 	struct err e = ERR_INIT;
 
@@ -329,7 +330,7 @@ static void wait_for_room(struct supervisor *s, const struct restore_look *k)
 	supervisor_hold_for(s, HOLD_RETRY, &e);
 }
 
-static void give_up(struct supervisor *s, const struct restore_look *k)
+static void give_up(struct supervisor *s, const struct slot_look *k)
 {
 	struct err e = ERR_INIT;
 
@@ -344,7 +345,7 @@ static void give_up(struct supervisor *s, const struct restore_look *k)
 	supervisor_hold_for(s, HOLD_FINAL, &e);
 }
 
-void heal_go_on(struct supervisor *s, struct restore_look *k)
+void heal_go_on(struct supervisor *s, struct slot_look *k)
 {
 	char text[NUM_TEXT_MAX];
 

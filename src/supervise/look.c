@@ -32,7 +32,7 @@ static bool has_current(const struct supervisor *s)
 }
 
 /* Its newest snapshot, if it can be loaded and is of our chain. */
-static void look_at_snapshot(struct restore_look *k, int data_fd)
+static void look_at_snapshot(struct slot_look *k, int data_fd)
 {
 	struct heal_facts *f = &k->facts;
 	AUTO(close_fd) int dir = -1, fd = -1;
@@ -54,7 +54,7 @@ static void look_at_snapshot(struct restore_look *k, int data_fd)
 }
 
 /* Without a data-dir there is nothing to be seen, which is empty too. */
-static void judge(struct restore_look *k, const char *in_use)
+static void judge(struct slot_look *k, const char *in_use)
 {
 	const struct data_expect x = { .chain_id = k->genesis_chain_id,
 		.format = nodeos_version_format(k->version),
@@ -70,7 +70,7 @@ static void judge(struct restore_look *k, const char *in_use)
 
 /* `current`, if there is one.  What is wrong with it stops only a slot that has nothing else. */
 static int look_at_current(
-        struct supervisor *s, struct restore_look *k, const volatile int *cancel, struct err *e)
+        struct supervisor *s, struct slot_look *k, const volatile int *cancel, struct err *e)
 {
 	struct err why = ERR_INIT;
 
@@ -96,7 +96,7 @@ static int look_at_current(
 }
 
 /* Whether nodeos would open its state. */
-static bool is_openable(const struct restore_look *k)
+static bool is_openable(const struct slot_look *k)
 {
 	const char *format = nodeos_version_format(k->version);
 
@@ -104,7 +104,7 @@ static bool is_openable(const struct restore_look *k)
 	        strcmp(format, k->hold.m.database_format) == 0;
 }
 
-static int look_for_repair(struct supervisor *s, struct restore_look *k, int data_fd, struct err *e)
+static int look_for_repair(struct supervisor *s, struct slot_look *k, int data_fd, struct err *e)
 {
 	struct heal_facts *f = &k->facts;
 	const struct data_evidence *seen = &k->seen;
@@ -139,7 +139,7 @@ static int look_for_repair(struct supervisor *s, struct restore_look *k, int dat
 	return 0;
 }
 
-static void plan_restore(struct restore_look *k)
+static void plan_restore(struct slot_look *k)
 {
 	struct restore_facts f = {
 		.may_restore = k->may_restore,
@@ -161,7 +161,7 @@ static void plan_restore(struct restore_look *k)
 
 /* What is there, and what is to be done about it. */
 static int look_at_data(
-        struct supervisor *s, struct restore_look *k, const volatile int *cancel, struct err *e)
+        struct supervisor *s, struct slot_look *k, const volatile int *cancel, struct err *e)
 {
 	AUTO(close_fd)
 	int fd = openat(s->slot.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -194,7 +194,7 @@ static int look_at_data(
 static int look(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
-	struct restore_look *k = s->look_at;
+	struct slot_look *k = s->look_at;
 	struct err why = ERR_INIT;
 	struct stat st;
 	int rc = slot_settle(&s->slot, e);
@@ -261,7 +261,7 @@ static void say_verdict(struct supervisor *s, const struct data_verdict *v)
 	log_info("verdict", "verdict=%s why=\"%s\"", s->record.verdict, s->record.verdict_why);
 }
 
-static void note_look(struct supervisor *s, struct restore_look *k)
+static void note_look(struct supervisor *s, struct slot_look *k)
 {
 	if (k->settled)
 		log_info("ended what a killed restore had left", "%s", "");
@@ -295,7 +295,7 @@ static void note_look(struct supervisor *s, struct restore_look *k)
 }
 
 /* true: it is restored, or waits for that. */
-static bool restores(struct supervisor *s, struct restore_look *k)
+static bool restores(struct supervisor *s, struct slot_look *k)
 {
 	struct err e = ERR_INIT;
 
@@ -317,7 +317,7 @@ static bool restores(struct supervisor *s, struct restore_look *k)
 	return false;
 }
 
-static void take_look(struct supervisor *s, struct restore_look *k)
+static void take_look(struct supervisor *s, struct slot_look *k)
 {
 	struct err e = ERR_INIT;
 
@@ -343,7 +343,7 @@ static void take_look(struct supervisor *s, struct restore_look *k)
 static void on_looked(void *arg, int rc, const struct err *why)
 {
 	struct supervisor *s = arg;
-	struct restore_look *k = TAKE(s->look_at);
+	struct slot_look *k = TAKE(s->look_at);
 
 	s->look = NULL;
 	if (s->stop_asked || s->quiesce_asked)
@@ -359,9 +359,9 @@ static void on_looked(void *arg, int rc, const struct err *why)
 	supervisor_thread_ended(s);
 }
 
-int restore_look(struct supervisor *s, struct err *e)
+int slot_look(struct supervisor *s, struct err *e)
 {
-	struct restore_look *k;
+	struct slot_look *k;
 	struct err why = ERR_INIT;
 
 	if (s->is_looked)
@@ -396,7 +396,7 @@ int restore_look(struct supervisor *s, struct err *e)
 	return -1;
 }
 
-void restore_look_release(struct supervisor *s)
+void slot_look_release(struct supervisor *s)
 {
 	work_free(TAKE(s->look));
 	if (s->look_at)

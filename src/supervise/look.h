@@ -21,7 +21,7 @@
 #include "supervise/supervise_priv.h"
 #include "supervise/work_plan.h"
 
-struct restore_look {
+struct slot_look {
 	/* Set before, by the loop. */
 	bool may_restore;
 	bool may_heal; /* and config.ini and command line are such that nodeos would start */
@@ -57,4 +57,4 @@ void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile
 int restore_genesis_chain(const struct supervisor *s, char out[65], struct err *e) NODISCARD;
 
 /* Restore from k->hold, which is taken. */
-void restore_begin_by_itself(struct supervisor *s, struct restore_look *k, enum restore_plan plan);
+void restore_begin_by_itself(struct supervisor *s, struct slot_look *k, enum restore_plan plan);

@@ -347,13 +347,12 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		.uid = s->cfg->uid,
 		.gid = s->cfg->gid,
 	};
-	bool hard_replay = heal_replays_hard(s);
 	int rc = 0;
 
 	for (char *const *a = s->cfg->argv; *a && rc == 0; a++)
 		rc = strvec_add(&args, *a);
 	if (rc < 0 || strvec_add_fmt(&args, "--config-dir=%s/config", s->slot.path) < 0 ||
-	        (hard_replay && strvec_add(&args, "--hard-replay-blockchain") < 0) ||
+	        (heal_replays_hard(s) && strvec_add(&args, "--hard-replay-blockchain") < 0) ||
 	        strvec_add_fmt(&args, "--data-dir=%s/data", s->slot.path) < 0 ||
 	        (*s->snapshot &&
 	                strvec_add_fmt(&args, "--snapshot=%s/data/snapshots/%s", s->slot.path,
@@ -366,17 +365,11 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e)
 		return -1;
 	sp.argv = args.v;
 	sp.out_fd = sp.err_fd = out;
-	/* For one start: who comes after us, if we are killed now, must not do it again. */
-	if (hard_replay) {
-		s->record.heal.hard_replay = false;
-		supervisor_note(s);
-	}
 	if (spawn_start(&sp, ret_pid, e) < 0) {
-		s->record.heal.hard_replay = hard_replay;
-		supervisor_note(s);
 		output_drain(&s->output);
 		return -1;
 	}
+	s->hard_replay = false;
 	supervisor_settings(s, s->record.settings);
 	log_info("nodeos started", "pid=%ld uid=%u verdict=%s peers=%zu", (long)*ret_pid,
 	        s->cfg->uid, s->record.verdict, s->peers.n);

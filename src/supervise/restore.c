@@ -202,7 +202,7 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	if (j->plan == RESTORE_HEAL) {
 		snprintf(s->record.heal.generation, sizeof(s->record.heal.generation), "%s",
 		        j->report.generation);
-		heal_tried(s, j->report.quarantined);
+		heal_repaired(s, j->report.quarantined);
 	} else if (j->plan == RESTORE_NOT) {
 		heal_replaced(s);
 	}
@@ -313,7 +313,7 @@ int restore_begin(struct supervisor *s, const char *id, const char *generation, 
 
 /* --- by itself ------------------------------------------------------------------------------ */
 
-void restore_begin_by_itself(struct supervisor *s, struct restore_look *k, enum restore_plan plan)
+void restore_begin_by_itself(struct supervisor *s, struct slot_look *k, enum restore_plan plan)
 {
 	struct restore_job *j = calloc(1, sizeof(*j));
 	struct err e = ERR_INIT;

@@ -38,7 +38,7 @@ struct loop;
 struct nodeos_exit;
 struct repair_job;
 struct restore_job;
-struct restore_look;
+struct slot_look;
 struct supervisor;
 struct work;
 
@@ -195,8 +195,8 @@ void restore_warnings(const struct supervisor *s, json_t *list);
  * nodeos can be started; 1 when that takes its time: supervisor_attempt() is called when it is
  * done, or the slot is held.
  */
-int restore_look(struct supervisor *s, struct err *e) NODISCARD;
-void restore_look_release(struct supervisor *s);
+int slot_look(struct supervisor *s, struct err *e) NODISCARD;
+void slot_look_release(struct supervisor *s);
 
 /* --- archivist.c --------------------------------------------------------------------------- */
 

@@ -573,7 +573,7 @@ void supervisor_attempt(struct supervisor *s)
 		rc = s->control ? 0 : -1;
 	}
 	if (rc == 0) {
-		rc = restore_look(s, &e);
+		rc = slot_look(s, &e);
 		if (rc > 0)
 			return;
 	}
@@ -745,7 +745,7 @@ static void tear_down(struct supervisor *s)
 		supervisor_set_state(s, SLOT_STOPPED, "the supervisor failed");
 	}
 	slot_work_release(s);
-	restore_look_release(s);
+	slot_look_release(s);
 	work_free(TAKE(s->bounding));
 	heal_release(s);
 	slot_unshare_release(s);

@@ -109,8 +109,8 @@ struct supervisor {
 	struct slot_work work;
 	json_t *last_work;            /* the status's "work" of the one before, or NULL */
 	slot_work_done_fn *step_done; /* of work.thread */
-	struct work *look;            /* restore_look()'s thread, and what it finds */
-	struct restore_look *look_at;
+	struct work *look;            /* slot_look()'s thread, and what it finds */
+	struct slot_look *look_at;
 	bool look_again;           /* `resume` came meanwhile: what it finds is no more asked for */
 	bool is_looked;            /* the data-dir is the one to start with */
 	bool skip_behind;          /* a restore of a far-behind slot failed: not again by itself */
@@ -143,6 +143,7 @@ struct supervisor {
 	/* Healing (heal.c); what outlives us is in record.heal. */
 	struct loop_timer heal_timer; /* while an incident is healed and not over */
 	int64_t calm_since_ns;        /* CLOCK_MONOTONIC; 0: not ready */
+	bool hard_replay;             /* the next start of nodeos is told to */
 	bool heal_stop_asked;         /* nodeos is being stopped because probation has failed */
 	bool has_exit;                /* its last end, or probation, says that the data are bad */
 	unsigned exit_repairs;        /* what would help then, REPAIR_BIT()s */

@@ -397,7 +397,7 @@ ARGS=(--heal never)
 check 'nor one that may not heal' untouched '^held .*dirty' 1
 told_before()
 {
-	jq '.heal += {"stage":"repairing","repair":"hard-replay","hard_replay":true}' "$SLOT2/run.json" >"$IT_DIR/run" &&
+	jq '.heal += {"stage":"repairing","repair":"hard-replay","second_copy":true}' "$SLOT2/run.json" >"$IT_DIR/run" &&
 		cp "$IT_DIR/run" "$SLOT2/run.json" && untouched '^held .*dirty' 1
 }
 check 'nor one whose hard replay was about to begin' told_before

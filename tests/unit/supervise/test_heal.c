@@ -51,7 +51,7 @@ static void an_incident_goes_its_way(void **state)
 	assert_true(h()->begun_ns && h()->last_ns && h()->heals_ns[0]);
 	assert_true(facts().tried == REPAIR_BIT(REPAIR_GENERATION) && facts().tries == 1);
 	assert_int_equal(facts().recent, 1);
-	heal_tried(&s, "t_s.1-x");
+	heal_repaired(&s, "t_s.1-x");
 	assert_string_equal(h()->quarantined, "t_s.1-x");
 	assert_false(heal_is_on_probation(&s));
 	assert_true(heal_is_unproven(&s));
@@ -231,13 +231,12 @@ static void a_hard_replay_is_of_one_look(void **state)
 	};
 	const struct record old = { .heal = { .stage = HEAL_STAGE_REPAIRING,
 		                            .repair = "hard-replay",
-		                            .hard_replay = true,
 		                            .second_copy = true } };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		(void)setup(state);
 		cfg.may_heal = !rows[i].never;
-		h()->hard_replay = rows[i].asked;
+		s.hard_replay = rows[i].asked;
 		strcpy(s.record.verdict, rows[i].verdict);
 		if (heal_replays_hard(&s) != rows[i].replays)
 			fail_msg("row %zu", i);
@@ -245,9 +244,9 @@ static void a_hard_replay_is_of_one_look(void **state)
 	/* The next supervisor decides anew, killed or not. */
 	(void)setup(state);
 	heal_adopt(&s, &old, true);
-	assert_true(!h()->hard_replay && h()->second_copy);
+	assert_true(!s.hard_replay && h()->second_copy);
 	heal_adopt(&s, &old, false);
-	assert_true(!h()->hard_replay && h()->second_copy);
+	assert_true(!s.hard_replay && h()->second_copy);
 }
 
 static void another_data_dir_ends_it(void **state)
@@ -255,12 +254,12 @@ static void another_data_dir_ends_it(void **state)
 	(void)state;
 	heal_begin(&s, "dirty", "it was killed");
 	heal_try(&s, REPAIR_HARD_REPLAY);
-	h()->hard_replay = h()->second_copy = s.has_exit = true;
+	s.hard_replay = h()->second_copy = s.has_exit = true;
 	heal_gave_up(&s, "nothing is left");
 	assert_string_equal(h()->proof, "nothing is left");
 	heal_replaced(&s);
 	assert_int_equal(h()->stage, HEAL_STAGE_NONE);
-	assert_true(!h()->hard_replay && !h()->second_copy && !s.has_exit && !h()->tries);
+	assert_true(!s.hard_replay && !h()->second_copy && !s.has_exit && !h()->tries);
 	heal_answered(&s);
 	assert_false(heal_is_on_probation(&s));
 }
