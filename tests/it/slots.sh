@@ -181,3 +181,20 @@ beyond()
 {
 	[ "$(state "$1" .head_block_num)" -gt "$2" ]
 }
+
+# begin_chain SLOTS: a pool, a producer in slot 1 (P1) and a reader of it in slot 2 (P2), both ready;
+# the other slots up to SLOTS have their config.ini
+begin_chain()
+{
+	local slot
+	config 1 "${PRODUCER[@]}"
+	for ((slot = 2; slot <= $1; slot++)); do
+		config "$slot"
+	done
+	check 'pool init' nodeswarm pool init "$POOL"
+	supervise 1 && P1=$PID
+	check 'a producer gets ready' wait_for 20 ready 1 || { tail -20 "$IT_DIR/log.1" && exit; }
+	PEERS=127.0.0.1:19876
+	supervise 2 && P2=$PID
+	check 'a reader gets ready' wait_for 20 ready 2 || { tail -20 "$IT_DIR/log.2" && exit; }
+}

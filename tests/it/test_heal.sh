@@ -74,15 +74,7 @@ in_quarantine()
 	find "$POOL/quarantine" -mindepth 1 -maxdepth 1 -name "t_s.$1-*" 2>/dev/null | wc -l
 }
 
-config 1 "${PRODUCER[@]}"
-config 2
-config 3
-check 'pool init' nodeswarm pool init "$POOL"
-supervise 1 && P1=$PID
-check 'a producer gets ready' wait_for 20 ready 1 || { tail -20 "$IT_DIR/log.1"; exit; }
-PEERS=127.0.0.1:19876
-supervise 2 && P2=$PID
-check 'a reader gets ready' wait_for 20 ready 2 || { tail -20 "$IT_DIR/log.2"; exit; }
+begin_chain 3
 check 'nothing was ever healed' expect '^null$' state 2 .heal
 
 # --- killed ---------------------------------------------------------------------------------------

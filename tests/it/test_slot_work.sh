@@ -37,15 +37,7 @@ archive_held()
 	catch_stage "$1" cloning && hold_list && catch_stage "$1" digesting
 }
 
-config 1 "${PRODUCER[@]}"
-config 2
-config 3
-check 'pool init' nodeswarm pool init "$POOL"
-supervise 1 && P1=$PID
-check 'a producer gets ready' wait_for 20 ready 1 || { tail -20 "$IT_DIR/log.1"; exit; }
-PEERS=127.0.0.1:19876
-supervise 2 && P2=$PID
-check 'a reader gets ready' wait_for 20 ready 2 || { tail -20 "$IT_DIR/log.2"; exit; }
+begin_chain 3
 check 'a first generation' order_ok 2 archive a1
 wait_for 20 ready 2 >/dev/null
 

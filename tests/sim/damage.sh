@@ -32,14 +32,7 @@ dirty() { put "$state" 8 '\1'; }
 backup() { find "$dir/data" -maxdepth 1 -name 'blocks-20??-??-??T??:??:??.???'; }
 tails() { find "$dir/data/blocks" -name 'blocks-bad-tail-20??-??-??T??:??:??.???.log'; }
 
-# like NAME [ARG...]: to its end, against the recording NAME; like_running: it runs on
-like() {
-	local name=$1
-	shift
-	run "$dir" "$@"
-	is "exit status of $name" "$rc" "$(recorded_rc "$name")"
-	same_log "$name" "$dir"
-}
+# like_running NAME [ARG...]: as like, of one that runs on
 like_running() {
 	local name=$1
 	shift

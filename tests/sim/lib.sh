@@ -149,3 +149,12 @@ same_log() {
 	if [ -z "$difference" ]; then pass; else fail "log of $1 (< nodeos, > nodesim)" "$difference"; fi
 }
 recorded_rc() { sed -n '2s/.*exit code \([0-9]*\) .*/\1/p' "$data/log/$1.log"; }
+
+# like NAME [ARG...]: run the node in $dir to its end, compare with the recording NAME
+like() {
+	local name=$1
+	shift
+	run "$dir" "$@"
+	is "exit status of $name" "$rc" "$(recorded_rc "$name")"
+	same_log "$name" "$dir"
+}

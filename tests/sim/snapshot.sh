@@ -6,14 +6,6 @@
 genesis=$work/genesis.json
 cp "$data/genesis.json" "$genesis"
 snapshot() { get "$1" producer/create_snapshot -m 20; }
-# like NAME [ARG...]: run the node in $dir to its end, compare with the recording NAME
-like() {
-	local name=$1
-	shift
-	run "$dir" "$@"
-	is "exit status of $name" "$rc" "$(recorded_rc "$name")"
-	same_log "$name" "$dir"
-}
 # in_order FILE LINE...: these stand in it, one after the other
 in_order() {
 	local file=$1 at=0 line next

@@ -7,15 +7,7 @@
 genesis=$work/genesis.json
 cp "$data/genesis.json" "$genesis"
 
-# like NAME [ARG...]: run the node in $dir to its end, compare with the recording NAME
-like() {
-	local name=$1
-	shift
-	run "$dir" "$@"
-	is "exit status of $name" "$rc" "$(recorded_rc "$name")"
-	same_log "$name" "$dir"
-}
-# like_running NAME [ARG...]: the same for one that runs on and is stopped
+# like_running NAME [ARG...]: as like, for one that runs on and is stopped
 like_running() {
 	local name=$1
 	shift
