@@ -72,7 +72,7 @@ else
 $(error unknown CONFIG '$(CONFIG)')
 endif
 
-PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libxxhash libzstd
+PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libxxhash libzstd zlib
 TEST_PKGS ?= cmocka
 ifneq ($(PKGS),)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
