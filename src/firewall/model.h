@@ -1,0 +1,88 @@
+#pragma once
+
+/*
+ * Which ports who may reach: the firewall as data
+ *
+ * Pure: a table of rules, the addresses of the swarm's nodes, and what the user adds in a file.
+ *Nothing in it names an interface or a backend.
+ *
+ *	open     anybody                            8888, 9876 (the front)
+ *	nodes    nodes of the swarm, nobody else    2377 (managers), 7946 tcp and udp, 4789 udp,
+ *2376, 8870 (the agents) closed   nobody outside the overlay         3888, 4876 (the producer) from
+ *the networks that the rule names
+ *
+ * Loopback and connections that exist are never touched.  Ports that no rule names are not either:
+ *this is no default-deny firewall, so ssh cannot be lost to it; a rule for the ssh port is refused.
+ *
+ * A file of own additions, one a line, '#' begins a comment:
+ *
+ *	open tcp 8080
+ *	nodes tcp 9100-9110
+ *	closed tcp 15432
+ *	from tcp 9100 10.20.0.0/16       # several lines for one port add up
+ *	node 10.0.0.9                    # a host that is about to join
+ *
+ * A line for a port that has a rule of ours replaces it ("closed tcp 8888").
+ */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#define FIREWALL_RULES_MAX 256
+#define FIREWALL_NODES_MAX 1024
+#define FIREWALL_FILE_MAX  (64 * 1024)
+
+enum firewall_who { FIREWALL_OPEN, FIREWALL_NODES, FIREWALL_CLOSED, FIREWALL_FROM };
+
+struct firewall_net {
+	int family; /* AF_INET, AF_INET6 */
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+	unsigned prefix; /* bits; host bits are zero */
+};
+
+struct firewall_rule {
+	enum firewall_who who;
+	bool is_udp;
+	uint16_t first, last;     /* ports */
+	struct firewall_net from; /* of FIREWALL_FROM */
+	const char *why;          /* "swarm: management" ...; static, "own" for additions */
+};
+
+struct firewall_model {
+	struct firewall_rule rules[FIREWALL_RULES_MAX]; /* sorted: protocol, port, who, network */
+	unsigned n_rules;
+	struct firewall_net nodes[FIREWALL_NODES_MAX]; /* addresses, sorted, no duplicates */
+	unsigned n_nodes;
+};
+
+/* The built-in rules, no node. */
+void firewall_model_init(struct firewall_model *m);
+
+/* Add the lines of a file; name is for messages.  ERR_USAGE with the line's number, the line and
+ * what is wrong: unknown word (with the nearest), a port twice with different words, the ssh port
+ * (of ssh_port, and 22), overlap. */
+int firewall_model_add(struct firewall_model *m, const char *text, size_t n, const char *name,
+        uint16_t ssh_port, struct err *e) NODISCARD;
+
+/* An address of a node, without prefix.  Loopback, unspecified and multicast ones are refused. */
+int firewall_model_add_node(struct firewall_model *m, const char *address, struct err *e) NODISCARD;
+
+/* {"format":1,"rules":[...],"nodes":[...]}: what agents are sent and what is kept in the pool; read
+ * with all limits. */
+json_t *firewall_model_json(const struct firewall_model *m, struct err *e) NODISCARD;
+int firewall_model_parse(struct firewall_model *m, const json_t *j, struct err *e) NODISCARD;
+
+/* Hex digits that are equal for equal models. */
+#define FIREWALL_DIGEST_SIZE 17
+void firewall_model_digest(const struct firewall_model *m, char ret[FIREWALL_DIGEST_SIZE]);

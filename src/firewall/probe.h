@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Proof by traffic: real connections, many at once
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/err.h"
+
+enum firewall_reach {
+	FIREWALL_REACHED,  /* a connection, or a refusal: packets come through */
+	FIREWALL_SILENT,   /* nothing came back in time: dropped */
+	FIREWALL_NO_ROUTE, /* our side or the network in between cannot say */
+};
+
+struct firewall_probe {
+	const char *address; /* IPv4 or IPv6 */
+	uint16_t port;
+	enum firewall_reach reach; /* result */
+};
+
+/* TCP.  All at once (at most 512 under way), each with the time limit; SYNs are repeated by the
+ * kernel. */
+int firewall_probe_all(
+        struct firewall_probe *p, size_t n, int64_t timeout_ns, struct err *e) NODISCARD;
+
+/*
+ * From outside: a network namespace of our own with a veth pair to this one and an address that no
+ * node has (of 100.64.0.0/10 and fd00::/8, one that no route here covers), so that packets come in
+ * as from a stranger.  Needs root with CAP_SYS_ADMIN and `ip`.  Everything is removed afterwards,
+ * also after an error; what a killed run left is removed by the next.
+ */
+int firewall_probe_outside(
+        struct firewall_probe *p, size_t n, int64_t timeout_ns, struct err *e) NODISCARD;
