@@ -29,9 +29,9 @@ int firewall_probe_all(
 
 /*
  * From outside: a network namespace of our own with a veth pair to this one and an address that no
- * node has (of 100.64.0.0/10 and fd00::/8, one that no route here covers), so that packets come in
+ * node has (of 100.64.0.0/10, where no route here leads, and of fd00::/8), so that packets come in
  * as from a stranger.  Needs root with CAP_SYS_ADMIN and `ip`.  Everything is removed afterwards,
- * also after an error; what a killed run left is removed by the next.
+ * also after an error; when the process is killed the kernel removes it.
  */
 int firewall_probe_outside(
         struct firewall_probe *p, size_t n, int64_t timeout_ns, struct err *e) NODISCARD;
