@@ -4,15 +4,16 @@
  * Which ports who may reach: the firewall as data
  *
  * Pure: a table of rules, the addresses of the swarm's nodes, and what the user adds in a file.
- *Nothing in it names an interface or a backend.
+ * Nothing in it names an interface or a backend.
  *
- *	open     anybody                            8888, 9876 (the front)
- *	nodes    nodes of the swarm, nobody else    2377 (managers), 7946 tcp and udp, 4789 udp,
- *2376, 8870 (the agents) closed   nobody outside the overlay         3888, 4876 (the producer) from
- *the networks that the rule names
+ *	open     anybody                           8888, 9876 (the front)
+ *	nodes    nodes of the swarm, nobody else   2377, 7946 tcp and udp, 4789 udp, 2376, 8870
+ *	closed   nobody outside the overlay        3888, 4876 (the producer)
+ *	from     the networks that the rule names
  *
  * Loopback and connections that exist are never touched.  Ports that no rule names are not either:
- *this is no default-deny firewall, so ssh cannot be lost to it; a rule for the ssh port is refused.
+ * this is no default-deny firewall, so ssh cannot be lost to it; a rule for the ssh port is
+ *refused.
  *
  * A file of own additions, one a line, '#' begins a comment:
  *
@@ -22,7 +23,9 @@
  *	from tcp 9100 10.20.0.0/16       # several lines for one port add up
  *	node 10.0.0.9                    # a host that is about to join
  *
- * A line for a port that has a rule of ours replaces it ("closed tcp 8888").
+ * A line for a port that has a built-in rule replaces it ("closed tcp 8888"), but for one: "from"
+ * adds to "nodes" ("from tcp 2376 10.0.0.5": a client of the engine beside the nodes, not instead
+ * of them).  Ranges may not overlap other rules.
  */
 
 #include <netinet/in.h>
@@ -49,6 +52,7 @@ struct firewall_net {
 		struct in6_addr v6;
 	};
 	unsigned prefix; /* bits; host bits are zero */
+	bool is_own;     /* of a node: by a line of the additions, no node of the swarm yet */
 };
 
 struct firewall_rule {
@@ -69,20 +73,54 @@ struct firewall_model {
 /* The built-in rules, no node. */
 void firewall_model_init(struct firewall_model *m);
 
-/* Add the lines of a file; name is for messages.  ERR_USAGE with the line's number, the line and
- * what is wrong: unknown word (with the nearest), a port twice with different words, the ssh port
- * (of ssh_port, and 22), overlap. */
+/*
+ * Add the lines of a file; name is for messages.  After an error the model is as it was.  ERR_USAGE
+ * with the line's number, the line and what is wrong: an unknown word (with the nearest), a port
+ * twice with different words, a tcp port of ssh (22 and those given), overlap, too much.
+ */
 int firewall_model_add(struct firewall_model *m, const char *text, size_t n, const char *name,
-        uint16_t ssh_port, struct err *e) NODISCARD;
+        const uint16_t *ssh_ports, size_t n_ssh, struct err *e) NODISCARD;
 
-/* An address of a node, without prefix.  Loopback, unspecified and multicast ones are refused. */
+/*
+ * Add the address of a node of the swarm.  ERR_USAGE: loopback, unspecified, multicast, not an
+ * address, too many.  An address that the additions had named is the swarm's from now on.
+ */
 int firewall_model_add_node(struct firewall_model *m, const char *address, struct err *e) NODISCARD;
 
-/* {"format":1,"rules":[...],"nodes":[...]}: what agents are sent and what is kept in the pool; read
- * with all limits. */
+/* Forget the swarm's nodes; those of the additions stay. */
+void firewall_model_drop_nodes(struct firewall_model *m);
+
+/* Whether a node has that address; anything but an address is none. */
+bool firewall_model_has_node(const struct firewall_model *m, const char *address);
+
+/* The rule that keeps somebody from this tcp port ("closed", "nodes", "from"), or NULL. */
+const struct firewall_rule *firewall_model_restricts(const struct firewall_model *m, uint16_t port);
+
+/* "open" "nodes" "closed" "from". */
+const char *firewall_who_name(enum firewall_who who);
+
+#define FIREWALL_NET_SIZE   52
+#define FIREWALL_PORTS_SIZE 12
+
+/* "10.20.0.0/16", "fd00::9"; a whole address without its prefix.  Returns out. */
+const char *firewall_net_text(char out[FIREWALL_NET_SIZE], const struct firewall_net *net);
+
+/* "8888", "9100-9110".  Returns out. */
+const char *firewall_ports_text(
+        char out[FIREWALL_PORTS_SIZE], const struct firewall_rule *r, char between);
+
+/*
+ * What agents are sent and what is kept in the pool; read with all limits and all refusals above
+ * (of ssh only 22), ERR_PROTOCOL:
+ *
+ *	{"format":1,
+ *	 "rules":[{"who":"from","protocol":"tcp","first":9100,"last":9110,"from":"10.20.0.0/16",
+ *	           "why":"own"}],
+ *	 "nodes":["10.0.0.1"],"added_nodes":["10.0.0.9"]}
+ */
 json_t *firewall_model_json(const struct firewall_model *m, struct err *e) NODISCARD;
 int firewall_model_parse(struct firewall_model *m, const json_t *j, struct err *e) NODISCARD;
 
-/* Hex digits that are equal for equal models. */
+/* Hex digits that are equal for models that make equal rules. */
 #define FIREWALL_DIGEST_SIZE 17
 void firewall_model_digest(const struct firewall_model *m, char ret[FIREWALL_DIGEST_SIZE]);
