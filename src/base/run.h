@@ -3,7 +3,9 @@
 /* Run a program of the host to its end, for what no system call does (mkfs, mount). */
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
 
@@ -14,6 +16,15 @@
  * not end the wait: a half-made file system helps nobody.
  */
 int run_program(char *const *argv, int keep_fd, struct err *e) NODISCARD;
+
+/*
+ * The same with a limit of time and with what it prints on stdout, which is added to out (NULL: it
+ * is dropped); more than out takes is ERR_PROTOCOL.  After timeout_ns the program and its children
+ * are killed and it is ERR_TIMEOUT.  What it says on stderr is only for the message.  *ret_status,
+ * when given, is its exit status after an error that the program itself gave, else -1.
+ */
+int run_output(char *const *argv, int keep_fd, int64_t timeout_ns, struct buf *out, int *ret_status,
+        struct err *e) NODISCARD;
 
 /* Whether run_program() would find it. */
 bool run_has_program(const char *name);

@@ -1,0 +1,679 @@
+#include "firewall/tables.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+#define IN    "NODESWARM-INPUT"
+#define FWD   "NODESWARM-FORWARD"
+#define NODES "NODESWARM-NODES"
+#define USER  "DOCKER-USER"
+
+#define JUMPS_MAX 1024
+#define RULES_MAX 8192 /* in a chain of ours; FIREWALL_NODES_MAX and some */
+
+/* In the order of their names, in which their rules are kept. */
+static const char *const our_chains[] = { FWD, IN, NODES };
+
+static const struct firewall_jump wanted_jumps[] = {
+	{ (char *)(uintptr_t) "-A INPUT -j " IN, 1 },
+	{ (char *)(uintptr_t) "-A " USER " -j " FWD, 1 },
+};
+
+/* --- reading iptables-save ------------------------------------------------------------------- */
+
+struct word {
+	const char *at;
+	size_t n;
+};
+
+static bool word_is(const struct word *w, const char *s)
+{
+	return w->n == strlen(s) && memcmp(w->at, s, w->n) == 0;
+}
+
+static bool is_ours(const struct word *w)
+{
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if (word_is(w, our_chains[i]))
+			return true;
+	return false;
+}
+
+/* The next word; a text in quotes, as comments are, is one.  false at the end. */
+static bool next_word(struct word *w, const char **at)
+{
+	const char *p = *at + strspn(*at, " ");
+	bool quoted = *p == '"';
+
+	w->at = p;
+	if (!*p)
+		return false;
+	if (quoted)
+		for (p++; *p && *p != '"'; p++)
+			if (*p == '\\' && p[1])
+				p++;
+	p += strcspn(p, " ");
+	w->n = (size_t)(p - w->at);
+	*at = p;
+	return true;
+}
+
+/* The chain that the rule leads to, by -j or -g; empty when there is none. */
+static struct word rule_target(const char *spec)
+{
+	struct word w, before = { "", 0 };
+
+	while (next_word(&w, &spec)) {
+		if (word_is(&before, "-j") || word_is(&before, "-g"))
+			return w;
+		before = w;
+	}
+	return (struct word){ "", 0 };
+}
+
+/* Rules come chain by chain, but not every version sorts the chains. */
+struct reader {
+	struct firewall_present *p;
+	struct strvec rules[ARRAY_LEN(our_chains)], counts[ARRAY_LEN(our_chains)];
+	struct strvec places; /* "CHAIN" for each rule of others, to count */
+	char last_chain[64];
+	unsigned place;
+	bool in_filter, ended;
+};
+
+static void reader_release(struct reader *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++) {
+		strvec_release(&r->rules[i]);
+		strvec_release(&r->counts[i]);
+	}
+	strvec_release(&r->places);
+}
+
+static int add_jump(struct firewall_present *p, const char *line, unsigned place, struct err *e)
+{
+	struct firewall_jump *v;
+
+	if (p->n_jumps == JUMPS_MAX)
+		return err_set(
+		        e, ERR_PROTOCOL, "more than %d rules that lead to our chains", JUMPS_MAX);
+	v = reallocarray(p->jumps, p->n_jumps + 1, sizeof(*v));
+	if (!v)
+		return err_nomem(e);
+	p->jumps = v;
+	v[p->n_jumps].place = place;
+	v[p->n_jumps].line = strdup(line);
+	if (!v[p->n_jumps].line)
+		return err_nomem(e);
+	p->n_jumps++;
+	return 0;
+}
+
+/* The rules of a chain stand together in every version's output. */
+static unsigned count_place(struct reader *r, const struct word *chain)
+{
+	if (!word_is(chain, r->last_chain)) {
+		snprintf(r->last_chain, sizeof(r->last_chain), "%.*s", (int)chain->n, chain->at);
+		r->place = 0;
+	}
+	return ++r->place;
+}
+
+static int read_rule(struct reader *r, const char *line, const char *counts, struct err *e)
+{
+	const char *at = line + strlen("-A ");
+	struct word chain, target;
+	unsigned place;
+
+	if (!next_word(&chain, &at))
+		return err_set(e, ERR_PROTOCOL, "no chain in '%.80s'", line);
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++) {
+		if (!word_is(&chain, our_chains[i]))
+			continue;
+		if (r->rules[i].n == RULES_MAX)
+			return err_set(e, ERR_PROTOCOL, "more than %d rules in %s", RULES_MAX,
+			        our_chains[i]);
+		if (strvec_add(&r->rules[i], line) < 0 || strvec_add(&r->counts[i], counts) < 0)
+			return err_nomem(e);
+		return 0;
+	}
+	place = count_place(r, &chain);
+	target = rule_target(at);
+	if (word_is(&chain, USER))
+		r->p->docker_user_rules++;
+	if (word_is(&target, USER)) {
+		r->p->docker_user_refs++;
+		r->p->forward_jumps = r->p->forward_jumps || word_is(&chain, "FORWARD");
+	}
+	return is_ours(&target) ? add_jump(r->p, line, place, e) : 0;
+}
+
+static int read_chain(struct reader *r, const char *line, struct err *e)
+{
+	const char *at = line + 1;
+	struct word chain;
+
+	if (!next_word(&chain, &at))
+		return err_set(e, ERR_PROTOCOL, "no chain in '%.80s'", line);
+	if (word_is(&chain, USER))
+		r->p->has_docker_user = true;
+	if (word_is(&chain, "DOCKER"))
+		r->p->has_docker = true;
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if (word_is(&chain, our_chains[i]) && strvec_add(&r->p->chains, our_chains[i]) < 0)
+			return err_nomem(e);
+	return 0;
+}
+
+static int read_comment(const char *line, struct err *e)
+{
+	/* iptables-nft-save: "# Table `filter' is incompatible, use 'nft' tool." */
+	if (!strstr(line, "Table `filter' is incompatible"))
+		return 0;
+	err_set(e, ERR_CONFLICT, "the filter table has rules that iptables cannot read");
+	return err_hint(e, "'nft list table ip filter' shows them; they need a table of their own");
+}
+
+static int read_line(struct reader *r, char *line, struct err *e)
+{
+	const char *counts = "";
+
+	if (*line == '#')
+		return read_comment(line, e);
+	if (!*line)
+		return 0;
+	if (*line == '*') {
+		r->in_filter = strcmp(line, "*filter") == 0;
+		r->last_chain[0] = '\0';
+		return 0;
+	}
+	if (strcmp(line, "COMMIT") == 0) {
+		r->ended = r->ended || r->in_filter;
+		r->in_filter = false;
+		return 0;
+	}
+	if (*line == ':')
+		return r->in_filter ? read_chain(r, line, e) : 0;
+	if (*line == '[') {
+		char *close = strstr(line, "] ");
+
+		if (!close)
+			return err_set(e, ERR_PROTOCOL, "no rule behind '%.80s'", line);
+		*close = '\0';
+		counts = line + 1;
+		line = close + 2;
+	}
+	if (!str_starts(line, "-A ", NULL))
+		return err_set(e, ERR_PROTOCOL, "not understood: '%.80s'", line);
+	return r->in_filter ? read_rule(r, line, counts, e) : 0;
+}
+
+static int read_lines(struct reader *r, char *text, struct err *e)
+{
+	unsigned number = 0;
+
+	for (char *line = text, *next; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		number++;
+		if (read_line(r, line, e) < 0)
+			return err_wrap(e, "line %u", number);
+	}
+	/* A reader that was cut short would take rules for missing. */
+	if (r->in_filter)
+		return err_set(e, ERR_PROTOCOL, "the filter table has no end");
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		for (size_t j = 0; j < r->rules[i].n; j++)
+			if (strvec_add(&r->p->rules, r->rules[i].v[j]) < 0 ||
+			        strvec_add(&r->p->counts, r->counts[i].v[j]) < 0)
+				return err_nomem(e);
+	return 0;
+}
+
+int firewall_present_parse(struct firewall_present *p, const char *text, size_t n, struct err *e)
+{
+	struct reader r = { .p = p };
+	AUTO(free) char *copy = NULL;
+	int rc;
+
+	memset(p, 0, sizeof(*p));
+	if (memchr(text, '\0', n))
+		return err_set(e, ERR_PROTOCOL, "iptables-save: a zero byte in its output");
+	copy = strndup(text, n);
+	if (!copy)
+		return err_nomem(e);
+	rc = read_lines(&r, copy, e);
+	reader_release(&r);
+	if (rc < 0) {
+		firewall_present_release(p);
+		return err_wrap(e, "iptables-save");
+	}
+	return 0;
+}
+
+void firewall_present_release(struct firewall_present *p)
+{
+	for (size_t i = 0; i < p->n_jumps; i++)
+		free(p->jumps[i].line);
+	free(p->jumps);
+	strvec_release(&p->chains);
+	strvec_release(&p->rules);
+	strvec_release(&p->counts);
+	memset(p, 0, sizeof(*p));
+}
+
+bool firewall_present_any(const struct firewall_present *p)
+{
+	return p->chains.n || p->n_jumps;
+}
+
+/* --- the rules of a model -------------------------------------------------------------------- */
+
+/* A rule's own part, in iptables-save's order of words. */
+static void match_text(char *out, size_t size, const struct firewall_rule *r, bool forward)
+{
+	const char *protocol = r->is_udp ? "udp" : "tcp";
+	char ports[FIREWALL_PORTS_SIZE];
+
+	firewall_ports_text(ports, r, ':');
+	if (forward)
+		snprintf(out, size, "-p %s -m conntrack --ctorigdstport %s --ctdir ORIGINAL",
+		        protocol, ports);
+	else
+		snprintf(out, size, "-p %s -m %s --dport %s", protocol, protocol, ports);
+}
+
+static bool same_ports(const struct firewall_rule *a, const struct firewall_rule *b)
+{
+	return a->is_udp == b->is_udp && a->first == b->first && a->last == b->last;
+}
+
+/* "-s" as iptables-save prints it: with the prefix of a single address. */
+static void source_text(char *out, size_t size, const struct firewall_net *net)
+{
+	char text[FIREWALL_NET_SIZE];
+	const char *slash = strchr(firewall_net_text(text, net), '/');
+
+	if (slash)
+		snprintf(out, size, "-s %s", text);
+	else
+		snprintf(out, size, "-s %s/%u", text, net->prefix);
+}
+
+/* Rules of one port are one block: networks, nodes, and what is for all others at its end. */
+static int add_block(struct strvec *ret, const struct firewall_model *m, unsigned first,
+        unsigned end, int family, bool forward)
+{
+	const char *chain = forward ? FWD : IN, *yes = forward ? "RETURN" : "ACCEPT";
+	enum firewall_who last = m->rules[first].who;
+	char match[96], source[64];
+
+	match_text(match, sizeof(match), &m->rules[first], forward);
+	for (unsigned i = first; i < end; i++) {
+		const struct firewall_rule *r = &m->rules[i];
+
+		if (r->who != FIREWALL_FROM) {
+			last = r->who;
+			continue;
+		}
+		source_text(source, sizeof(source), &r->from);
+		if (r->from.family == family &&
+		        strvec_add_fmt(ret, "-A %s %s %s -j %s", chain, source, match, yes) < 0)
+			return -1;
+	}
+	switch (last) {
+	case FIREWALL_OPEN:
+		return strvec_add_fmt(ret, "-A %s %s -j %s", chain, match, yes);
+	case FIREWALL_NODES:
+		if (strvec_add_fmt(ret, "-A %s %s -j " NODES, chain, match) < 0)
+			return -1;
+		return strvec_add_fmt(ret, "-A %s %s -j %s", chain, match, yes);
+	case FIREWALL_CLOSED:
+	case FIREWALL_FROM:
+		break;
+	}
+	return strvec_add_fmt(ret, "-A %s %s -j DROP", chain, match);
+}
+
+static unsigned block_end(const struct firewall_model *m, unsigned first)
+{
+	unsigned end = first + 1;
+
+	while (end < m->n_rules && same_ports(&m->rules[first], &m->rules[end]))
+		end++;
+	return end;
+}
+
+static int add_chain(struct strvec *ret, const struct firewall_model *m, int family, bool forward)
+{
+	if (!forward && strvec_add(ret, "-A " IN " -i lo -j RETURN") < 0)
+		return -1;
+	if (strvec_add_fmt(ret, "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+	            forward ? FWD : IN) < 0)
+		return -1;
+	if (forward && strvec_add(ret, "-A " FWD " -m conntrack ! --ctstate DNAT -j RETURN") < 0)
+		return -1;
+	for (unsigned i = 0, end; i < m->n_rules; i = end) {
+		end = block_end(m, i);
+		if (add_block(ret, m, i, end, family, forward) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_nodes(struct strvec *ret, const struct firewall_model *m, int family)
+{
+	char source[64];
+
+	for (unsigned i = 0; i < m->n_nodes; i++) {
+		source_text(source, sizeof(source), &m->nodes[i]);
+		if (m->nodes[i].family == family &&
+		        strvec_add_fmt(ret, "-A " NODES " %s -j RETURN", source) < 0)
+			return -1;
+	}
+	return strvec_add(ret, "-A " NODES " -j DROP");
+}
+
+int firewall_wanted(struct strvec *ret, const struct firewall_model *m, int family, struct err *e)
+{
+	if (add_chain(ret, m, family, true) < 0 || add_chain(ret, m, family, false) < 0 ||
+	        add_nodes(ret, m, family) < 0)
+		return err_nomem(e);
+	return 0;
+}
+
+unsigned firewall_rule_count(const struct firewall_model *m, unsigned i, int family)
+{
+	const struct firewall_rule *r = &m->rules[i];
+
+	switch (r->who) {
+	case FIREWALL_OPEN:
+	case FIREWALL_CLOSED:
+		return 2;
+	case FIREWALL_NODES:
+		return 4;
+	case FIREWALL_FROM:
+		break;
+	}
+	/* The one that drops all others belongs to the first network of the port. */
+	return (r->from.family == family ? 2 : 0) +
+	        (i == 0 || !same_ports(r, &m->rules[i - 1]) ? 2 : 0);
+}
+
+/* --- differences ----------------------------------------------------------------------------- */
+
+static const char *spec_of(const char *line)
+{
+	return line + strlen("-A ");
+}
+
+static size_t count_of(const struct strvec *sv, const char *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sv->n; i++)
+		n += strcmp(sv->v[i], s) == 0;
+	return n;
+}
+
+static size_t count_before(const struct strvec *sv, size_t end)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < end; i++)
+		n += strcmp(sv->v[i], sv->v[end]) == 0;
+	return n;
+}
+
+/* Those of a that b has not, or not so often. */
+static int add_only(
+        struct strvec *ret, const struct strvec *a, const struct strvec *b, const char *word)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (count_before(a, i) >= count_of(b, a->v[i]) &&
+		        strvec_add_fmt(ret, "%s: %s", word, spec_of(a->v[i])) < 0)
+			return -1;
+	return 0;
+}
+
+static bool same_lines(const struct strvec *a, const struct strvec *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return false;
+	return a->n == b->n;
+}
+
+static int diff_rules(struct strvec *ret, const struct strvec *present, const struct strvec *wanted)
+{
+	size_t before = ret->n;
+
+	if (same_lines(present, wanted))
+		return 0;
+	if (add_only(ret, wanted, present, "missing") < 0 ||
+	        add_only(ret, present, wanted, "extra") < 0)
+		return -1;
+	if (ret->n != before)
+		return 0;
+	for (size_t i = 0; i < wanted->n; i++)
+		if (strcmp(wanted->v[i], present->v[i]) != 0)
+			return strvec_add_fmt(ret, "order: '%s' stands where '%s' belongs",
+			        spec_of(present->v[i]), spec_of(wanted->v[i]));
+	return 0;
+}
+
+/* The first of those that are the jump, and how many there are. */
+static const struct firewall_jump *find_jump(
+        const struct firewall_present *p, const char *line, unsigned *ret_n)
+{
+	const struct firewall_jump *found = NULL;
+
+	*ret_n = 0;
+	for (size_t i = 0; i < p->n_jumps; i++) {
+		if (strcmp(p->jumps[i].line, line) != 0)
+			continue;
+		(*ret_n)++;
+		if (!found)
+			found = &p->jumps[i];
+	}
+	return found;
+}
+
+static int diff_jump(
+        struct strvec *ret, const struct firewall_present *p, const struct firewall_jump *w)
+{
+	unsigned n;
+	const struct firewall_jump *found = find_jump(p, w->line, &n);
+	const char *chain = spec_of(w->line);
+	int len = (int)strcspn(chain, " ");
+
+	if (!found)
+		return strvec_add_fmt(ret, "no jump from %.*s: %s", len, chain, chain);
+	if (found->place != 1 &&
+	        strvec_add_fmt(ret, "order: '%s' is rule %u of %.*s, not the first", chain,
+	                found->place, len, chain) < 0)
+		return -1;
+	if (n > 1)
+		return strvec_add_fmt(ret, "extra: '%s' is there %u times", chain, n);
+	return 0;
+}
+
+static bool is_wanted_jump(const char *line)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wanted_jumps); i++)
+		if (strcmp(line, wanted_jumps[i].line) == 0)
+			return true;
+	return false;
+}
+
+static int diff_chains(struct strvec *ret, const struct firewall_present *p)
+{
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if (count_of(&p->chains, our_chains[i]) == 0 &&
+		        strvec_add_fmt(ret, "no chain %s", our_chains[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_LEN(wanted_jumps); i++)
+		if (diff_jump(ret, p, &wanted_jumps[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < p->n_jumps; i++)
+		if (!is_wanted_jump(p->jumps[i].line) &&
+		        strvec_add_fmt(ret, "extra: %s", spec_of(p->jumps[i].line)) < 0)
+			return -1;
+	return 0;
+}
+
+/* What apply can mend. */
+static int diff_ours(struct strvec *ret, const struct firewall_present *p,
+        const struct firewall_model *m, int family, struct err *e)
+{
+	AUTO(strvec) struct strvec wanted = STRVEC_INIT;
+
+	if (firewall_wanted(&wanted, m, family, e) < 0)
+		return -1;
+	if (diff_chains(ret, p) < 0 || diff_rules(ret, &p->rules, &wanted) < 0)
+		return err_nomem(e);
+	return ret->n ? 1 : 0;
+}
+
+int firewall_diff(struct strvec *ret_lines, const struct firewall_present *p,
+        const struct firewall_model *m, int family, struct err *e)
+{
+	if (diff_ours(ret_lines, p, m, family, e) < 0)
+		return -1;
+	if (p->has_docker && p->has_docker_user && !p->forward_jumps &&
+	        strvec_add(ret_lines,
+	                "FORWARD does not lead to DOCKER-USER, which docker makes "
+	                "it do when it starts: restart docker") < 0)
+		return err_nomem(e);
+	return ret_lines->n ? 1 : 0;
+}
+
+/* --- texts for iptables-restore ----------------------------------------------------------------
+ */
+
+struct target {
+	const struct strvec *chains, *rules;
+	const struct firewall_jump *jumps;
+	size_t n_jumps;
+	bool wants_user; /* DOCKER-USER */
+};
+
+static unsigned user_jumps(const struct firewall_present *p)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n_jumps; i++)
+		n += str_starts(p->jumps[i].line, "-A " USER " ", NULL);
+	return n;
+}
+
+/* DOCKER-USER has nothing but what is ours, and nobody leads to it. */
+static bool user_is_ours(const struct firewall_present *p)
+{
+	return p->has_docker_user && !p->docker_user_refs && p->docker_user_rules == user_jumps(p);
+}
+
+static int render_chains(
+        struct buf *out, const struct firewall_present *now, const struct target *t)
+{
+	if (t->wants_user && !now->has_docker_user && buf_add_str(out, ":" USER " - [0:0]\n") < 0)
+		return -1;
+	/* With --noflush too, naming a chain empties it. */
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if ((count_of(t->chains, our_chains[i]) || count_of(&now->chains, our_chains[i])) &&
+		        buf_add_fmt(out, ":%s - [0:0]\n", our_chains[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int render_rules(struct buf *out, const struct firewall_present *now, const struct target *t)
+{
+	for (size_t i = 0; i < now->n_jumps; i++)
+		if (buf_add_fmt(out, "-D %s\n", spec_of(now->jumps[i].line)) < 0)
+			return -1;
+	for (size_t i = 0; i < t->rules->n; i++)
+		if (buf_add_fmt(out, "%s\n", t->rules->v[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < t->n_jumps; i++) {
+		const char *spec = spec_of(t->jumps[i].line);
+		int len = (int)strcspn(spec, " ");
+
+		if (buf_add_fmt(out, "-I %.*s %u%s\n", len, spec, t->jumps[i].place, spec + len) <
+		        0)
+			return -1;
+	}
+	return 0;
+}
+
+static int render(
+        struct buf *out, const struct firewall_present *now, const struct target *t, struct err *e)
+{
+	if (buf_add_str(out, "*filter\n") < 0 || render_chains(out, now, t) < 0 ||
+	        render_rules(out, now, t) < 0)
+		goto too_long;
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if (count_of(&now->chains, our_chains[i]) && !count_of(t->chains, our_chains[i]) &&
+		        buf_add_fmt(out, "-X %s\n", our_chains[i]) < 0)
+			goto too_long;
+	if (!t->wants_user && user_is_ours(now) && buf_add_str(out, "-X " USER "\n") < 0)
+		goto too_long;
+	if (buf_add_str(out, "COMMIT\n") < 0)
+		goto too_long;
+	return 0;
+too_long:
+	if (errno == ENOMEM)
+		return err_nomem(e);
+	return err_set(e, ERR_USAGE, "the rules need more than %zu bytes", out->max);
+}
+
+int firewall_render(struct buf *out, const struct firewall_present *p,
+        const struct firewall_model *m, int family, struct err *e)
+{
+	AUTO(strvec) struct strvec wanted = STRVEC_INIT, chains = STRVEC_INIT;
+	AUTO(strvec) struct strvec lines = STRVEC_INIT;
+	struct target t = { &chains, &wanted, wanted_jumps, ARRAY_LEN(wanted_jumps), true };
+	int rc = diff_ours(&lines, p, m, family, e);
+
+	if (rc <= 0)
+		return rc;
+	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
+		if (strvec_add(&chains, our_chains[i]) < 0)
+			return err_nomem(e);
+	if (firewall_wanted(&wanted, m, family, e) < 0)
+		return -1;
+	return render(out, p, &t, e);
+}
+
+static bool same_jumps(const struct firewall_present *a, const struct firewall_present *b)
+{
+	for (size_t i = 0; i < a->n_jumps && i < b->n_jumps; i++)
+		if (a->jumps[i].place != b->jumps[i].place ||
+		        strcmp(a->jumps[i].line, b->jumps[i].line) != 0)
+			return false;
+	return a->n_jumps == b->n_jumps;
+}
+
+int firewall_render_back(struct buf *out, const struct firewall_present *now,
+        const struct firewall_present *before, struct err *e)
+{
+	struct target t = { &before->chains, &before->rules, before->jumps, before->n_jumps,
+		before->has_docker_user };
+
+	if (now->has_docker_user == before->has_docker_user && same_jumps(now, before) &&
+	        same_lines(&now->chains, &before->chains) &&
+	        same_lines(&now->rules, &before->rules))
+		return 0;
+	return render(out, now, &t, e);
+}
+
+int firewall_render_remove(struct buf *out, const struct firewall_present *p, struct err *e)
+{
+	const struct strvec none = STRVEC_INIT;
+	struct target t = { &none, &none, NULL, 0, false };
+
+	return firewall_present_any(p) ? render(out, p, &t, e) : 0;
+}
