@@ -246,11 +246,9 @@ static void send_slots(struct call *c)
 static void send_host(struct call *c, const json_t *firewall)
 {
 	json_t *host = host_facts(c->agent->cfg->pool);
-	AUTO(json) json_t *copy = firewall ? json_copy((json_t *)(uintptr_t)firewall) : NULL;
 
-	/* Another's business. */
-	(void)json_object_del(copy, "additions");
-	if (host && copy && json_object_set(host, "firewall", copy) < 0) {
+	if (host && firewall &&
+	        json_object_set(host, "firewall", (json_t *)(uintptr_t)firewall) < 0) {
 		json_decref(host);
 		host = NULL;
 	}

@@ -113,8 +113,7 @@ static int apply_order(struct firewall_job *j, const struct firewall_order *o, s
 	if (!o->is_check) {
 		if (firewall_host_apply(&o->model, &j->is_changed, e) < 0)
 			return -1;
-		if (firewall_saved_write(fd, &o->model, e) < 0 ||
-		        firewall_state_keep(fd, o->additions, o->stamp_ns, e) < 0)
+		if (firewall_saved_write(fd, &o->model, e) < 0)
 			return err_wrap(e, "applied, but not kept for the next boot");
 	}
 	firewall_model_digest(&o->model, digest);
@@ -125,11 +124,11 @@ static int apply_order(struct firewall_job *j, const struct firewall_order *o, s
 
 static int apply(struct firewall_job *j, struct err *e)
 {
-	struct firewall_order *o = firewall_order_parse(j->body, j->n, e);
-	int rc = o ? apply_order(j, o, e) : -1;
+	AUTO(free) struct firewall_order *o = calloc(1, sizeof(*o));
 
-	firewall_order_free(o);
-	return rc;
+	if (!o)
+		return err_nomem(e);
+	return firewall_order_parse(o, j->body, j->n, e) < 0 ? -1 : apply_order(j, o, e);
 }
 
 static int remove_all(struct firewall_job *j, struct err *e)
@@ -138,7 +137,7 @@ static int remove_all(struct firewall_job *j, struct err *e)
 	bool was_saved = firewall_state_is_saved(fd);
 
 	if (firewall_host_remove(&j->is_changed, e) < 0 ||
-	        (was_saved && firewall_saved_remove(fd, e) < 0) || firewall_state_forget(fd, e) < 0)
+	        (was_saved && firewall_saved_remove(fd, e) < 0))
 		return -1;
 	j->is_changed |= was_saved;
 	j->result = json_pack("{s:i, s:b}", "format", AGENT_FORMAT, "changed", (int)j->is_changed);
@@ -194,10 +193,10 @@ static json_t *answer_of(
 {
 	json_t *list = json_array();
 	struct firewall_net to, from;
-	char source[INET6_ADDRSTRLEN] = "";
+	char source[FIREWALL_NET_SIZE] = "";
 
 	if (firewall_address_parse(&to, q->addresses[i]) == 0 && firewall_source(&from, &to) == 0)
-		(void)firewall_address_text(&from, source);
+		(void)firewall_net_text(source, &from);
 	for (size_t k = 0; list && k < q->n_ports; k++)
 		if (json_array_append_new(list, json_string(reach_name(p[k].reach))) < 0)
 			break;

@@ -1,8 +1,6 @@
 #include "agent/firewall_request.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/agent.h"
 #include "base/clock.h"
@@ -33,54 +31,21 @@ static json_t *parse_body(const char *text, size_t n, struct err *e)
 
 /* --- an order ------------------------------------------------------------------------------- */
 
-void firewall_order_free(struct firewall_order *o)
+int firewall_order_parse(struct firewall_order *ret, const char *text, size_t n, struct err *e)
 {
-	if (o)
-		free(o->additions);
-	free(o);
-}
+	AUTO(json) json_t *j = parse_body(text, n, e);
+	const json_t *model = json_object_get(j, "model");
 
-static int parse_order(struct firewall_order *o, const json_t *j, struct err *e)
-{
-	const json_t *model = json_object_get(j, "model"), *text = json_object_get(j, "additions");
-
+	if (!j)
+		return -1;
 	if (!json_is_object(model))
 		return err_set(e, ERR_USAGE, "'model' is not an object");
-	if (firewall_model_parse(&o->model, model, e) < 0) {
+	if (firewall_model_parse(&ret->model, model, e) < 0) {
 		e->kind = ERR_USAGE;
 		return err_wrap(e, "'model'");
 	}
-	if (text && !json_is_string(text))
-		return err_set(e, ERR_USAGE, "'additions' is not a text");
-	if (json_string_length(text) > FIREWALL_ADDITIONS_MAX)
-		return err_set(
-		        e, ERR_USAGE, "'additions' has more than %d bytes", FIREWALL_ADDITIONS_MAX);
-	o->additions = strdup(text ? json_string_value(text) : "");
-	if (!o->additions)
-		return err_nomem(e);
-	o->stamp_ns = json_int(j, "stamp_ns", 0);
-	o->is_check = json_bool(j, "is_check", false);
-	if (o->stamp_ns < 0)
-		return err_set(e, ERR_USAGE, "'stamp_ns' is no time");
+	ret->is_check = json_bool(j, "is_check", false);
 	return 0;
-}
-
-struct firewall_order *firewall_order_parse(const char *text, size_t n, struct err *e)
-{
-	AUTO(json) json_t *j = parse_body(text, n, e);
-	struct firewall_order *o;
-
-	if (!j)
-		return NULL;
-	o = calloc(1, sizeof(*o));
-	if (!o) {
-		err_nomem(e);
-		return NULL;
-	}
-	if (parse_order(o, j, e) == 0)
-		return o;
-	firewall_order_free(o);
-	return NULL;
 }
 
 /* --- nobody is locked out ------------------------------------------------------------------- */
@@ -97,22 +62,22 @@ static int check_ssh(const struct firewall_model *m, struct err *e)
 static int check_address(const struct firewall_model *m, const struct firewall_stand *s,
         const struct firewall_net *from, const char *what, struct err *e)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[FIREWALL_NET_SIZE];
 
 	if (!firewall_admits(m, false, s->port, from)) {
 		err_set(e, ERR_CONFLICT,
 		        "port %u, the agents', would be closed to %s, which %s: it is no node's "
 		        "address",
-		        s->port, firewall_address_text(from, text), what);
+		        s->port, firewall_net_text(text, from), what);
 		return err_hint(e, "add the line 'node %s' to the file of additions",
-		        firewall_address_text(from, text));
+		        firewall_net_text(text, from));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(of_swarm); i++)
 		if (!firewall_admits(m, of_swarm[i].is_udp, of_swarm[i].port, from))
 			return err_set(e, ERR_CONFLICT,
 			        "port %u/%s, the swarm's, would be closed to %s, which %s",
 			        of_swarm[i].port, of_swarm[i].is_udp ? "udp" : "tcp",
-			        firewall_address_text(from, text), what);
+			        firewall_net_text(text, from), what);
 	return 0;
 }
 

@@ -6,11 +6,8 @@
  * Pure.  A request comes from who has the token; a model that was sent is taken whole or not at
  * all, and not one that would cut this host off from the agents that could mend it.
  *
- *	POST /v1/firewall/apply  {"format":1,"model":{...},"additions":TEXT,"stamp_ns":N,
- *	                          "is_check":false}
+ *	POST /v1/firewall/apply  {"format":1,"model":{...},"is_check":false}
  *	     model      as firewall/model.h has it
- *	     additions  the lines that it was made from, kept for who makes the next one
- *	     stamp_ns   when it was ordered, real time: of two the later is what was meant
  *	     is_check   only say whether it would be taken
  *	POST /v1/firewall/probe  {"format":1,"addresses":[...],"ports":[...],"timeout_ms":N}
  */
@@ -24,18 +21,14 @@
 #include "base/json.h"
 #include "firewall/model.h"
 
-#define FIREWALL_ADDITIONS_MAX (16 * 1024)
-
 struct firewall_order {
 	struct firewall_model model;
-	char *additions; /* owned; "" for none */
-	int64_t stamp_ns;
 	bool is_check;
 };
 
-/* An order, to be freed; NULL and ERR_USAGE. */
-struct firewall_order *firewall_order_parse(const char *text, size_t n, struct err *e) NODISCARD;
-void firewall_order_free(struct firewall_order *o);
+/* ERR_USAGE. */
+int firewall_order_parse(
+        struct firewall_order *ret, const char *text, size_t n, struct err *e) NODISCARD;
 
 /* Where this host stands. */
 struct firewall_stand {

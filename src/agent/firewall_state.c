@@ -1,68 +1,31 @@
 #include "agent/firewall_state.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/firewall_request.h"
-#include "base/fs.h"
+#include "base/clock.h"
+#include "base/strvec.h"
 #include "control/control.h"
-#include "firewall/admit.h"
 #include "firewall/host.h"
 
 #define LINES_MAX 100
 #define SAVED     "firewall.json"
-#define FORMAT    1
 
 bool firewall_state_is_saved(int pool_fd)
 {
 	return faccessat(pool_fd, SAVED, F_OK, 0) == 0;
 }
 
-int firewall_state_keep(int pool_fd, const char *additions, int64_t stamp_ns, struct err *e)
+static json_int_t saved_ns(int pool_fd)
 {
-	AUTO(json)
-	json_t *j = json_pack("{s:i, s:I, s:s}", "format", FORMAT, "stamp_ns", (json_int_t)stamp_ns,
-	        "additions", additions);
-	AUTO(free) char *text = j ? json_text(j, true) : NULL;
+	struct stat st;
 
-	if (!text)
-		return err_nomem(e);
-	return fs_write_at(pool_fd, FIREWALL_ADDITIONS, text, strlen(text), 0600, e);
-}
-
-int firewall_state_forget(int pool_fd, struct err *e)
-{
-	if (unlinkat(pool_fd, FIREWALL_ADDITIONS, 0) < 0 && errno != ENOENT)
-		return err_sys(e, errno, "remove '%s'", FIREWALL_ADDITIONS);
-	return 0;
-}
-
-/* What was kept; an empty object when there is nothing, or nothing that can be read. */
-static json_t *kept(int pool_fd)
-{
-	AUTO(buf) struct buf b = BUF_INIT(FIREWALL_ADDITIONS_MAX * 7);
-	struct err ignored = ERR_INIT;
-	json_t *j = NULL;
-
-	if (fs_read_at(pool_fd, FIREWALL_ADDITIONS, &b, &ignored) == 0)
-		j = json_parse_object(b.data, b.len, FIREWALL_ADDITIONS, &ignored);
-	return j ? j : json_object();
-}
-
-static json_t *nodes_json(const struct firewall_model *m)
-{
-	json_t *list = json_array();
-	char text[INET6_ADDRSTRLEN];
-
-	for (unsigned i = 0; i < m->n_nodes; i++)
-		if (json_array_append_new(
-		            list, json_string(firewall_address_text(&m->nodes[i], text))) < 0)
-			break;
-	return list;
+	if (fstatat(pool_fd, SAVED, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (json_int_t)st.st_mtim.tv_sec * NS_PER_SEC + st.st_mtim.tv_nsec;
 }
 
 /* --- the host ------------------------------------------------------------------------------- */
@@ -131,34 +94,46 @@ static int look(json_t *o, const struct firewall_model *m, struct err *e)
 	return rc;
 }
 
+/* 0 with a model, 1 without. */
+static int read_saved(json_t *o, struct firewall_model *m, int pool_fd, struct err *e)
+{
+	char digest[FIREWALL_DIGEST_SIZE];
+	json_t *model;
+
+	if (firewall_saved_read(pool_fd, m, e) < 0) {
+		if (e->kind != ERR_NOT_FOUND)
+			return -1;
+		err_clear(e);
+		return 1;
+	}
+	firewall_model_digest(m, digest);
+	model = firewall_model_json(m, e);
+	if (!model)
+		return -1;
+	if (json_object_set_new(o, "model", model) < 0 ||
+	        json_object_set_new(o, "digest", json_string(digest)) < 0)
+		return err_nomem(e);
+	return 0;
+}
+
 json_t *firewall_state(int pool_fd)
 {
 	AUTO(free) struct firewall_model *m = calloc(1, sizeof(*m));
-	AUTO(json) json_t *o = NULL, *more = kept(pool_fd);
-	char digest[FIREWALL_DIGEST_SIZE] = "";
+	AUTO(json)
+	json_t *o = json_pack("{s:b, s:s, s:I, s:n, s:b, s:s, s:b, s:[], s:i, s:n}", "is_saved",
+	        firewall_state_is_saved(pool_fd), "digest", "", "saved_ns", saved_ns(pool_fd),
+	        "model", "is_present", false, "backend", "", "has_v6", false, "differs",
+	        "n_differs", 0, "error");
 	struct err e = ERR_INIT;
-	bool is_saved = false;
+	int rc;
 
-	if (!m)
+	if (!m || !o)
 		return NULL;
-	if (firewall_saved_read(pool_fd, m, &e) == 0) {
-		is_saved = true;
-		firewall_model_digest(m, digest);
-	} else if (e.kind == ERR_NOT_FOUND) {
-		err_clear(&e);
-	}
-	o = json_pack("{s:b, s:s, s:I, s:s, s:o, s:b, s:s, s:b, s:[], s:i}", "is_saved",
-	        is_saved || e.kind != ERR_NONE, "digest", digest, "stamp_ns",
-	        (json_int_t)json_int(more, "stamp_ns", 0), "additions",
-	        json_str(more, "additions", ""), "nodes", nodes_json(m), "is_present", false,
-	        "backend", "", "has_v6", false, "differs", "n_differs", 0);
-	if (!o)
-		return NULL;
+	rc = read_saved(o, m, pool_fd, &e);
 	/* A model that cannot be read is the first thing to be said. */
-	if (e.kind == ERR_NONE && look(o, is_saved ? m : NULL, &e) == 0)
-		(void)0;
-	if (json_object_set_new(
-	            o, "error", e.kind == ERR_NONE ? json_null() : control_error_json(&e)) < 0)
+	if (rc >= 0)
+		rc = look(o, rc == 0 ? m : NULL, &e);
+	if (rc < 0 && json_object_set_new(o, "error", control_error_json(&e)) < 0)
 		return NULL;
 	return TAKE(o);
 }

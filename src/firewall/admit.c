@@ -24,12 +24,6 @@ int firewall_address_parse(struct firewall_net *ret, const char *text)
 	return 0;
 }
 
-const char *firewall_address_text(const struct firewall_net *address, char *ret)
-{
-	*ret = '\0';
-	return inet_ntop(address->family, &address->v6, ret, INET6_ADDRSTRLEN) ? ret : "";
-}
-
 static const uint8_t *bytes_of(const struct firewall_net *n)
 {
 	return n->family == AF_INET ? (const uint8_t *)&n->v4 : n->v6.s6_addr;

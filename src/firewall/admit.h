@@ -17,9 +17,6 @@
  * IPv4 address; a zone ("%eth0") is refused.  0, or -1 for anything else. */
 int firewall_address_parse(struct firewall_net *ret, const char *text) NODISCARD;
 
-/* Its text; ret has at least INET6_ADDRSTRLEN bytes. */
-const char *firewall_address_text(const struct firewall_net *address, char *ret);
-
 bool firewall_is_loopback(const struct firewall_net *address);
 
 /* Whether the address is one of the model's nodes. */

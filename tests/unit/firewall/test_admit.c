@@ -56,7 +56,7 @@ static void addresses(void **state)
 		{ "", NULL },
 		{ "node1", NULL },
 	};
-	char text[INET6_ADDRSTRLEN];
+	char text[FIREWALL_NET_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -64,7 +64,7 @@ static void addresses(void **state)
 
 		if ((firewall_address_parse(&n, rows[i].text) < 0) != !rows[i].is)
 			fail_msg("'%s'", rows[i].text);
-		if (rows[i].is && strcmp(firewall_address_text(&n, text), rows[i].is) != 0)
+		if (rows[i].is && strcmp(firewall_net_text(text, &n), rows[i].is) != 0)
 			fail_msg("'%s' is '%s'", rows[i].text, text);
 	}
 }
