@@ -373,7 +373,8 @@ static int refuse_ssh(const struct firewall_rule *r, const uint16_t *ports, size
 	for (size_t i = 0; i <= n; i++) {
 		uint16_t port = i < n ? ports[i] : usual;
 
-		if (!covers(r, false, port))
+		/* What keeps a rule of ours off a port where ssh listens has to be sayable. */
+		if (!covers(r, false, port) || (r->who == FIREWALL_OPEN && port != SSH_PORT))
 			continue;
 		err_set(e, ERR_USAGE, "tcp port %u is ssh's, and no rule may be for it", port);
 		return err_hint(

@@ -76,7 +76,8 @@ void firewall_model_init(struct firewall_model *m);
 /*
  * Add the lines of a file; name is for messages.  After an error the model is as it was.  ERR_USAGE
  * with the line's number, the line and what is wrong: an unknown word (with the nearest), a port
- * twice with different words, a tcp port of ssh (22 and those given), overlap, too much.
+ * twice with different words, a tcp port of ssh (22, and for all but "open" those given), overlap,
+ * too much.
  */
 int firewall_model_add(struct firewall_model *m, const char *text, size_t n, const char *name,
         const uint16_t *ssh_ports, size_t n_ssh, struct err *e) NODISCARD;

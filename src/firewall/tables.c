@@ -657,15 +657,19 @@ static bool same_jumps(const struct firewall_present *a, const struct firewall_p
 	return a->n_jumps == b->n_jumps;
 }
 
+bool firewall_present_same(const struct firewall_present *a, const struct firewall_present *b)
+{
+	return a->has_docker_user == b->has_docker_user && same_jumps(a, b) &&
+	        same_lines(&a->chains, &b->chains) && same_lines(&a->rules, &b->rules);
+}
+
 int firewall_render_back(struct buf *out, const struct firewall_present *now,
         const struct firewall_present *before, struct err *e)
 {
 	struct target t = { &before->chains, &before->rules, before->jumps, before->n_jumps,
 		before->has_docker_user };
 
-	if (now->has_docker_user == before->has_docker_user && same_jumps(now, before) &&
-	        same_lines(&now->chains, &before->chains) &&
-	        same_lines(&now->rules, &before->rules))
+	if (firewall_present_same(now, before))
 		return 0;
 	return render(out, now, &t, e);
 }

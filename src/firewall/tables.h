@@ -68,6 +68,9 @@ static inline void auto_firewall_present(struct firewall_present *p)
 /* Whether there is anything of ours. */
 bool firewall_present_any(const struct firewall_present *p);
 
+/* Whether it is the same of ours, at the same places; counters do not matter. */
+bool firewall_present_same(const struct firewall_present *a, const struct firewall_present *b);
+
 /* The rules that the model asks for, in the same form as present->rules. */
 int firewall_wanted(
         struct strvec *ret, const struct firewall_model *m, int family, struct err *e) NODISCARD;
