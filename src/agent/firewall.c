@@ -94,12 +94,11 @@ static int check(const struct firewall_job *j, const struct firewall_model *m, s
 /* Whether the tables can be read at all: programs, privileges. */
 static int check_host(char backend[8], struct err *e)
 {
-	struct firewall_host h = { 0 };
+	AUTO(firewall_host) struct firewall_host h = { 0 };
 
 	if (firewall_host_read(&h, e) < 0)
 		return -1;
 	(void)snprintf(backend, 8, "%s", h.backend);
-	firewall_host_release(&h);
 	return 0;
 }
 
@@ -155,8 +154,7 @@ static bool is_there(const struct firewall_host *h)
 static int boot(struct firewall_job *j, struct err *e)
 {
 	AUTO(free) struct firewall_model *m = calloc(1, sizeof(*m));
-	struct firewall_host h = { 0 };
-	bool is_needed;
+	AUTO(firewall_host) struct firewall_host h = { 0 };
 
 	if (!m)
 		return err_nomem(e);
@@ -168,9 +166,7 @@ static int boot(struct firewall_job *j, struct err *e)
 	}
 	if (firewall_host_read(&h, e) < 0)
 		return -1;
-	is_needed = !is_there(&h);
-	firewall_host_release(&h);
-	return is_needed ? firewall_host_apply(m, &j->is_changed, e) : 0;
+	return is_there(&h) ? 0 : firewall_host_apply(m, &j->is_changed, e);
 }
 
 /* --- in the thread: probe ------------------------------------------------------------------- */

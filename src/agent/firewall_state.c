@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,33 +34,16 @@ static bool is_present(const struct firewall_host *h)
 	return h->present[0].chains.n || h->present[1].chains.n;
 }
 
-/* The lines of one family, "IPv6: missing: ...". */
-static int add_lines(json_t *list, size_t *n, const struct firewall_host *h,
-        const struct firewall_model *m, int family, struct err *e)
+/* What is there though nothing was applied. */
+static int leftovers(struct strvec *lines, const struct firewall_host *h, struct err *e)
 {
-	const struct firewall_present *p = &h->present[family == AF_INET6];
-	AUTO(strvec) struct strvec lines = STRVEC_INIT;
+	const struct firewall_present *const parts[] = { &h->present[0], &h->present[1],
+		&h->stale[0], &h->stale[1] };
 
-	if (firewall_diff(&lines, p, m, family, e) < 0)
-		return -1;
-	for (size_t i = 0; i < lines.n; i++, ++*n)
-		if (*n < LINES_MAX &&
-		        json_array_append_new(list,
-		                json_sprintf("%s: %s", family == AF_INET ? "IPv4" : "IPv6",
-		                        lines.v[i])) < 0)
-			return err_nomem(e);
-	return 0;
-}
-
-static int add_leftovers(json_t *list, size_t *n, const struct firewall_host *h, struct err *e)
-{
-	for (int f = 0; f < 2; f++)
-		for (size_t i = 0; i < h->present[f].chains.n; i++, ++*n)
-			if (*n < LINES_MAX &&
-			        json_array_append_new(list,
-			                json_sprintf("%s: chain %s, though nothing was applied",
-			                        f ? "IPv6" : "IPv4", h->present[f].chains.v[i])) <
-			                0)
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		for (size_t k = 0; k < parts[i]->chains.n; k++)
+			if (strvec_add_fmt(lines, "%s: chain %s is there, and nothing was applied",
+			            i % 2 ? "IPv6" : "IPv4", parts[i]->chains.v[k]) < 0)
 				return err_nomem(e);
 	return 0;
 }
@@ -69,29 +51,23 @@ static int add_leftovers(json_t *list, size_t *n, const struct firewall_host *h,
 /* m NULL: nothing was applied. */
 static int look(json_t *o, const struct firewall_model *m, struct err *e)
 {
-	struct firewall_host h = { 0 };
+	AUTO(firewall_host) struct firewall_host h = { 0 };
+	AUTO(strvec) struct strvec lines = STRVEC_INIT;
 	AUTO(json) json_t *list = json_array();
-	size_t n = 0;
-	int rc;
 
-	if (firewall_host_read(&h, e) < 0)
+	if (firewall_host_read(&h, e) < 0 ||
+	        (m ? firewall_host_diff(&lines, &h, m, e) : leftovers(&lines, &h, e)) < 0)
 		return -1;
-	if (!m)
-		rc = add_leftovers(list, &n, &h, e);
-	else
-		rc = add_lines(list, &n, &h, m, AF_INET, e) < 0 ||
-		                (h.has_v6 && add_lines(list, &n, &h, m, AF_INET6, e) < 0)
-		        ? -1
-		        : 0;
-	if (rc == 0 &&
-	        (json_object_set(o, "differs", list) < 0 ||
-	                json_object_set_new(o, "n_differs", json_integer((json_int_t)n)) < 0 ||
-	                json_object_set_new(o, "backend", json_string(h.backend)) < 0 ||
-	                json_object_set_new(o, "has_v6", json_boolean(h.has_v6)) < 0 ||
-	                json_object_set_new(o, "is_present", json_boolean(is_present(&h))) < 0))
-		rc = err_nomem(e);
-	firewall_host_release(&h);
-	return rc;
+	for (size_t i = 0; i < lines.n && i < LINES_MAX; i++)
+		if (json_array_append_new(list, json_string(lines.v[i])) < 0)
+			return err_nomem(e);
+	if (json_object_set(o, "differs", list) < 0 ||
+	        json_object_set_new(o, "n_differs", json_integer((json_int_t)lines.n)) < 0 ||
+	        json_object_set_new(o, "backend", json_string(h.backend)) < 0 ||
+	        json_object_set_new(o, "has_v6", json_boolean(h.has_v6)) < 0 ||
+	        json_object_set_new(o, "is_present", json_boolean(is_present(&h))) < 0)
+		return err_nomem(e);
+	return 0;
 }
 
 /* 0 with a model, 1 without. */

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "deploy/agents.h"
+#include "deploy/firewall_priv.h"
 #include "engine/engine.h"
 #include "firewall/admit.h"
 #include "firewall/source.h"

@@ -72,11 +72,8 @@ int firewall_view_parse(struct firewall_view *ret, const json_t *body, struct er
 
 	if (!json_is_object(j))
 		return err_set(e, ERR_PROTOCOL, "its agent's reply says nothing of a firewall");
-	if (json_is_object(error)) {
-		err_set(e, err_kind_parse(json_str(error, "kind", "")), "%s",
-		        json_str(error, "message", "no reason given"));
-		return err_hint(e, "%s", json_str(error, "hint", ""));
-	}
+	if (json_is_object(error))
+		return control_error_read(e, error);
 	if (parse_view(&v, j, e) < 0) {
 		firewall_view_release(&v);
 		return -1;
