@@ -91,6 +91,9 @@ static void answer(struct agent *a, const struct http_server_request *q,
 	if (!c)
 		return;
 	c->is_local = is_local;
+	/* Without one it is nobody's: no model has that for a node. */
+	if (!is_local && http_server_peer(q, c->peer) < 0)
+		(void)snprintf(c->peer, sizeof(c->peer), "unknown");
 	c->arg = http_server_later(q, on_gone, c);
 	answer_route(c, &route, q->body, q->body_len);
 }
@@ -279,6 +282,7 @@ static void on_timer(struct loop_timer *t, void *arg)
 	int64_t in;
 
 	open_pool(a);
+	firewall_boot(a);
 	listen_local(a);
 	listen_tcp(a);
 	agent_refresh_token(a);
@@ -340,6 +344,7 @@ static void tear_down(struct agent *a)
 	http_server_free(a->tcp);
 	http_server_free(a->local);
 	operations_end(a);
+	firewall_end(a);
 	sends_end(a);
 	http_prober_free(a->prober);
 	loop_timer_remove(&a->loop, &a->timer);

@@ -28,6 +28,13 @@
  *	                                             "bytes_done","bytes_total"}...]}
  *	POST /v1/data/VERB                           an operation of data/op.h, or pull (pull.h);
  *	                                             body: its arguments; answered when done
+ *	GET  /v1/firewall                            {"firewall":{...}} of firewall_state.h
+ *	POST /v1/firewall/apply                      a model, firewall_request.h; {"changed",
+ *	                                             "digest","backend"}
+ *	POST /v1/firewall/remove                     {"changed"}
+ *	POST /v1/firewall/probe                      which ports are reached from here:
+ *	                                             {"results":[{"address","source",
+ *	                                             "reach":["reached"|"silent"|"no-route"...]}]}
  *	POST /v1/gather                              AGENT_SOCKET only: ask many agents at once
  *
  * Replies are JSON with "format": 1; errors {"format":1,"error":{"kind","message","hint"}}.
@@ -42,7 +49,7 @@
 #define AGENT_PORT 8870
 
 /* Bytes: of a request on AGENT_SOCKET; of one over TCP; of that with an operation's arguments,
- * which may be a list of slots; of a reply. */
+ * which may be a list of slots, or a firewall's model; of a reply. */
 #define AGENT_BODY_MAX      (112U * 1024)
 #define AGENT_BODY_TCP_MAX  4096U
 #define AGENT_BODY_DATA_MAX (48U * 1024)

@@ -17,6 +17,7 @@
 #include "loop/loop.h"
 
 struct agent;
+struct firewall_job;
 struct operation;
 struct send;
 struct sent;
@@ -29,7 +30,8 @@ struct survey;
  */
 struct call {
 	struct agent *agent;
-	bool is_local; /* from this host's root, who needs no token */
+	bool is_local;                      /* from this host's root, who needs no token */
+	char peer[HTTP_SERVER_ADDRESS_MAX]; /* who asks, over TCP; else "" */
 	/* Takes the reply's body over. */
 	void (*done)(void *arg, struct http_server_reply *r);
 	void *arg;
@@ -56,7 +58,11 @@ struct agent {
 	uint64_t operation_id; /* of the last one */
 	struct sent *sent;     /* generations that are being sent ... */
 	struct send *sends;    /* ... and the requests for them */
-	size_t gather_bytes;   /* of replies that gathers hold */
+	struct firewall_job *firewall_jobs;
+	json_t *firewall_seen; /* what the last look has shown, and when; or NULL */
+	int64_t firewall_seen_ns;
+	bool is_firewall_booted;
+	size_t gather_bytes; /* of replies that gathers hold */
 	unsigned gathers;
 	uint64_t refused; /* requests with a wrong token or none ... */
 	int64_t refused_said_ns;
@@ -114,3 +120,35 @@ void survey_join(struct call *c);
 
 /* Answer with what the targets say. */
 void gather_start(struct call *c, const char *body, size_t n);
+
+/* --- firewall.c --- */
+
+/* Apply, remove or probe, and answer when it is done. */
+void firewall_start(struct call *c, const struct route *r, const char *body, size_t n);
+
+/* After a reboot the tables are empty: apply what was applied, once the pool is there. */
+void firewall_boot(struct agent *a);
+
+/* Told once what firewall_state() says, which is NULL without memory; borrowed. */
+typedef void firewall_seen_fn(void *arg, const json_t *firewall);
+struct firewall_seer {
+	firewall_seen_fn *fn;
+	void *arg;
+	struct firewall_job *job; /* NULL: not waiting */
+	struct firewall_seer *next;
+};
+
+/*
+ * What the firewall is like, no older than max_age_ns.  A new reference when it is known at once,
+ * as it is where nothing was ever applied; else NULL, and s is told from the loop.  max_age_ns 0:
+ * look now, also where nothing was applied.
+ */
+json_t *firewall_see(struct agent *a, struct firewall_seer *s, int64_t max_age_ns);
+void firewall_unsee(struct firewall_seer *s);
+
+/* The same, to answer a call with it. */
+typedef void firewall_answer_fn(struct call *c, const json_t *firewall);
+void firewall_then(struct call *c, int64_t max_age_ns, firewall_answer_fn *answer);
+
+/* Wait for the end of all that goes on. */
+void firewall_end(struct agent *a);

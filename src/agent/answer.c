@@ -16,6 +16,9 @@
 /* A resume is answered at once by a supervisor that works. */
 #define RESUME_NS (10 * NS_PER_SEC)
 
+/* `doctor` asks several times in a row. */
+#define FIREWALL_AGE_NS (2 * NS_PER_SEC)
+
 /* --- calls ---------------------------------------------------------------------------------- */
 
 struct call *call_new(
@@ -239,6 +242,27 @@ static void send_slots(struct call *c)
 		call_error(c, &e);
 }
 
+/* The firewall's look comes first: the facts have the time at which they were complete. */
+static void send_host(struct call *c, const json_t *firewall)
+{
+	json_t *host = host_facts(c->agent->cfg->pool);
+
+	if (host && firewall &&
+	        json_object_set(host, "firewall", (json_t *)(uintptr_t)firewall) < 0) {
+		json_decref(host);
+		host = NULL;
+	}
+	call_json(c, 200, json_pack("{s:i, s:o}", "format", AGENT_FORMAT, "host", host));
+}
+
+static void send_firewall(struct call *c, const json_t *firewall)
+{
+	call_json(c, 200,
+	        firewall ? json_pack("{s:i, s:O}", "format", AGENT_FORMAT, "firewall",
+	                           (json_t *)(uintptr_t)firewall)
+	                 : NULL);
+}
+
 static void show_generation(struct call *c, const struct route *r)
 {
 	char body[GENERATION_NAME_SIZE + 16];
@@ -263,9 +287,15 @@ void answer_route(struct call *c, const struct route *r, const char *body, size_
 		send_slots(c);
 		break;
 	case ROUTE_HOST:
-		call_json(c, 200,
-		        json_pack("{s:i, s:o}", "format", AGENT_FORMAT, "host",
-		                host_facts(c->agent->cfg->pool)));
+		firewall_then(c, FIREWALL_AGE_NS, send_host);
+		break;
+	case ROUTE_FIREWALL:
+		firewall_then(c, 0, send_firewall);
+		break;
+	case ROUTE_FIREWALL_APPLY:
+	case ROUTE_FIREWALL_REMOVE:
+	case ROUTE_FIREWALL_PROBE:
+		firewall_start(c, r, body, n);
 		break;
 	case ROUTE_GATHER:
 		gather_start(c, body, n);

@@ -8,7 +8,9 @@
 
 unsigned agent_body_max(enum route_kind k)
 {
-	return k == ROUTE_VERB ? AGENT_BODY_DATA_MAX : AGENT_BODY_TCP_MAX;
+	bool is_long = k == ROUTE_VERB || k == ROUTE_FIREWALL_APPLY || k == ROUTE_FIREWALL_PROBE;
+
+	return is_long ? AGENT_BODY_DATA_MAX : AGENT_BODY_TCP_MAX;
 }
 
 #define TIMEOUT_MAX_MS (7LL * 24 * 3600 * 1000)

@@ -20,6 +20,8 @@
 #include "data/slots.h"
 
 #define SURVEYS_MAX 4
+/* How old what is said of the firewall may be. */
+#define FIREWALL_AGE_NS (1 * NS_PER_SEC)
 /* Below the time that the command line gives an agent, with time to answer. */
 #define ASK_NS (1 * NS_PER_SEC)
 
@@ -39,6 +41,8 @@ struct survey {
 	struct asked *asked;
 	size_t open;
 	struct call *calls;
+	struct firewall_seer seer;
+	json_t *firewall; /* NULL: not known */
 };
 
 static void survey_free(struct survey *s)
@@ -54,6 +58,8 @@ static void survey_free(struct survey *s)
 		control_async_free(s->asked[i].ask);
 		json_decref(s->asked[i].status);
 	}
+	firewall_unsee(&s->seer);
+	json_decref(s->firewall);
 	free(s->asked);
 	slots_release(&s->slots);
 	free(s);
@@ -123,6 +129,17 @@ static json_t *slot_json(const struct asked *a, size_t ends)
 	return o;
 }
 
+/* As much as says whether it is well. */
+static json_t *firewall_json(const json_t *seen)
+{
+	if (!seen)
+		return json_null();
+	return json_pack("{s:b, s:s, s:I, s:O?}", "is_saved", json_bool(seen, "is_saved", false),
+	        "digest", json_str(seen, "digest", ""), "n_differs",
+	        (json_int_t)json_int(seen, "n_differs", 0), "error",
+	        json_object_get(seen, "error"));
+}
+
 static char *text_of(const struct survey *s, size_t ends)
 {
 	const struct agent *a = s->agent;
@@ -131,10 +148,11 @@ static char *text_of(const struct survey *s, size_t ends)
 	for (size_t i = 0; i < s->slots.n; i++)
 		if (json_array_append_new(list, slot_json(&s->asked[i], ends)) < 0)
 			return NULL;
-	j = json_pack("{s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:O, s:I}", "format", AGENT_FORMAT,
-	        "node", "id", a->cfg->node_id, "hostname", a->cfg->node, "address", a->address,
-	        "pool", a->pool.path, "pool_id", a->pool.id, "version", nodeswarm_version, "slots",
-	        list, "left_out", (json_int_t)s->slots.left_out);
+	j = json_pack("{s:i, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:O, s:I, s:o}", "format",
+	        AGENT_FORMAT, "node", "id", a->cfg->node_id, "hostname", a->cfg->node, "address",
+	        a->address, "pool", a->pool.path, "pool_id", a->pool.id, "version",
+	        nodeswarm_version, "slots", list, "left_out", (json_int_t)s->slots.left_out,
+	        "firewall", firewall_json(s->firewall));
 	return j ? json_text(j, false) : NULL;
 }
 
@@ -177,6 +195,15 @@ static void on_status(void *arg, json_t *reply, const struct err *why)
 		a->err = *why;
 	if (--a->survey->open == 0)
 		finish(a->survey);
+}
+
+static void on_firewall(void *arg, const json_t *firewall)
+{
+	struct survey *s = arg;
+
+	s->firewall = json_incref((json_t *)(uintptr_t)firewall);
+	if (--s->open == 0)
+		finish(s);
 }
 
 static void on_limit(struct loop_timer *t UNUSED, void *arg)
@@ -228,6 +255,9 @@ static int start(struct survey **ret, struct agent *a, struct err *e)
 	}
 	for (size_t i = 0; i < s->slots.n; i++)
 		ask(s, i);
+	s->seer = (struct firewall_seer){ .fn = on_firewall, .arg = s };
+	s->firewall = firewall_see(a, &s->seer, FIREWALL_AGE_NS);
+	s->open += s->seer.job != NULL;
 	s->next = a->surveys;
 	a->surveys = s;
 	/* A timer also for nothing to ask: the call is answered from the loop in any case. */

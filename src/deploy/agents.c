@@ -25,7 +25,7 @@
 #define REPLY_MAX   (32U * 1024 * 1024)
 #define TARGETS_MAX 256 /* of one gather, as agents take them */
 /* One argument of a program may have 128 KiB on Linux. */
-#define BODY_MAX (64U * 1024)
+#define BODY_MAX (100U * 1024)
 /* What the way itself may take beyond the time that each host has. */
 #define SOCKET_EXTRA_NS (500 * NS_PER_MS)
 #define EXEC_EXTRA_NS   (2 * NS_PER_SEC)

@@ -553,20 +553,28 @@ bool http_server_has_bearer(const struct http_server_request *q, const char *tok
 	return str_same_secret(text + 7, token);
 }
 
-int http_server_local(const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX])
+union socket_address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static int connection_fd(const struct http_server_request *q)
 {
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} a = { 0 };
+
+	return info ? info->connect_fd : -1;
+}
+
+int http_server_local(const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX])
+{
+	union socket_address a = { 0 };
 	socklen_t len = sizeof(a);
 	char ip[INET6_ADDRSTRLEN];
 
 	out[0] = '\0';
-	if (!info || getsockname(info->connect_fd, &a.sa, &len) < 0)
+	if (getsockname(connection_fd(q), &a.sa, &len) < 0)
 		return -1;
 	if (a.sa.sa_family == AF_INET && inet_ntop(AF_INET, &a.in.sin_addr, ip, sizeof(ip)))
 		snprintf(out, HTTP_SERVER_ADDRESS_MAX, "%s:%u", ip, ntohs(a.in.sin_port));
@@ -574,6 +582,20 @@ int http_server_local(const struct http_server_request *q, char out[HTTP_SERVER_
 	        inet_ntop(AF_INET6, &a.in6.sin6_addr, ip, sizeof(ip)))
 		snprintf(out, HTTP_SERVER_ADDRESS_MAX, "[%s]:%u", ip, ntohs(a.in6.sin6_port));
 	return out[0] ? 0 : -1;
+}
+
+int http_server_peer(const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX])
+{
+	union socket_address a = { 0 };
+	socklen_t len = sizeof(a);
+	const void *ip;
+
+	out[0] = '\0';
+	if (getpeername(connection_fd(q), &a.sa, &len) < 0 ||
+	        (a.sa.sa_family != AF_INET && a.sa.sa_family != AF_INET6))
+		return -1;
+	ip = a.sa.sa_family == AF_INET ? (void *)&a.in.sin_addr : (void *)&a.in6.sin6_addr;
+	return inet_ntop(a.sa.sa_family, ip, out, HTTP_SERVER_ADDRESS_MAX) ? 0 : -1;
 }
 
 void http_server_text(struct http_server_reply *r, unsigned status, const char *text)
