@@ -15,8 +15,9 @@
 #
 # The image holds the PROGRAMs (default build/nodeswarm) in /usr/bin, the shared libraries that ldd
 # names, the dynamic loader, the few files of /etc that resolving names and users needs, and this
-# machine's certificate authorities, for references by https (not with --front). The first PROGRAM is
-# the entry point. The same input gives the same image id, on every machine.
+# machine's certificate authorities, for references by https (not with --front). With nodeswarm come
+# the programs of iptables and their extensions, for the agent. The first PROGRAM is the entry point.
+# The same input gives the same image id, on every machine.
 # Prints the name, id and size.
 set -euo pipefail
 umask 022
@@ -83,15 +84,13 @@ put()
 	install -m 755 "$1" "$fs$dir/$(basename "$2")"
 }
 
-for program in "$@"; do
-	file=$program
-	[[ $file == */* ]] || file=$(type -P "$program") || die "no program '$program'"
-	file=$(realpath -e "$file") || die "no program '$program': run make first"
-	put "$file" "/usr/bin/$(basename "$program")"
-	libraries=''
-	[[ $file != "$unpacked"/* ]] || libraries=$(find "$unpacked/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
-	LD_LIBRARY_PATH=$libraries libraries_of "$file" >"$work/libs"
+# put_libraries FILE...: what the loader maps for them.
+put_libraries()
+{
+	local lib nss
+	libraries_of "$@" >"$work/libs"
 	while read -r lib; do
+		[ ! -e "$fs$(realpath -m "${lib#"$unpacked"}")" ] || continue
 		put "$lib" "${lib#"$unpacked"}"
 		# glibc loads these by name, for DNS and user names; ldd cannot know.
 		if [[ $lib == */libc.so.* ]]; then
@@ -100,6 +99,36 @@ for program in "$@"; do
 			done
 		fi
 	done <"$work/libs"
+}
+
+# put_iptables: its programs where this machine has them, with all extensions: those of rules that are
+# somebody else's have to be read, too.
+put_iptables()
+{
+	local program name extensions
+	extensions=$(iptables_extensions) || return 0
+	for program in $IPTABLES_PROGRAMS; do
+		put "$(iptables_program "$program")" "/usr/sbin/$program"
+		put_libraries "$(iptables_program "$program")"
+	done
+	iptables_names | while read -r name program; do
+		ln -s "$program" "$fs/usr/sbin/$name"
+	done
+	mkdir -p "$fs$extensions"
+	install -m 755 "$extensions"/*.so "$fs$extensions/"
+	put_libraries "$extensions"/*.so
+}
+
+for program in "$@"; do
+	file=$program
+	[[ $file == */* ]] || file=$(type -P "$program") || die "no program '$program'"
+	file=$(realpath -e "$file") || die "no program '$program': run make first"
+	put "$file" "/usr/bin/$(basename "$program")"
+	libraries=''
+	[[ $file != "$unpacked"/* ]] || libraries=$(find "$unpacked/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
+	LD_LIBRARY_PATH=$libraries put_libraries "$file"
+	# The agent is to keep a firewall.
+	[ "$(basename "$program")" != nodeswarm ] || put_iptables
 done
 case $(uname -m) in
 x86_64) arch=amd64 ;;

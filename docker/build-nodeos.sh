@@ -60,14 +60,33 @@ package=${package/$'\t'/ }
 
 # The rpath must reach libraries of libraries, too: only DT_RPATH does, hence --force-rpath.
 dir=/usr/lib/nodeswarm
-install -m 755 "$program" "$context/nodeswarm/nodeswarm"
 loader=$(interpreter_of "$program")
-if [ -n "$loader" ]; then
-	libraries_of "$program" >"$work/libs"
+
+# add PROGRAM FILE: FILE as PROGRAM of the context, with its libraries and their loader.
+add()
+{
+	install -m 755 "$2" "$context/nodeswarm/$1"
+	[ -n "$loader" ] || return 0
+	libraries_of "$2" >"$work/libs"
 	while read -r lib; do
 		install -m 755 "$lib" "$context/nodeswarm/"
 	done <"$work/libs"
-	patchelf --set-interpreter "$dir/${loader##*/}" --force-rpath --set-rpath "$dir" "$context/nodeswarm/nodeswarm"
+	patchelf --set-interpreter "$dir/${loader##*/}" --force-rpath --set-rpath "$dir" "$context/nodeswarm/$1"
+}
+add nodeswarm "$program"
+# For the agent, which is to keep a firewall; one program has many names.
+mkdir "$context/nodeswarm/xtables" "$context/nodeswarm/sbin"
+if extensions=$(iptables_extensions); then
+	for name in $IPTABLES_PROGRAMS; do
+		add "$name" "$(iptables_program "$name")"
+	done
+	iptables_names | while read -r name of; do
+		ln -s "../$of" "$context/nodeswarm/sbin/$name"
+	done
+	install -m 755 "$extensions"/*.so "$context/nodeswarm/xtables/"
+	libraries_of "$extensions"/*.so | while read -r lib; do
+		install -m 755 "$lib" "$context/nodeswarm/"
+	done
 fi
 cp "$root/docker/nodeos/Dockerfile" "$context/"
 
