@@ -32,6 +32,10 @@ const struct command *const commands[] = {
 	&cmd_data_clone,
 	&cmd_data_gc,
 	&cmd_doctor,
+	&cmd_firewall_plan,
+	&cmd_firewall_apply,
+	&cmd_firewall_verify,
+	&cmd_firewall_remove,
 	&cmd_pool,
 	&cmd_images,
 	&cmd_quiesce,
@@ -50,6 +54,10 @@ const struct command_family command_families[] = {
 	        "Copies of data-dirs. A generation is an immutable, verified copy of a cleanly "
 	        "stopped data-dir in a host's pool; the one that is 'current' is what new slots "
 	        "start from." },
+	{ "firewall",
+	        "Which ports of the hosts who may reach, in IPv4 and IPv6: the front's are open, "
+	        "the swarm's are for its nodes, the producer's are closed. Ports that no rule names "
+	        "are left alone." },
 	{ NULL },
 };
 
