@@ -183,6 +183,7 @@ extern const struct command cmd_data_verdict;
 extern const struct command cmd_data_verify;
 extern const struct command cmd_doctor;
 extern const struct command cmd_down;
+extern const struct command cmd_firewall_follow;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_images;

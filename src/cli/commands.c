@@ -32,6 +32,7 @@ const struct command *const commands[] = {
 	&cmd_data_clone,
 	&cmd_data_gc,
 	&cmd_doctor,
+	&cmd_firewall_follow,
 	&cmd_pool,
 	&cmd_images,
 	&cmd_quiesce,
@@ -50,6 +51,10 @@ const struct command_family command_families[] = {
 	        "Copies of data-dirs. A generation is an immutable, verified copy of a cleanly "
 	        "stopped data-dir in a host's pool; the one that is 'current' is what new slots "
 	        "start from." },
+	{ "firewall",
+	        "Which ports who may reach: the front's anybody, the swarm's and the agents' its "
+	        "nodes, the producer's nobody. On this host, or with --all on every host of the "
+	        "swarm through the agents." },
 	{ NULL },
 };
 
