@@ -32,6 +32,10 @@ const struct command *const commands[] = {
 	&cmd_data_clone,
 	&cmd_data_gc,
 	&cmd_doctor,
+	&cmd_firewall_plan,
+	&cmd_firewall_apply,
+	&cmd_firewall_verify,
+	&cmd_firewall_remove,
 	&cmd_firewall_follow,
 	&cmd_pool,
 	&cmd_images,
@@ -52,9 +56,9 @@ const struct command_family command_families[] = {
 	        "stopped data-dir in a host's pool; the one that is 'current' is what new slots "
 	        "start from." },
 	{ "firewall",
-	        "Which ports who may reach: the front's anybody, the swarm's and the agents' its "
-	        "nodes, the producer's nobody. On this host, or with --all on every host of the "
-	        "swarm through the agents." },
+	        "Which ports of the hosts who may reach, in IPv4 and IPv6: the front's are open, "
+	        "the swarm's are for its nodes, the producer's are closed. Ports that no rule names "
+	        "are left alone." },
 	{ NULL },
 };
 

@@ -84,7 +84,10 @@ bool firewall_admits(
 	case FIREWALL_OPEN:
 		return true;
 	case FIREWALL_NODES:
-		return firewall_has_node(m, from);
+		/* Networks add up with them. */
+		if (firewall_has_node(m, from))
+			return true;
+		break;
 	case FIREWALL_CLOSED:
 		return false;
 	case FIREWALL_FROM:

@@ -297,16 +297,19 @@ static void change_release(struct change *c)
 		buf_release(&c->text[i]);
 }
 
+/* m NULL: what removes all of ours. */
+static int render_one(struct buf *out, const struct firewall_present *p,
+        const struct firewall_model *m, unsigned family, struct err *e)
+{
+	return m ? firewall_render(out, p, m, families[family].family, e)
+	         : firewall_render_remove(out, p, e);
+}
+
 static int render_both(struct change *c, struct err *e)
 {
-	for (unsigned f = 0; f < family_count(&c->h); f++) {
-		const struct firewall_present *p = &c->h.present[f];
-		int rc = c->m ? firewall_render(&c->text[f], p, c->m, families[f].family, e)
-		              : firewall_render_remove(&c->text[f], p, e);
-
-		if (rc < 0)
+	for (unsigned f = 0; f < family_count(&c->h); f++)
+		if (render_one(&c->text[f], &c->h.present[f], c->m, f, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -376,11 +379,8 @@ static int is_done(const struct change *c, struct strvec *lines, struct err *e)
 		return -1;
 	for (unsigned f = 0; f < family_count(&now); f++) {
 		AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
-		const struct firewall_present *p = &now.present[f];
-		int rc = c->m ? firewall_render(&text, p, c->m, families[f].family, e)
-		              : firewall_render_remove(&text, p, e);
 
-		if (rc < 0)
+		if (render_one(&text, &now.present[f], c->m, f, e) < 0)
 			return -1;
 		if (text.len && c->m)
 			return firewall_host_diff(lines, &now, c->m, e) < 0 ? -1 : 1;
@@ -462,10 +462,9 @@ int firewall_host_plan(
 {
 	AUTO(firewall_host) struct firewall_host h = { 0 };
 
-	if (firewall_host_read(&h, e) < 0 ||
-	        firewall_render(ret_v4, &h.present[0], m, AF_INET, e) < 0)
+	if (firewall_host_read(&h, e) < 0 || render_one(ret_v4, &h.present[0], m, 0, e) < 0)
 		return -1;
-	return h.has_v6 ? firewall_render(ret_v6, &h.present[1], m, AF_INET6, e) : 0;
+	return h.has_v6 ? render_one(ret_v6, &h.present[1], m, 1, e) : 0;
 }
 
 /* --- what was applied ------------------------------------------------------------------------ */

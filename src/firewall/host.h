@@ -67,7 +67,8 @@ int firewall_host_remove(bool *ret_changed, struct err *e) NODISCARD;
  */
 int firewall_spare_ssh(const struct firewall_model *m, struct err *e) NODISCARD;
 
-/* The texts that apply would hand to iptables-restore, "" for a family that is as wanted. */
+/* The texts that apply would hand to iptables-restore, or remove when there is no model (NULL);
+ * nothing for a family that is as wanted. */
 int firewall_host_plan(const struct firewall_model *m, struct buf *ret_v4, struct buf *ret_v6,
         struct err *e) NODISCARD;
 

@@ -7,6 +7,8 @@
  * with it that end of the pair, with it the other one with its addresses and routes.
  */
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -65,8 +67,8 @@ static bool is_routed(uint32_t first)
 		/* Words in network order, printed as the machine reads them. */
 		if (sscanf(line, "%*s %8x %*x %*x %*d %*d %*d %8x", &to, &mask) != 2 || !mask)
 			continue;
-		to = __builtin_bswap32(to);
-		mask = __builtin_bswap32(mask);
+		to = ntohl(to);
+		mask = ntohl(mask);
 		if (((to ^ first) & mask & ~3U) == 0)
 			return true;
 	}
@@ -181,7 +183,19 @@ static void *thread(void *arg)
 	return NULL;
 }
 
-int firewall_probe_outside(struct firewall_probe *p, size_t n, int64_t timeout_ns, struct err *e)
+static void own_addresses(struct firewall_net ret[2], const struct outside *o)
+{
+	uint64_t high = htobe64(o->v6);
+
+	ret[0] = (struct firewall_net){ .family = AF_INET, .prefix = 32 };
+	ret[0].v4.s_addr = htonl(o->v4 + 2);
+	ret[1] = (struct firewall_net){ .family = AF_INET6, .prefix = 128 };
+	memcpy(ret[1].v6.s6_addr, &high, sizeof(high));
+	ret[1].v6.s6_addr[15] = 2;
+}
+
+int firewall_probe_outside(struct firewall_probe *p, size_t n, int64_t timeout_ns,
+        struct firewall_net ret_from[2], struct err *e)
 {
 	AUTO(close_fd) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct outside o = { .p = p, .n = n, .timeout_ns = timeout_ns, .home = home };
@@ -192,6 +206,7 @@ int firewall_probe_outside(struct firewall_probe *p, size_t n, int64_t timeout_n
 		return err_sys(e, errno, "open our network namespace");
 	if (choose(&o, e) < 0)
 		return -1;
+	own_addresses(ret_from, &o);
 	rc = pthread_create(&id, NULL, thread, &o);
 	if (rc)
 		return err_sys(e, rc, "start a thread");

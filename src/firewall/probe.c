@@ -59,6 +59,18 @@ static socklen_t address_of(struct sockaddr_storage *sa, const struct firewall_p
 	return 0;
 }
 
+/* A refusal of one that was sent before is an error of send(2) and no reason to stop. */
+static void send_some(int fd, struct firewall_probe *p)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < 2 * FIREWALL_PROBE_DATAGRAMS; i++)
+		if (sent < FIREWALL_PROBE_DATAGRAMS && send(fd, "", 1, 0) == 1)
+			sent++;
+	if (sent == FIREWALL_PROBE_DATAGRAMS)
+		p->reach = FIREWALL_SILENT;
+}
+
 static int start(struct probing *all, struct firewall_probe *p, int64_t timeout_ns, struct err *e)
 {
 	struct sockaddr_storage sa;
@@ -68,12 +80,20 @@ static int start(struct probing *all, struct firewall_probe *p, int64_t timeout_
 	p->reach = FIREWALL_NO_ROUTE;
 	if (!n)
 		return err_set(e, ERR_USAGE, "'%s' is no address to connect to", p->address);
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(sa.ss_family,
+	        (p->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 && errno == EAFNOSUPPORT)
 		return 0;
 	if (fd < 0)
 		return err_sys(e, errno, "socket");
-	if (connect(fd, (struct sockaddr *)&sa, n) == 0 || errno != EINPROGRESS) {
+	if (connect(fd, (struct sockaddr *)&sa, n) == 0) {
+		if (p->is_udp)
+			send_some(fd, p);
+		else
+			p->reach = FIREWALL_REACHED;
+		return 0;
+	}
+	if (errno != EINPROGRESS) {
 		p->reach = reach_of(errno);
 		return 0;
 	}

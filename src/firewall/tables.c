@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/num.h"
 #include "base/str.h"
 
 #define IN    "NODESWARM-INPUT"
@@ -13,6 +14,12 @@
 
 #define JUMPS_MAX 1024
 #define RULES_MAX 8192 /* in a chain of ours; FIREWALL_NODES_MAX and some */
+
+/* A rule without its "-A". */
+static const char *spec_of(const char *line)
+{
+	return line + strlen("-A ");
+}
 
 /* In the order of their names, in which their rules are kept. */
 static const char *const our_chains[] = { FWD, IN, NODES };
@@ -404,12 +411,59 @@ unsigned firewall_rule_count(const struct firewall_model *m, unsigned i, int fam
 	        (i == 0 || !same_ports(r, &m->rules[i - 1]) ? 2 : 0);
 }
 
-/* --- differences ----------------------------------------------------------------------------- */
+/* --- counters -------------------------------------------------------------------------------- */
 
-static const char *spec_of(const char *line)
+static uint64_t packets_of(const char *counts)
 {
-	return line + strlen("-A ");
+	struct err ignored = ERR_INIT;
+	char digits[24];
+	size_t n = strcspn(counts, ":");
+	uint64_t packets = 0;
+
+	if (!n || n >= sizeof(digits))
+		return 0;
+	memcpy(digits, counts, n);
+	digits[n] = '\0';
+	if (num_uint(&packets, digits, 0, INT64_MAX, &ignored) < 0)
+		return 0;
+	return packets;
 }
+
+void firewall_tally(
+        struct firewall_tally *ret, const struct firewall_present *p, const struct firewall_rule *r)
+{
+	char match[2][96];
+	uint64_t passed = 0, to_nodes = 0, from_nodes = 0;
+
+	*ret = (struct firewall_tally){ 0 };
+	match_text(match[0], sizeof(match[0]), r, true);
+	match_text(match[1], sizeof(match[1]), r, false);
+	for (size_t i = 0; i < p->rules.n; i++) {
+		const char *line = p->rules.v[i], *found = strstr(line, match[0]), *target;
+		uint64_t n = packets_of(p->counts.v[i]);
+		bool is_some =
+		        str_starts(spec_of(line) + strcspn(spec_of(line), " "), " -s ", NULL);
+
+		target = found ? found + strlen(match[0]) : NULL;
+		if (!found && (found = strstr(line, match[1])))
+			target = found + strlen(match[1]);
+		if (!target)
+			continue;
+		if (strcmp(target, " -j DROP") == 0)
+			ret->dropped += n;
+		else if (strcmp(target, " -j " NODES) == 0)
+			to_nodes += n;
+		else if (is_some)
+			passed += n;
+		else if (strcmp(target, " -j ACCEPT") == 0 || strcmp(target, " -j RETURN") == 0)
+			from_nodes += n;
+	}
+	/* What went to the chain of nodes and did not come back was dropped there. */
+	ret->admitted = passed + from_nodes;
+	ret->dropped += to_nodes > from_nodes ? to_nodes - from_nodes : 0;
+}
+
+/* --- differences ----------------------------------------------------------------------------- */
 
 static size_t count_of(const struct strvec *sv, const char *s)
 {

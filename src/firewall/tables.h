@@ -78,6 +78,14 @@ int firewall_wanted(
 /* How many rules of a family a rule of the model has, without those of NODESWARM-NODES. */
 unsigned firewall_rule_count(const struct firewall_model *m, unsigned i, int family);
 
+/* What the counters of a port's rules say, in both chains; without counters all is 0. */
+struct firewall_tally {
+	uint64_t admitted, dropped; /* packets of new connections */
+};
+
+void firewall_tally(struct firewall_tally *ret, const struct firewall_present *p,
+        const struct firewall_rule *r);
+
 /*
  * One line of people's words a difference ("missing: ...", "extra: ...", "order: ...", "no jump
  * from INPUT"); 0 when there is none, 1 when there are.  One line may be about what is docker's:
