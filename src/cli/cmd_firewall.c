@@ -9,7 +9,7 @@
 #include "cli/output.h"
 
 static const char *file;
-static bool all, saved, dry_run;
+static bool all, saved, dry_run, no_traffic;
 
 #define OPT_ALL                                                                             \
 	{                                                                                   \
@@ -127,11 +127,17 @@ const struct command cmd_firewall_apply = {
 
 /* --- verify --------------------------------------------------------------------------------- */
 
-static const struct opt verify_opts[] = { OPT_ALL, { NULL } };
+static const struct opt verify_opts[] = {
+	OPT_ALL,
+	{ "no-traffic", 0, NULL, "only read the rules back", .flag = &no_traffic },
+	{ NULL },
+};
 
 static int run_verify(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
-	return all ? firewall_all_verify(ctx, e) : firewall_local_verify(ctx, e);
+	if (all && no_traffic)
+		return command_usage(ctx, e, "--no-traffic is for this host, without --all");
+	return all ? firewall_all_verify(ctx, e) : firewall_local_verify(ctx, !no_traffic, e);
 }
 
 const struct command cmd_firewall_verify = {

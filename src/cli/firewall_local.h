@@ -39,8 +39,9 @@ int firewall_local_apply(
         struct context *ctx, const struct firewall_model *m, bool keep, struct err *e) NODISCARD;
 int firewall_local_remove(struct context *ctx, bool is_dry, struct err *e) NODISCARD;
 
-/* Compare with what was applied last, and prove it by traffic.  ERR_UNHEALTHY on any difference. */
-int firewall_local_verify(struct context *ctx, struct err *e) NODISCARD;
+/* Compare with what was applied last, and prove it by traffic unless that is not wanted.
+ * ERR_UNHEALTHY on any difference. */
+int firewall_local_verify(struct context *ctx, bool by_traffic, struct err *e) NODISCARD;
 
 /* A row for each port of the model; the caller frees the text.  "nodes, 10.20.0.0/16".  NULL when
  * memory is short. */

@@ -20,7 +20,7 @@
 
 #define TABLE_MAX    (16 * 1024 * 1024)
 #define TEXT_MAX     (1024 * 1024)
-#define LOCK_SECONDS "10" /* for the lock of iptables-legacy */
+#define LOCK_SECONDS "5" /* for the lock of iptables-legacy */
 #define PROGRAM_NS   (30 * NS_PER_SEC)
 #define TURN_NS      (60 * NS_PER_SEC) /* for another of us */
 #define TRIES        3
