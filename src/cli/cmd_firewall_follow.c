@@ -85,7 +85,7 @@ static int round_of(struct engine *eng, struct agents *agents, bool *ret_all, st
 		break;
 	}
 	say("some hosts have another firewall");
-	if (firewall_swarm_apply(&s, m, false, e) < 0)
+	if (firewall_swarm_bring(&s, m, e) < 0)
 		return -1;
 	log_applied(&s);
 	for (size_t i = 0; i < s.n; i++)

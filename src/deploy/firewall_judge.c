@@ -291,8 +291,8 @@ int firewall_swarm_prove(struct firewall_swarm *s, const struct firewall_model *
 /* --- following ------------------------------------------------------------------------------ */
 
 /*
- * Whether the host has this model, and its rules as it says.  Equal rules are not enough: an address
- * of the additions that has become a node's is to be forgotten with the node.
+ * Whether the host has this model, and its rules as it says.  Equal rules are not enough: an
+ * address of the additions that has become a node's is to be forgotten with the node.
  */
 static bool has_model(const struct firewall_view *v, const json_t *model, struct err *e)
 {
