@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,14 +31,19 @@ static const struct opt opts[] = {
 	{ NULL },
 };
 
-/* Said when it changes, not in every round. */
-static void say(const char *what)
+/* Said when it changes, not in every round.  why: of a failure, or NULL. */
+static void say(const char *what, const struct err *why)
 {
-	static const char *said = "";
+	static char said[ERR_MSG_MAX];
+	const char *text = why ? why->msg : what;
 
-	if (strcmp(said, what) != 0)
-		log_info(what, "%s", "");
-	said = what;
+	if (strcmp(said, text) != 0) {
+		if (why)
+			log_warn(what, "why=\"%s\"", text);
+		else
+			log_info(what, "%s", "");
+	}
+	(void)snprintf(said, sizeof(said), "%s", text);
 }
 
 static void log_applied(const struct firewall_swarm *s)
@@ -74,17 +80,17 @@ static int round_of(struct engine *eng, struct agents *agents, bool *ret_all, st
 		return -1;
 	switch (what) {
 	case FIREWALL_FOLLOW_NOTHING:
-		say("no firewall is applied, and none is spread");
+		say("no firewall is applied, and none is spread", NULL);
 		/* Nobody is waited for. */
 		*ret_all = true;
 		return 0;
 	case FIREWALL_FOLLOW_SAME:
-		say("all hosts that answer have the firewall");
+		say("all hosts that answer have the firewall", NULL);
 		return 0;
 	case FIREWALL_FOLLOW_APPLY:
 		break;
 	}
-	say("some hosts have another firewall");
+	say("some hosts have another firewall", NULL);
 	if (firewall_swarm_bring(&s, m, e) < 0)
 		return -1;
 	log_applied(&s);
@@ -112,7 +118,7 @@ static void wait_for_change(struct context *ctx, struct engine *eng, int64_t sin
 	        &e);
 	/* An engine that is gone ends the stream at once. */
 	if (rc <= 0 && !ctx->interrupted)
-		(void)poll(NULL, 0, SETTLE_NS / NS_PER_MS);
+		(void)poll(NULL, 0, (int)((rc == 0 ? SETTLE_NS : RETRY_NS) / NS_PER_MS));
 }
 
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
@@ -136,7 +142,7 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 				return -1;
 			}
 			if (!ctx->interrupted)
-				log_warn("cannot follow", "why=\"%s\"", why.msg);
+				say("cannot follow", &why);
 		}
 		if (once)
 			return 0;
