@@ -396,6 +396,7 @@ static int parse_who(enum firewall_who *ret, const char *word, struct err *e)
 	struct suggest s;
 
 	suggest_start(&s, word);
+	suggest_offer(&s, "node");
 	for (size_t i = 0; i < ARRAY_LEN(who_names); i++) {
 		if (strcmp(word, who_names[i]) == 0) {
 			*ret = (enum firewall_who)i;
@@ -403,7 +404,6 @@ static int parse_who(enum firewall_who *ret, const char *word, struct err *e)
 		}
 		suggest_offer(&s, who_names[i]);
 	}
-	suggest_offer(&s, "node");
 	return err_set(e, ERR_USAGE, "unknown word '%s'%s", word, suggest_text(&s));
 }
 

@@ -23,7 +23,7 @@
 struct listener {
 	int fd;
 	uint16_t port;
-	bool is_ssh, is_done;
+	bool is_told, is_ssh, is_done;
 };
 
 struct listeners {
@@ -100,6 +100,21 @@ static void meet_all(
 	}
 }
 
+static void hear_one(struct listener *l, short revents)
+{
+	char greeting[4];
+
+	if (!(revents & ~POLLOUT)) {
+		/* Whoever waits for us to speak first hears that we will not, and hangs up. */
+		l->is_told = true;
+		(void)shutdown(l->fd, SHUT_WR);
+		return;
+	}
+	l->is_done = true;
+	l->is_ssh = recv(l->fd, greeting, sizeof(greeting), 0) == (ssize_t)sizeof(greeting) &&
+	        memcmp(greeting, "SSH-", sizeof(greeting)) == 0;
+}
+
 static void hear(struct listeners *l)
 {
 	int64_t deadline = clock_mono_ns() + GREETING_NS;
@@ -112,20 +127,14 @@ static void hear(struct listeners *l)
 		for (size_t i = 0; i < l->n; i++) {
 			waiting += !l->v[i].is_done;
 			fds[i] = (struct pollfd){ .fd = l->v[i].is_done ? -1 : l->v[i].fd,
-				.events = POLLIN };
+				.events = l->v[i].is_told ? POLLIN : POLLIN | POLLOUT };
 		}
 		if (!waiting || left <= 0 ||
 		        (poll(fds, l->n, (int)(left / NS_PER_MS) + 1) < 0 && errno != EINTR))
 			return;
 		for (size_t i = 0; i < l->n; i++) {
-			char greeting[4];
-
-			if (fds[i].fd < 0 || !fds[i].revents)
-				continue;
-			l->v[i].is_done = true;
-			l->v[i].is_ssh = recv(fds[i].fd, greeting, sizeof(greeting), 0) ==
-			                (ssize_t)sizeof(greeting) &&
-			        memcmp(greeting, "SSH-", sizeof(greeting)) == 0;
+			if (fds[i].fd >= 0 && fds[i].revents)
+				hear_one(&l->v[i], fds[i].revents);
 		}
 	}
 }
