@@ -14,6 +14,7 @@
 #include "data/slot.h"
 #include "deploy/agent_reply.h"
 #include "deploy/agents.h"
+#include "deploy/firewall.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -90,6 +91,40 @@ static void try_slots(json_t *body, const char *node_id)
 	}
 }
 
+/* What a host says of its firewall, and what it has found out about others'. */
+static void try_firewall(json_t *body)
+{
+	static const uint16_t ports[] = { 2377, 3888 };
+	struct engine_node nodes[] = { { .hostname = "n1", .addr = "10.0.0.1" },
+		{ .hostname = "n2", .addr = "10.0.0.2" } };
+	struct firewall_site sites[] = { { .node = &nodes[0], .body = body },
+		{ .node = &nodes[1] } };
+	struct firewall_swarm s = { .nodes = { .v = nodes, .n = 2 }, .v = sites, .n = 2 };
+	struct firewall_model *m = calloc(1, sizeof(*m));
+	AUTO(strvec) struct strvec lines = STRVEC_INIT;
+	struct firewall_proof p = { 0 };
+	enum firewall_follow what;
+	struct err e = ERR_INIT;
+
+	assert(m);
+	firewall_model_init(m);
+	if (firewall_view_parse(&sites[0].view, body, &e) == 0) {
+		assert(sites[0].view.is_known &&
+		        sites[0].view.n_differs >= sites[0].view.differs.n);
+		assert(firewall_site_differs(&lines, &sites[0], &s, m, &e) == 0);
+		assert(firewall_follow_decide(&what, &s, m, &e) == 0 || e.kind != ERR_NONE);
+	} else {
+		assert(e.kind != ERR_NONE && !sites[0].view.is_known);
+		is_line(e.msg, sizeof(e.msg));
+	}
+	err_clear(&e);
+	assert(firewall_proof_take(&p, &s, &sites[0], m, ports, 2, &e) == 0);
+	assert(p.as_wanted + p.wrong + p.unproved == 2);
+	firewall_proof_release(&p);
+	firewall_view_release(&sites[0].view);
+	free(m);
+}
+
 static void try_ask(const struct agent_ask *ask)
 {
 	bool failed = ask->err.kind != ERR_NONE;
@@ -102,6 +137,7 @@ static void try_ask(const struct agent_ask *ask)
 	if (ask->body) {
 		try_slots(ask->body, ask->node_id);
 		try_slots(ask->body, NULL);
+		try_firewall(ask->body);
 	}
 }
 

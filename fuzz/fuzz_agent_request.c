@@ -1,7 +1,7 @@
 /*
- * The first line METHOD TARGET of a request, its body as that of a gather, and the whole as the
- * files in which the agent looks for its address: nothing that is let through may say more than a
- * URL may, or be longer than its place.
+ * The first line METHOD TARGET of a request, its body as that of a gather and of the firewall's
+ * requests, and the whole as the files in which the agent looks for its address: nothing that is
+ * let through may say more than a URL may, or be longer than its place.
  */
 
 #include <stdint.h>
@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "agent/address.h"
+#include "agent/firewall_request.h"
 #include "agent/gather_request.h"
 #include "agent/route.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "firewall/admit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,6 +63,34 @@ static void try_gather(const char *text, size_t n)
 	gather_request_release(&q);
 }
 
+static void try_firewall(const char *text, size_t n)
+{
+	struct firewall_order *o = calloc(1, sizeof(*o));
+	struct firewall_question *q;
+	struct err e = ERR_INIT, why = ERR_INIT;
+	const struct firewall_stand s = { .port = 8870, .peer = "10.0.0.1" };
+
+	if (o && firewall_order_parse(o, text, n, &e) == 0 &&
+	        firewall_stand_check(&o->model, &s, &e) == 0) {
+		struct firewall_net peer;
+
+		if (firewall_address_parse(&peer, s.peer) < 0 || o->model.n_nodes == 0 ||
+		        !firewall_admits(&o->model, false, s.port, &peer) ||
+		        firewall_order_check_saved(o, "", &e) > 0)
+			abort();
+	}
+	if (o)
+		firewall_order_release(o);
+	free(o);
+	q = firewall_question_parse(text, n, NULL, &why);
+	if (q &&
+	        (!q->n_addresses || !q->n_ports || q->n_addresses > FIREWALL_PROBE_ADDRESSES ||
+	                q->n_ports > FIREWALL_PROBE_PORTS ||
+	                q->n_addresses * q->n_ports > FIREWALL_PROBES_MAX || q->timeout_ns <= 0))
+		abort();
+	firewall_question_free(q);
+}
+
 static void try_address(const char *text)
 {
 	const struct address_facts each[] = {
@@ -90,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	try_gather(text, size);
+	try_firewall(text, size);
 	try_address(text);
 	line = strdup(text);
 	if (!line)

@@ -14,6 +14,9 @@
 #   --undo                     leave the swarm; refused while tasks of it run here
 #
 # The token: "docker swarm join-token -q worker" on a manager. Run again it changes nothing.
+# With a firewall ('nodeswarm firewall apply --all') the managers' 2377 is open to nodes only, and this
+# host is none yet: first put "node ADDRESS" of this host into the file of additions and apply it, on a
+# manager. Once it has joined, nodeswarm-firewall-follow.service takes it over.
 # Labels of a host are set on a manager: label-node.sh.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

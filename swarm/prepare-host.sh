@@ -27,8 +27,10 @@
 #   /etc/systemd/system/<DIR>.mount                     with --size
 #   /etc/systemd/system/docker.service.d/60-nodeswarm.conf    docker needs the pool's mount
 #   /etc/systemd/system/nodeswarm-quiesce.service       chain nodes stop before docker does
+#   /etc/systemd/system/nodeswarm-firewall.service      before docker: the firewall that was applied
+#   /etc/systemd/system/nodeswarm-firewall-follow.service    on managers: follows the nodes with it
 #   /etc/systemd/system/TARGET.d/60-nodeswarm.conf      no forced reboot after 30 minutes
-#   /usr/local/lib/nodeswarm/nodeswarm                  a copy for that unit, if it is not installed
+#   /usr/local/lib/nodeswarm/nodeswarm                  a copy for those units, if it is not installed
 #   /etc/sysctl.d/60-nodeswarm.conf, /etc/modules-load.d/60-nodeswarm.conf
 #
 # and nothing else. An XFS with reflink makes clones of data-dirs free; ext4 copies.
@@ -44,6 +46,8 @@ pool=${NODESWARM_POOL:-/var/lib/nodeswarm} is_given=${NODESWARM_POOL:+1}
 source='' make_fs='' size='' image='' sparse='' address='' timeout=2h undo=''
 MARK=.nodeswarm-not-mounted # POOL_UNMOUNTED_MARK of src/data/pool.h
 UNITS=/etc/systemd/system
+# Each is wanted by docker's.
+OURS='nodeswarm-quiesce.service nodeswarm-firewall.service nodeswarm-firewall-follow.service'
 # Those that have a JobTimeoutSec of 30 minutes and then force it: systemd 240 and later.
 TARGETS='reboot poweroff halt kexec ctrl-alt-del'
 CONNTRACK=524288
@@ -287,25 +291,29 @@ install_nodeswarm()
 
 prepare_units()
 {
-	local target nodeswarm unit=nodeswarm-quiesce.service
+	local target nodeswarm unit
 	install_nodeswarm
 	fill_in "$nodeswarm" docker.service.conf | put "$UNITS/docker.service.d/60-nodeswarm.conf" 644
-	fill_in "$nodeswarm" $unit | put "$UNITS/$unit" 644
+	for unit in $OURS; do
+		fill_in "$nodeswarm" "$unit" | put "$UNITS/$unit" 644
+	done
 	for target in $TARGETS; do
 		fill_in "$nodeswarm" shutdown.target.conf | put "$UNITS/$target.target.d/60-nodeswarm.conf" 644
 	done
 	# What "systemctl enable" does, which also works where systemd does not run.
-	if [ ! -L "$UNITS/docker.service.wants/$unit" ]; then
+	for unit in $OURS; do
+		[ ! -L "$UNITS/docker.service.wants/$unit" ] || continue
 		run mkdir -p "$UNITS/docker.service.wants"
 		run ln -s "../$unit" "$UNITS/docker.service.wants/$unit"
-	fi
+	done
 	if ! is_systemd; then
 		note 'systemd does not run here: its files are written, and that is all'
 	elif [ -n "$dry" ]; then
-		say "would run: systemctl daemon-reload; systemctl start $unit, if docker runs"
+		say "would run: systemctl daemon-reload; systemctl start $OURS, if docker runs"
 	else
 		systemctl daemon-reload
-		! systemctl -q is-active docker.service || systemctl start $unit
+		# shellcheck disable=SC2086 # several units
+		! systemctl -q is-active docker.service || systemctl start $OURS
 	fi
 	[ "$nodeswarm" = "$COPY" ] || take_away "$COPY"
 }
@@ -360,9 +368,11 @@ undo_mount()
 
 undo_all()
 {
-	local prepared target files=("$UNITS/docker.service.wants/nodeswarm-quiesce.service" "$UNITS/nodeswarm-quiesce.service"
-		"$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
+	local prepared target unit files=("$UNITS/docker.service.d/60-nodeswarm.conf" /etc/sysctl.d/60-nodeswarm.conf
 		/etc/modules-load.d/60-nodeswarm.conf "$COPY")
+	for unit in $OURS; do
+		files+=("$UNITS/docker.service.wants/$unit" "$UNITS/$unit")
+	done
 	for target in $TARGETS; do
 		files+=("$UNITS/$target.target.d/60-nodeswarm.conf")
 	done
@@ -377,10 +387,11 @@ undo_all()
 		say "this host is prepared for the pool '$prepared': its units stay"
 		return 0
 	fi
+	! is_systemd || run systemctl stop nodeswarm-firewall-follow.service
 	take_away "${files[@]}"
-	# Its ExecStop would stop the chain nodes, so the unit is forgotten while it counts as started.
+	# The ExecStop of nodeswarm-quiesce would stop the chain nodes, so the unit is forgotten while it counts as started.
 	! is_systemd || run systemctl daemon-reload
-	say "the data in '$pool' stays; kernel settings stay until the next boot"
+	say "the data in '$pool' stays; kernel settings stay until the next boot, and a firewall until 'nodeswarm firewall remove'"
 }
 
 if [ -n "$undo" ]; then

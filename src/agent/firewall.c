@@ -102,12 +102,26 @@ static int check_host(char backend[8], struct err *e)
 	return 0;
 }
 
+static int check_saved(const struct firewall_job *j, const struct firewall_order *o, struct err *e)
+{
+	AUTO(free) struct firewall_model *m = calloc(1, sizeof(*m));
+	char digest[FIREWALL_DIGEST_SIZE] = "";
+	struct err why = ERR_INIT;
+
+	if (!m)
+		return err_nomem(e);
+	if (firewall_saved_read(j->agent->pool.fd, m, &why) == 0)
+		firewall_model_digest(m, digest);
+	/* One that cannot be read is nobody's, and is replaced. */
+	return firewall_order_check_saved(o, digest, e);
+}
+
 static int apply_order(struct firewall_job *j, const struct firewall_order *o, struct err *e)
 {
 	char digest[FIREWALL_DIGEST_SIZE], backend[8];
 	int fd = j->agent->pool.fd;
 
-	if (check(j, &o->model, e) < 0 || check_host(backend, e) < 0)
+	if (check(j, &o->model, e) < 0 || check_saved(j, o, e) < 0 || check_host(backend, e) < 0)
 		return -1;
 	if (!o->is_check) {
 		if (firewall_host_apply(&o->model, &j->is_changed, e) < 0)
@@ -124,10 +138,13 @@ static int apply_order(struct firewall_job *j, const struct firewall_order *o, s
 static int apply(struct firewall_job *j, struct err *e)
 {
 	AUTO(free) struct firewall_order *o = calloc(1, sizeof(*o));
+	int rc;
 
 	if (!o)
 		return err_nomem(e);
-	return firewall_order_parse(o, j->body, j->n, e) < 0 ? -1 : apply_order(j, o, e);
+	rc = firewall_order_parse(o, j->body, j->n, e) < 0 ? -1 : apply_order(j, o, e);
+	firewall_order_release(o);
+	return rc;
 }
 
 static int remove_all(struct firewall_job *j, struct err *e)

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "firewall/admit.h"
 
 /* Without these between them the nodes are no swarm any more.  2376 is not among them: swarm does
@@ -45,7 +46,26 @@ int firewall_order_parse(struct firewall_order *ret, const char *text, size_t n,
 		return err_wrap(e, "'model'");
 	}
 	ret->is_check = json_bool(j, "is_check", false);
+	ret->if_saved = json_incref(json_object_get(j, "if_saved"));
+	if (ret->if_saved && !json_is_array(ret->if_saved))
+		return err_set(e, ERR_USAGE, "'if_saved' is not a list");
 	return 0;
+}
+
+void firewall_order_release(struct firewall_order *o)
+{
+	json_decref(o->if_saved);
+	o->if_saved = NULL;
+}
+
+int firewall_order_check_saved(const struct firewall_order *o, const char *saved, struct err *e)
+{
+	for (size_t i = 0; i < json_array_size(o->if_saved); i++)
+		if (str_eq(json_string_value(json_array_get(o->if_saved, i)), saved))
+			return 0;
+	if (!o->if_saved)
+		return 0;
+	return err_set(e, ERR_CONFLICT, "another firewall was applied here meanwhile");
 }
 
 /* --- nobody is locked out ------------------------------------------------------------------- */

@@ -6,9 +6,12 @@
  * Pure.  A request comes from who has the token; a model that was sent is taken whole or not at
  * all, and not one that would cut this host off from the agents that could mend it.
  *
- *	POST /v1/firewall/apply  {"format":1,"model":{...},"is_check":false}
+ *	POST /v1/firewall/apply  {"format":1,"model":{...},"is_check":false,
+ *	                          "if_saved":[DIGEST...]}
  *	     model      as firewall/model.h has it
  *	     is_check   only say whether it would be taken
+ *	     if_saved   digests, "" for none: taken only if what was applied here last is one of
+ *	                them; so who follows takes nothing back that somebody has applied meanwhile
  *	POST /v1/firewall/probe  {"format":1,"addresses":[...],"ports":[...],"timeout_ms":N}
  */
 
@@ -24,11 +27,17 @@
 struct firewall_order {
 	struct firewall_model model;
 	bool is_check;
+	json_t *if_saved; /* an array of texts, owned; NULL: whatever there is */
 };
 
-/* ERR_USAGE. */
+/* ret is zero before; to be released also after a failure.  ERR_USAGE. */
 int firewall_order_parse(
         struct firewall_order *ret, const char *text, size_t n, struct err *e) NODISCARD;
+void firewall_order_release(struct firewall_order *o);
+
+/* saved: the digest of what was applied here last, "" for nothing.  ERR_CONFLICT. */
+int firewall_order_check_saved(
+        const struct firewall_order *o, const char *saved, struct err *e) NODISCARD;
 
 /* Where this host stands. */
 struct firewall_stand {

@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/firewall_state.h"
 #include "agent/host.h"
+#include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "deploy/agents.h"
@@ -55,6 +58,18 @@ static int print_report(struct context *ctx, const struct doctor_report *r, stru
 	        r->count[DOCTOR_PROBLEM] == 1 ? "" : "s");
 }
 
+/* As an agent gives them. */
+static json_t *local_facts(const char *path)
+{
+	AUTO(json) json_t *facts = host_facts(path);
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (facts && fd >= 0 && firewall_state_is_saved(fd) &&
+	        json_object_set_new(facts, "firewall", firewall_state(fd)) < 0)
+		return NULL;
+	return TAKE(facts);
+}
+
 static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
 	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
@@ -76,7 +91,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 	                .agents = agents,
 	                .stack = ctx->stack,
 	                .pool = ctx->pool,
-	                .local_facts = host_facts,
+	                .local_facts = local_facts,
 	        },
 	        e);
 	if (!facts)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/table.h"
 #include "cli/output.h"
@@ -168,11 +169,12 @@ static int add_hosts(struct context *ctx, const struct view *v, struct err *e)
 
 	for (size_t i = 0; list && i < v->nodes.n; i++) {
 		const struct view_host *h = &v->hosts[i];
-		json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?}", "host",
+		json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "host",
 		        h->node->hostname, "node_id", h->node->id, "address", h->node->addr,
 		        "state", h->node->state, "availability", h->node->availability, "agent",
 		        text_or_none(view_host_state_name(h->state)), "agent_version",
-		        h->slots.body ? h->slots.version : NULL, "why", text_or_none(h->why));
+		        h->slots.body ? h->slots.version : NULL, "why", text_or_none(h->why),
+		        "firewall", text_or_none(view_host_firewall(v, h)));
 
 		if (json_array_append_new(list, o) < 0)
 			break;
@@ -205,6 +207,35 @@ static void note_hosts(struct context *ctx, const struct view *v)
 		output_line(ctx, "hint: %s", hint);
 }
 
+/* "firewall: differs on node2; missing on node3, node4", where one was ever applied. */
+static void note_firewall(struct context *ctx, const struct view *v)
+{
+	static const char *const kinds[] = { "differs", "missing", "unknown" };
+	AUTO(buf) struct buf line = BUF_INIT(4096);
+
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		const char *before = line.len ? "; " : "";
+		bool is_first = true;
+
+		for (size_t i = 0; i < v->nodes.n; i++) {
+			const struct view_host *h = &v->hosts[i];
+
+			if (strcmp(view_host_firewall(v, h), kinds[k]) != 0)
+				continue;
+			if (is_first ? buf_add_fmt(&line, "%s%s on %s", before, kinds[k],
+			                       h->node->hostname) < 0
+			             : buf_add_fmt(&line, ", %s", h->node->hostname) < 0)
+				break;
+			is_first = false;
+		}
+	}
+	if (line.len)
+		output_line(ctx,
+		        "firewall: %s; 'nodeswarm firewall verify --all' says how, 'apply --all' "
+		        "mends it",
+		        line.data);
+}
+
 static int show(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
 {
 	const struct view_query q = { .stack = ctx->stack,
@@ -232,6 +263,7 @@ static int show(struct context *ctx, struct engine *eng, struct agents *agents, 
 			output_line(ctx, "%s is stopped%s", v->services[i].name,
 			        v->services[i].former > 0 ? "; 'nodeswarm up' brings it back" : "");
 	note_hosts(ctx, v);
+	note_firewall(ctx, v);
 	return 0;
 }
 
@@ -288,7 +320,10 @@ const struct command cmd_status = {
 	        "Supervisors are asked through the agents of their hosts. A slot on a host that "
 	        "cannot be asked has state 'unknown' and no READY (null in JSON); a line below the "
 	        "table, and 'hosts' in JSON, says why: there 'agent' is 'ok', 'direct' (no agent, "
-	        "asked through the pool), 'none', 'unreachable' or 'down'.",
+	        "asked through the pool), 'none', 'unreachable' or 'down'. The last line names "
+	        "hosts "
+	        "whose firewall is missing or differs, where one was ever applied ('firewall' in "
+	        "JSON).",
 	.examples = (const char *const[]){ "nodeswarm status", "nodeswarm status --watch",
 	        "nodeswarm status --json | jq '.slots[] | select(.ready | not)'", NULL },
 	.flags = COMMAND_HAS_JSON,

@@ -184,6 +184,7 @@ extern const struct command cmd_data_verify;
 extern const struct command cmd_doctor;
 extern const struct command cmd_down;
 extern const struct command cmd_firewall_apply;
+extern const struct command cmd_firewall_follow;
 extern const struct command cmd_firewall_plan;
 extern const struct command cmd_firewall_remove;
 extern const struct command cmd_firewall_verify;

@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&cmd_firewall_apply,
 	&cmd_firewall_verify,
 	&cmd_firewall_remove,
+	&cmd_firewall_follow,
 	&cmd_pool,
 	&cmd_images,
 	&cmd_quiesce,

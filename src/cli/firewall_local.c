@@ -15,6 +15,7 @@
 #include "data/pool.h"
 #include "deploy/firewall.h"
 #include "engine/engine.h"
+#include "firewall/admit.h"
 #include "firewall/host.h"
 
 #define TEXT_MAX (1024 * 1024)
@@ -35,6 +36,19 @@ static size_t ssh_port(uint16_t *ret)
 	return 1;
 }
 
+/* The agents may be elsewhere: the same variable as in stacks/agent.yml. */
+static int agent_port(struct firewall_model *m, struct err *e)
+{
+	const char *text = getenv("NODESWARM_AGENT_PORT");
+	uint64_t port;
+
+	if (!text || !*text)
+		return 0;
+	if (num_uint(&port, text, 1, UINT16_MAX, e) < 0)
+		return err_wrap(e, "NODESWARM_AGENT_PORT");
+	return firewall_set_agent_port(m, (uint16_t)port, e);
+}
+
 int firewall_local_rules(
         struct context *ctx, struct firewall_model *m, const char *file, struct err *e)
 {
@@ -45,7 +59,7 @@ int firewall_local_rules(
 	int rc = fs_read_at(AT_FDCWD, name, &text, e);
 
 	firewall_model_init(m);
-	if (rc < 0)
+	if (rc < 0 || agent_port(m, e) < 0)
 		return -1;
 	if (rc == 1)
 		return file ? err_set(e, ERR_NOT_FOUND, "no file '%s'", file) : 0;

@@ -133,6 +133,7 @@ int doctor_judge(struct doctor_report *ret, const json_t *facts, struct err *e)
 	static const struct doctor_rule *const tables[] = {
 		doctor_swarm_rules,
 		doctor_network_rules,
+		doctor_firewall_rules,
 		doctor_host_rules,
 	};
 	AUTO(doctor_report) struct doctor_report r = DOCTOR_REPORT_INIT;

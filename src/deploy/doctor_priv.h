@@ -22,7 +22,8 @@ struct doctor_rule {
 	bool is_per_host; /* called for each host that gave facts */
 };
 
-extern const struct doctor_rule doctor_swarm_rules[], doctor_network_rules[], doctor_host_rules[];
+extern const struct doctor_rule doctor_swarm_rules[], doctor_network_rules[],
+        doctor_firewall_rules[], doctor_host_rules[];
 
 /* Add a line.  advice NULL: none. */
 void doctor_say(struct doctor *d, enum doctor_level level, const char *advice, const char *fmt, ...)

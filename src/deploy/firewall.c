@@ -252,20 +252,39 @@ static void ask(struct firewall_swarm *s, const char *method, const char *path, 
 		agent_asks_release(asks, n);
 }
 
-int firewall_swarm_apply(
-        struct firewall_swarm *s, const struct firewall_model *m, bool is_check, struct err *e)
+/* if_saved NULL: whatever there is. */
+static int apply(struct firewall_swarm *s, const struct firewall_model *m, bool is_check,
+        json_t *if_saved, struct err *e)
 {
 	AUTO(json) json_t *j = NULL, *model = firewall_model_json(m, e);
 	AUTO(free) char *body = NULL;
 
 	if (!model)
 		return -1;
-	j = json_pack("{s:i, s:O, s:b}", "format", 1, "model", model, "is_check", (int)is_check);
+	j = json_pack("{s:i, s:O, s:b, s:O*}", "format", 1, "model", model, "is_check",
+	        (int)is_check, "if_saved", if_saved);
 	body = j ? json_text(j, false) : NULL;
 	if (!body)
 		return err_nomem(e);
 	ask(s, "POST", "/v1/firewall/apply", body, APPLY_NS);
 	return 0;
+}
+
+int firewall_swarm_apply(
+        struct firewall_swarm *s, const struct firewall_model *m, bool is_check, struct err *e)
+{
+	return apply(s, m, is_check, NULL, e);
+}
+
+int firewall_swarm_bring(struct firewall_swarm *s, const struct firewall_model *m, struct err *e)
+{
+	AUTO(json) json_t *seen = json_array();
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].view.is_known &&
+		        json_array_append_new(seen, json_string(s->v[i].view.digest)) < 0)
+			return err_nomem(e);
+	return seen ? apply(s, m, false, seen, e) : err_nomem(e);
 }
 
 void firewall_swarm_remove(struct firewall_swarm *s)

@@ -96,6 +96,11 @@ int firewall_swarm_apply(struct firewall_swarm *s, const struct firewall_model *
         struct err *e) NODISCARD;
 void firewall_swarm_remove(struct firewall_swarm *s);
 
+/* The same for who follows: a host where somebody has applied another one since it was looked at
+ * refuses, with ERR_CONFLICT. */
+int firewall_swarm_bring(
+        struct firewall_swarm *s, const struct firewall_model *m, struct err *e) NODISCARD;
+
 /* Look at all of them: fills view, or err. */
 void firewall_swarm_look(struct firewall_swarm *s);
 

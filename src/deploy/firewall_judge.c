@@ -290,12 +290,23 @@ int firewall_swarm_prove(struct firewall_swarm *s, const struct firewall_model *
 
 /* --- following ------------------------------------------------------------------------------ */
 
+/*
+ * Whether the host has this model, and its rules as it says.  Equal rules are not enough: an
+ * address of the additions that has become a node's is to be forgotten with the node.
+ */
+static bool has_model(const struct firewall_view *v, const json_t *model, struct err *e)
+{
+	AUTO(json) json_t *j = v->model ? firewall_model_json(v->model, e) : NULL;
+
+	return j && json_equal(j, (json_t *)(uintptr_t)model) && v->n_differs == 0;
+}
+
 int firewall_follow_decide(enum firewall_follow *ret, struct firewall_swarm *s,
         struct firewall_model *m, struct err *e)
 {
 	const struct firewall_site *newest = firewall_newest(s);
 	const struct engine_node *unknown;
-	char digest[FIREWALL_DIGEST_SIZE];
+	AUTO(json) json_t *model = NULL;
 	size_t known = 0, have = 0, need = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -308,14 +319,17 @@ int firewall_follow_decide(enum firewall_follow *ret, struct firewall_swarm *s,
 	*m = *newest->view.model;
 	if (firewall_swarm_nodes(m, &s->nodes, &unknown, e) < 0)
 		return -1;
-	firewall_model_digest(m, digest);
+	model = firewall_model_json(m, e);
+	if (!model)
+		return -1;
 	for (size_t i = 0; i < s->n; i++) {
 		const struct firewall_view *v = &s->v[i].view;
 
-		s->v[i].is_left_out = !v->is_known ||
-		        (v->model && strcmp(v->digest, digest) == 0 && v->n_differs == 0);
+		s->v[i].is_left_out = !v->is_known || has_model(v, model, e);
 		need += !s->v[i].is_left_out;
 	}
+	if (e->kind != ERR_NONE)
+		return -1;
 	*ret = need ? FIREWALL_FOLLOW_APPLY : FIREWALL_FOLLOW_SAME;
 	return 0;
 }

@@ -109,6 +109,12 @@ const struct view_host *view_host_find(const struct view *v, const char *node_id
 /* "ok" "direct" "none" "unreachable" "down"; "" for a host that was not asked. */
 const char *view_host_state_name(enum view_host_state state);
 
+/*
+ * What is to be said of its firewall: "" when no host of the swarm has one of ours, or it was not
+ * asked; "ok", "differs" (from what was applied there, or on most hosts), "missing", "unknown".
+ */
+const char *view_host_firewall(const struct view *v, const struct view_host *h);
+
 /* Whether what its supervisors and records say is known. */
 bool view_host_is_known(const struct view_host *h);
 

@@ -73,31 +73,36 @@ const struct firewall_rule *firewall_rule_of(
 	return NULL;
 }
 
-bool firewall_admits(
-        const struct firewall_model *m, bool is_udp, uint16_t port, const struct firewall_net *from)
+static bool lets_in(const struct firewall_model *m, const struct firewall_rule *r,
+        const struct firewall_net *from)
 {
-	const struct firewall_rule *first = firewall_rule_of(m, is_udp, port);
-
-	if (!first || firewall_is_loopback(from))
-		return true;
-	switch (first->who) {
+	switch (r->who) {
 	case FIREWALL_OPEN:
 		return true;
 	case FIREWALL_NODES:
-		/* Networks add up with them. */
-		if (firewall_has_node(m, from))
-			return true;
-		break;
-	case FIREWALL_CLOSED:
-		return false;
+		return firewall_has_node(m, from);
 	case FIREWALL_FROM:
+		return covers(&r->from, from);
+	case FIREWALL_CLOSED:
 		break;
 	}
-	for (unsigned i = 0; i < m->n_rules; i++)
-		if (is_about(&m->rules[i], is_udp, port) && m->rules[i].who == FIREWALL_FROM &&
-		        covers(&m->rules[i].from, from))
-			return true;
 	return false;
+}
+
+bool firewall_admits(
+        const struct firewall_model *m, bool is_udp, uint16_t port, const struct firewall_net *from)
+{
+	bool is_named = false;
+
+	/* Rules of one port add up. */
+	for (unsigned i = 0; i < m->n_rules; i++) {
+		if (!is_about(&m->rules[i], is_udp, port))
+			continue;
+		if (lets_in(m, &m->rules[i], from))
+			return true;
+		is_named = true;
+	}
+	return !is_named || firewall_is_loopback(from);
 }
 
 /* The order of struct firewall_model. */

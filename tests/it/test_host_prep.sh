@@ -93,7 +93,7 @@ check 'again with another address: only that' expect 'wrote .*/host.json' prepar
 
 verify()
 {
-	systemd-analyze verify nodeswarm-quiesce.service docker.service reboot.target poweroff.target 2>&1 |
+	systemd-analyze verify nodeswarm-quiesce.service nodeswarm-firewall.service nodeswarm-firewall-follow.service docker.service reboot.target poweroff.target 2>&1 |
 		tee "$IT_DIR/verify" | grep -E 'nodeswarm|JobTimeout' && return 1
 	return 0
 }

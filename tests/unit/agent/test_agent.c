@@ -425,6 +425,42 @@ static void tokens_are_needed(void **state)
 	}
 }
 
+/*
+ * Only requests that are refused: a model that is taken would be this machine's firewall, and a
+ * removal would take that of it.
+ */
+static void firewalls_are_refused(void **state)
+{
+	static const char no_nodes[] = "{\"format\":1,\"model\":{\"format\":1,\"rules\":[],"
+	                               "\"nodes\":[],\"added_nodes\":[]}}";
+	static const struct {
+		const char *path, *auth, *body;
+		int status;
+	} rows[] = {
+		{ "/v1/firewall/apply", "", no_nodes, 401 },
+		{ "/v1/firewall/remove", "", "", 401 },
+		{ "/v1/firewall/probe", "", "{}", 401 },
+		{ "/v1/firewall/apply", AUTH, "", 400 },
+		{ "/v1/firewall/apply", AUTH, "{\"format\":1}", 400 },
+		{ "/v1/firewall/apply", AUTH, no_nodes, 409 },
+		/* Nothing was applied here, so over TCP nothing may be probed. */
+		{ "/v1/firewall/probe", AUTH,
+		        "{\"addresses\":[\"127.0.0.1\"],\"ports\":[1],\"timeout_ms\":1}", 404 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(free)
+		char *text = str_fmt("POST %s HTTP/1.1\r\n" CLOSE "%sContent-Length: %zu\r\n\r\n%s",
+		        rows[i].path, rows[i].auth, strlen(rows[i].body), rows[i].body);
+		int status = ask(1, text);
+
+		if (status != rows[i].status)
+			fail_msg("row %zu: %d '%.300s'", i, status, reply);
+		json_decref(body());
+	}
+}
+
 /* --- what is too much --------------------------------------------------------------------- */
 
 static size_t descriptors(void)
@@ -783,6 +819,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_of_many_of_whom_some_hang),
 		cmocka_unit_test(tokens_are_needed),
+		cmocka_unit_test(firewalls_are_refused),
 		cmocka_unit_test(large_requests_are_refused),
 		cmocka_unit_test(crowds_and_slow_ones_hold_up_nobody),
 		cmocka_unit_test(quiesce_is_answered_when_it_is_done),

@@ -33,6 +33,10 @@ static void what_there_is(void **state)
 		{ "POST", "/v1/slots/a/2/archive", ROUTE_ARCHIVE, "a", 2, 100 },
 		{ "POST", "/v1/slots/a/2/restore", ROUTE_RESTORE, "a", 2, 100 },
 		{ "GET", "/v1/data", ROUTE_DATA, "", 0, 100 },
+		{ "GET", "/v1/firewall", ROUTE_FIREWALL, "", 0, 100 },
+		{ "POST", "/v1/firewall/apply", ROUTE_FIREWALL_APPLY, "", 0, 100 },
+		{ "POST", "/v1/firewall/remove", ROUTE_FIREWALL_REMOVE, "", 0, 100 },
+		{ "POST", "/v1/firewall/probe", ROUTE_FIREWALL_PROBE, "", 0, 100 },
 		{ "GET", "/v1/generations", ROUTE_GENERATIONS, "", 0, 100 },
 	};
 
@@ -141,6 +145,12 @@ static void what_there_is_not(void **state)
 		{ "GET", "/v1/slots/a/1/log?", 400 },
 		{ "GET", "/v1/status?tail=1", 400 },
 		{ "GET", "/v1/status?x=1", 400 },
+		{ "POST", "/v1/firewall", 405 },
+		{ "GET", "/v1/firewall/apply", 405 },
+		{ "HEAD", "/v1/firewall/remove", 405 },
+		{ "GET", "/v1/firewall/probe", 405 },
+		{ "POST", "/v1/firewall/other", 404 },
+		{ "GET", "/v1/firewall/", 404 },
 		{ "POST", "/v1/data", 405 },
 		{ "GET", "/v1/data/verify", 405 },
 		{ "POST", "/v1/data/", 404 },
