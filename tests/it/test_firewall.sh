@@ -117,8 +117,12 @@ verify()
 
 check 'engine' engine_up || exit
 tiny_image it/web busybox >/dev/null
-docker run -d --stop-timeout 1 --name web -p 3888:8000 -p 8888:8000 -p 9100:8000 -p 9200:8000 -p 9300:8000/udp \
-	it/web httpd -f -p 8000 >/dev/null
+web_up()
+{
+	docker run -d --stop-timeout 1 --name web -p 3888:8000 -p 8888:8000 -p 9100:8000 -p 9200:8000 -p 9300:8000/udp \
+		it/web httpd -f -p 8000
+}
+web_up >/dev/null
 for port in 4876 9876 2376; do
 	busybox httpd -f -p $port -h "$IT_DIR" 50>&- 51<&- 52<&- &
 done
@@ -184,7 +188,8 @@ check 'nothing of the outside is left' expect_fail 1 '^$' grep nsfw <(ip -o link
 
 engine_back()
 {
-	docker restart -t 0 web && wait_for 15 expect ok reach 192.168.77.250 192.168.77.1 8888
+	# Its endpoint of before a kill is not always one again.
+	docker rm -f web && web_up && wait_for 15 expect ok reach 192.168.77.250 192.168.77.1 8888
 }
 check 'the engine is killed and starts' engine_kill9
 check 'it is back' engine_restart && check 'and its container' engine_back
