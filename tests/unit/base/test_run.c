@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -83,6 +86,25 @@ static void test_failures(void **state)
 	}
 }
 
+/* Nothing of a program that was given up lives on. */
+static void test_children_die(void **state)
+{
+	AUTO(buf) struct buf out = BUF_INIT(1024);
+	struct err e = ERR_INIT;
+	int64_t deadline = clock_mono_ns() + 10 * NS_PER_SEC;
+	const struct timespec tick = { .tv_nsec = 10 * NS_PER_MS };
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(
+	        run_output(SH("sleep 100 & echo $!"), -1, 300 * NS_PER_MS, &out, NULL, &e), -1);
+	pid = (pid_t)strtol(out.data, NULL, 10);
+	assert_true(pid > 1);
+	while (kill(pid, 0) == 0 && clock_mono_ns() < deadline)
+		(void)nanosleep(&tick, NULL);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
 static void test_missing(void **state)
 {
 	char *const argv[] = { (char *)(uintptr_t) "no-such-program", NULL };
@@ -99,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_output),
 		cmocka_unit_test(test_keep_fd),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_children_die),
 		cmocka_unit_test(test_missing),
 	};
 
