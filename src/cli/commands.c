@@ -57,7 +57,8 @@ const struct command_family command_families[] = {
 	        "start from." },
 	{ "firewall",
 	        "Which ports of the hosts who may reach, in IPv4 and IPv6: the front's are open, "
-	        "the swarm's are for its nodes, the producer's are closed. Ports that no rule names "
+	        "the swarm's are for its nodes, the producer's are closed. Ports that no rule "
+	        "names "
 	        "are left alone." },
 	{ NULL },
 };
