@@ -56,10 +56,9 @@ const struct command_family command_families[] = {
 	        "stopped data-dir in a host's pool; the one that is 'current' is what new slots "
 	        "start from." },
 	{ "firewall",
-	        "Which ports of the hosts who may reach, in IPv4 and IPv6: the front's are open, "
-	        "the swarm's are for its nodes, the producer's are closed. Ports that no rule "
-	        "names "
-	        "are left alone." },
+	        "Who may reach which ports of the hosts, in IPv4 and IPv6: the front's are open to "
+	        "all, the swarm's are for its nodes, the producer's are closed. Ports that no rule "
+	        "names are left alone." },
 	{ NULL },
 };
 

@@ -366,21 +366,21 @@ static int insert_rule(struct firewall_model *m, const struct firewall_rule *r, 
 	return 0;
 }
 
+static int refuse_port(const struct firewall_rule *r, uint16_t port, struct err *e)
+{
+	if (!covers(r, false, port))
+		return 0;
+	err_set(e, ERR_USAGE, "tcp port %u is ssh's, and no rule may be for it", port);
+	return err_hint(e, "this firewall leaves ports that it has no rule for as they are");
+}
+
+/* What keeps a rule of ours off a port where ssh listens ("open") has to be sayable. */
 static int refuse_ssh(const struct firewall_rule *r, const uint16_t *ports, size_t n, struct err *e)
 {
-	static const uint16_t usual = SSH_PORT;
-
-	for (size_t i = 0; i <= n; i++) {
-		uint16_t port = i < n ? ports[i] : usual;
-
-		/* What keeps a rule of ours off a port where ssh listens has to be sayable. */
-		if (!covers(r, false, port) || (r->who == FIREWALL_OPEN && port != SSH_PORT))
-			continue;
-		err_set(e, ERR_USAGE, "tcp port %u is ssh's, and no rule may be for it", port);
-		return err_hint(
-		        e, "this firewall leaves ports that it has no rule for as they are");
-	}
-	return 0;
+	for (size_t i = 0; i < n && r->who != FIREWALL_OPEN; i++)
+		if (refuse_port(r, ports[i], e) < 0)
+			return -1;
+	return refuse_port(r, SSH_PORT, e);
 }
 
 /* --- the file of additions ----------------------------------------------------------------- */
