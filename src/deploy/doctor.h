@@ -18,8 +18,8 @@
  *	"images":    {"NAME": "sha256:..." or null: not on the engine's own host}
  *	"agents":    {"has_service": the stack has a service "agent", "way", "error"}
  *	"hosts": [{"id", "name", "address", "state", "is_self", "source": "agent"|"local"|null,
- *	           "error", "asked_unix_ns", "answered_unix_ns", "facts": agent/host.h, with "firewall":
- *	           agent/firewall_state.h}]
+ *	           "error", "asked_unix_ns", "answered_unix_ns", "facts"}]
+ *	           facts: agent/host.h, and "firewall": agent/firewall_state.h
  */
 
 #include <stddef.h>

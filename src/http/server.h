@@ -141,8 +141,8 @@ void http_server_answer(struct http_server_call *call, const struct http_server_
 int http_server_local(
         const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX]) NODISCARD;
 
-/* The address that the client has, without its port: "10.0.0.1", "fd00::1".  -1 when the socket does
- * not say, as a unix socket does not. */
+/* The address that the client has, without its port: "10.0.0.1", "fd00::1".  -1 when the socket
+ * does not say, as a unix socket does not. */
 int http_server_peer(
         const struct http_server_request *q, char out[HTTP_SERVER_ADDRESS_MAX]) NODISCARD;
 

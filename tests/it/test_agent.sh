@@ -130,12 +130,12 @@ confined()
 	local pid
 	pid=$(docker inspect "$C" --format '{{.State.Pid}}')
 	grep -E '^Cap(Eff|Prm|Bnd|Amb)' "/proc/$pid/status"
-	# CHOWN, DAC_OVERRIDE and FOWNER
-	[ "$(grep -cE '^Cap(Eff|Prm|Bnd):[[:space:]]*0+b$' "/proc/$pid/status")" = 3 ] &&
+	# CHOWN, DAC_OVERRIDE, FOWNER; NET_ADMIN, NET_RAW
+	[ "$(grep -cE '^Cap(Eff|Prm|Bnd):[[:space:]]*0+300b$' "/proc/$pid/status")" = 3 ] &&
 		grep -qE '^CapAmb:[[:space:]]*0+$' "/proc/$pid/status" &&
 		! docker inspect "$C" --format '{{json .Mounts}}' | grep docker.sock
 }
-check 'it has three capabilities and no docker socket' confined
+check 'it has five capabilities and no docker socket' confined
 check 'its socket is only for root' [ "$(stat -c '%a %U' "$SOCK")" = '600 root' ]
 check 'it listens on the swarm address and nowhere else' \
 	[ "$(ss -Hltn 'sport = :8870' | awk '{ print $4 }')" = 192.168.77.1:8870 ]

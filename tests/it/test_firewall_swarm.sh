@@ -181,11 +181,12 @@ node_poweroff 4
 
 node_stop 1
 use_node 2
+check 'the overlay needs no leader' wait_for 20 expect ok inside 3
 check 'another leads: services are updated' wait_for 30 D 2 service update --quiet --detach --env-add A=1 bp
-check 'overlay' wait_for 20 expect ok inside 3
 node_restart 1
 check 'the engine restarts: the same rules' wait_for 20 status_is node1=ok node2=ok node3=ok
 wait_for 20 reachable 1
+check 'the new task is in the overlay' wait_for 40 expect ok inside 3
 rules 3 >"$IT_DIR/rules.3"
 node_poweroff 3
 echo 'open tcp 8080' >"$IT_DIR/additions"

@@ -25,6 +25,7 @@ static void what_is_said(void **state)
 		{ { "null", "7", NONE, NULL }, { "", "", "", "" } },
 		{ { OK, OK, OK, OK }, { "ok", "ok", "ok", "ok" } },
 		{ { OK, NONE, BAD, NULL }, { "ok", "missing", "differs", "" } },
+		{ { OTHER, OK, NULL, NULL }, { "ok", "differs", "", "" } },
 		{ { OTHER, OK, OK, OK }, { "differs", "ok", "ok", "ok" } },
 		{ { OK, "null", BLIND, "[]" }, { "ok", "unknown", "unknown", "unknown" } },
 		{ { NONE, NONE, NONE, OK }, { "missing", "missing", "missing", "ok" } },
