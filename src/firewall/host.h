@@ -7,9 +7,9 @@
  * (nft or legacy) is the one whose filter table has docker's chains; without docker the one that
  * `iptables` is.  All changes of a family are one iptables-restore --noflush -w, tried with --test
  * in both families first; v4 is changed first, and if v6 then fails v4 is put back.  What a caller
- * that is killed leaves is the old or the new state of each family, never a part.  One caller in a
- * network namespace at a time changes anything: the lock is an abstract socket, which the kernel
- * drops with its owner, and which a container that has the host's network shares with the host.
+ * that is killed leaves is the old or the new state of each family, never a part.  Callers in one
+ * network namespace take turns, by an abstract socket, which the kernel drops with its owner, and
+ * which a container that has the host's network shares with the host.
  *
  * Chains of ours in the other backend, which packets go through too, are taken away there.
  *

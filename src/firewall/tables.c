@@ -85,10 +85,9 @@ static struct word rule_target(const char *spec)
 struct reader {
 	struct firewall_present *p;
 	struct strvec rules[ARRAY_LEN(our_chains)], counts[ARRAY_LEN(our_chains)];
-	struct strvec places; /* "CHAIN" for each rule of others, to count */
 	char last_chain[64];
 	unsigned place;
-	bool in_filter, ended;
+	bool in_filter;
 };
 
 static void reader_release(struct reader *r)
@@ -97,7 +96,6 @@ static void reader_release(struct reader *r)
 		strvec_release(&r->rules[i]);
 		strvec_release(&r->counts[i]);
 	}
-	strvec_release(&r->places);
 }
 
 static int add_jump(struct firewall_present *p, const char *line, unsigned place, struct err *e)
@@ -198,7 +196,6 @@ static int read_line(struct reader *r, char *line, struct err *e)
 		return 0;
 	}
 	if (strcmp(line, "COMMIT") == 0) {
-		r->ended = r->ended || r->in_filter;
 		r->in_filter = false;
 		return 0;
 	}

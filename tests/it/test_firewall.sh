@@ -414,7 +414,21 @@ check 'legacy: nothing is left' is_as "$IT_DIR/legacy.before" <(boot_legacy)
 # --- remove -------------------------------------------------------------------------------------------
 
 ip addr add fd77::1/64 dev eth0 nodad # gone with disable_ipv6
-nodeswarm firewall apply --file "$conf" >/dev/null
+# shellcheck disable=SC2317 # by name
+four_at_once()
+(
+	local n rc=0
+	for n in 1 2 3 4; do
+		apply &
+	done
+	for n in 1 2 3 4; do
+		wait -n || rc=1
+	done
+	return $rc
+)
+nodeswarm firewall remove >/dev/null
+check 'four applies at once' four_at_once
+check 'make the rules once' is_same
 check 'remove' expect 'is removed' nodeswarm firewall remove
 check 'remove again' expect 'nothing to change' nodeswarm firewall remove
 # A restart of the engine has put its rules in another order.
