@@ -184,7 +184,7 @@ nothing_lost()
 
 check 'apply' expect 'is applied' apply
 ours >"$IT_DIR/ours"
-check 'traffic: published, in the host network, nobody, in both families' traffic_is_right
+check 'traffic: published, in the host network, nobody, in both families' wait_for 10 traffic_is_right
 check 'apply again changes nothing' expect 'nothing to change' apply
 check 'the rules are the same' is_same
 check 'verify' expect '[0-9]+ as expected, 0 not; 0 not proved' verify
@@ -206,7 +206,7 @@ check 'it is back' engine_restart
 check 'the rules after kill -9 of the engine' is_same
 check 'the engine restarts' engine_restart && check 'and its container' engine_back
 check 'the rules after a restart of the engine' is_same
-check 'traffic after restarts' traffic_is_right
+check 'traffic after restarts' wait_for 10 traffic_is_right
 
 iptables -F DOCKER-USER
 check 'DOCKER-USER is flushed' expect_fail 1 'IPv4: no jump from DOCKER-USER' verify --no-traffic
