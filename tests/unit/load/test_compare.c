@@ -342,6 +342,49 @@ static void not_monotone(void **state)
 	        "32k/s (3 of 3)");
 }
 
+/* What is asked for next, step by step. */
+static void steps(void **state)
+{
+	static const struct {
+		double rate;
+		bool held;
+	} rows[] = {
+		{ 1000, true },
+		{ 2000, false },
+		{ 2000, true }, /* by chance */
+		{ 2000, true },
+		{ 4000, true },
+		{ 8000, false },
+		{ 8000, false }, /* not by chance */
+		{ 5700, false },
+		{ 4800, true },
+		{ 5200, true },
+		{ 5400, true },
+		{ 5550, false },
+		{ 5400, true },
+		{ 5400, false },
+		{ 5400, false },
+		{ 5400, false }, /* that was one */
+		{ 5200, true },
+		{ 5200, true },
+		{ 5200, true },
+		{ 5200, true },
+		{ 0, false },
+	};
+	struct load_knee k;
+
+	(void)state;
+	load_knee_init(&k, 1000, 100000, 0.05, 5, 100);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		double rate = load_knee_next(&k);
+
+		if (rate != rows[i].rate)
+			fail_msg("step %zu: asks for %g, want %g", i, rate, rows[i].rate);
+		if (rate > 0)
+			load_knee_result(&k, rate, rows[i].held);
+	}
+}
+
 static void runs_end(void **state)
 {
 	static const struct server s = { "sharp", 41700, 0, 0, 0, 0 };
@@ -449,6 +492,7 @@ int main(void)
 		cmocka_unit_test(sharp),
 		cmocka_unit_test(noisy),
 		cmocka_unit_test(not_monotone),
+		cmocka_unit_test(steps),
 		cmocka_unit_test(runs_end),
 		cmocka_unit_test(any_verdict),
 		cmocka_unit_test(knee_texts),
