@@ -77,8 +77,8 @@ struct load_report {
 	int64_t max_age_ns;        /* INT64_MIN: none */
 	const char *const *notes;  /* lines to be told with the result, NULL-terminated, or NULL:
 	                              "p99 is 31.2 ms, above 20 ms", ... */
-	const char *const *broken; /* limits that do not hold, as load_limit_why() says it;
-	                              NULL-terminated, or NULL: none */
+	const char *const *broken; /* why the run does not hold, as load_limit_why() says it, in the
+	                              same way; not among the notes */
 
 	/* its own */
 	size_t points_cap;

@@ -165,8 +165,7 @@ function spanText(i) {
 
 function swatch(series) {
 	return svg("svg", { width: 22, height: 10, "aria-hidden": "true" },
-		series.bars ? svg("rect", { class: "bars", x: 2, y: 1, width: 18, height: 8 })
-			: svg("line", { class: "s s" + series.style, x1: 0, x2: 22, y1: 5, y2: 5 }));
+		svg("line", { class: "s s" + series.style, x1: 0, x2: 22, y1: 5, y2: 5 }));
 }
 function head(title, series) {
 	const at = el("span", { class: "at" });
@@ -190,25 +189,25 @@ function stepPath(x, y, values) {
 	}
 	return d;
 }
-function areaPath(x, y, low, high) {
+function areaPath(x, y, low, high, least) {
 	let d = "";
 	for (let i = 0; i < n; i++) {
 		if (high[i] === null || high[i] === low[i])
 			continue;
-		const a = x(ser.begin[i]).toFixed(1), b = Math.max(x(ser.end[i]), x(ser.begin[i]) + 0.5).toFixed(1);
+		const a = x(ser.begin[i]).toFixed(1), b = Math.max(x(ser.end[i]), x(ser.begin[i]) + (least || 0.5)).toFixed(1);
 		d += "M" + a + "," + y(low[i]).toFixed(1) + "V" + y(high[i]).toFixed(1) + "H" + b + "V" + y(low[i]).toFixed(1) + "Z";
 	}
 	return d;
 }
 
 /* Warm-up, and the time after the last request was begun. */
-function shades(x, top, bottom) {
+function shades(x, top, bottom, withText) {
 	const out = [];
 	const shade = (from, to, text) => {
 		if (x(to) - x(from) < 1)
 			return;
 		out.push(svg("rect", { class: "shade", x: x(from), y: top, width: x(to) - x(from), height: bottom - top }));
-		if (x(to) - x(from) > 6.5 * text.length)
+		if (withText && x(to) - x(from) > 6.5 * text.length)
 			out.push(svg("text", { x: (x(from) + x(to)) / 2, y: top + 12, "text-anchor": "middle" }, text));
 	};
 	if (t0 < 0)
@@ -218,10 +217,10 @@ function shades(x, top, bottom) {
 	return out;
 }
 function timeAxis(x, width, top, bottom) {
-	const { ticks, label } = timeTicks(t0, t1, Math.max(2, Math.floor(width / 90)));
+	const { ticks, label } = timeTicks(t0, t1, Math.max(3, Math.floor(width / 80)));
 	return ticks.flatMap((t) => [
 		svg("line", { class: "grid", x1: x(t), x2: x(t), y1: top, y2: bottom }),
-		svg("text", { x: x(t), y: bottom + 16, "text-anchor": "middle" }, label(t)),
+		svg("text", { x: x(t), y: bottom + 16, "text-anchor": x(t1) - x(t) < 14 ? "end" : "middle" }, label(t)),
 	]);
 }
 
@@ -230,13 +229,13 @@ function endLabels(series, y, x, top, bottom) {
 	const labels = series.filter((s) => s.label).map((s) => {
 		const last = s.values.reduce((l, v, i) => (v === null ? l : i), -1);
 		return last < 0 ? null : { text: s.label, style: s.style, y: y(s.values[last]) };
-	}).filter(Boolean).sort((a, b) => a.y - b.y);
+	}).filter(Boolean).sort((a, b) => a.y - b.y || b.style - a.style);
 	let at = top;
 	for (const l of labels) {
 		l.y = Math.max(l.y, at);
 		at = l.y + 13;
 	}
-	at = bottom + 2;
+	at = bottom - 4;
 	for (const l of labels.slice().reverse()) {
 		l.y = Math.min(l.y, at);
 		at = l.y - 13;
@@ -291,7 +290,7 @@ function chart(spec) {
 				class: "plot", viewBox: "0 0 " + width + " " + height, height, tabindex: 0, role: "img",
 				"aria-label": spec.title + ": " + spec.series.map((s) => s.name + " " + s.summary).join(", ")
 					+ ". Arrow keys read values; all are in the table below.",
-			}, ...shades(x, top, bottom), ...timeAxis(x, width - m.left - m.right, top, bottom),
+			}, ...shades(x, top, bottom, true), ...timeAxis(x, width - m.left - m.right, top, bottom),
 			...scale.ticks.flatMap((t) => [
 				svg("line", { class: "grid", x1: m.left, x2: width - m.right, y1: y(t), y2: y(t) }),
 				svg("text", { x: m.left - 6, y: y(t) + 4, "text-anchor": "end" }, spec.tick(t)),
@@ -302,10 +301,7 @@ function chart(spec) {
 					plot.append(svg("path", { class: "area", d: areaPath(x, y, s.values.map(() => 0), s.values) }));
 				if (s.low)
 					plot.append(svg("path", { class: "band", d: areaPath(x, y, s.low, s.high) }));
-				if (s.bars)
-					plot.append(svg("path", { class: "bars", d: areaPath(x, y, s.values.map(() => 0), s.values) }));
-				else
-					plot.append(svg("path", { class: "s s" + s.style, d: stepPath(x, y, s.values) }));
+				plot.append(svg("path", { class: "s s" + s.style, d: stepPath(x, y, s.values) }));
 			}
 			plot.append(...endLabels(spec.series, y, width - m.right, top, bottom), cross);
 			const old = root.querySelector("svg.plot");
@@ -328,7 +324,7 @@ function chart(spec) {
 			const px = x((ser.begin[i] + ser.end[i]) / 2);
 			cross.append(svg("line", { class: "cross", x1: px, x2: px, y1: top, y2: bottom }));
 			for (const s of spec.series)
-				if (s.values[i] !== null && !s.bars)
+				if (s.values[i] !== null)
 					cross.append(svg("circle", { class: "dot t" + s.style, cx: px, cy: y(s.values[i]), r: 3.5 }));
 		},
 	};
@@ -340,7 +336,7 @@ function chart(spec) {
  * spec: title, lanes[{name values text}], value, common (one scale for all) */
 function lanes(spec) {
 	const root = el("div", { class: "chart" });
-	const step = 44, plotHeight = 22, height = spec.lanes.length * step + 24;
+	const plotHeight = spec.common ? 30 : 22, step = plotHeight + 22, height = spec.lanes.length * step + 24;
 	const h = head(spec.title, []);
 	const all = spec.lanes.map((l) => l.values.reduce((a, b) => Math.max(a, b || 0), 0));
 	const highest = Math.max(...all, 1);
@@ -356,7 +352,7 @@ function lanes(spec) {
 			const plot = svg("svg", {
 				class: "plot", viewBox: "0 0 " + width + " " + height, height, tabindex: 0, role: "img",
 				"aria-label": spec.title + ": " + spec.lanes.map((l) => l.name + " " + l.text).join(", "),
-			}, ...shades(x, 0, height - 22), ...timeAxis(x, width - m.left - m.right, 0, height - 22));
+			}, ...shades(x, 0, height - 22, false), ...timeAxis(x, width - m.left - m.right, 0, height - 22));
 			spec.lanes.forEach((l, k) => {
 				const base = k * step + 18 + plotHeight;
 				const max = spec.common ? highest : all[k] || 1;
@@ -365,7 +361,7 @@ function lanes(spec) {
 					svg("line", { class: "axis", x1: m.left, x2: width - m.right, y1: base, y2: base }),
 					svg("text", { x: m.left - 6, y: base - plotHeight + 8, "text-anchor": "end" }, amount(max)),
 					svg("text", { x: m.left - 6, y: base + 3, "text-anchor": "end" }, "0"),
-					svg("path", { class: spec.common ? "area" : "bars", d: areaPath(x, y, l.values.map(() => 0), l.values) }));
+					svg("path", { class: spec.common ? "area" : "bars", d: areaPath(x, y, l.values.map(() => 0), l.values, spec.common ? 0.5 : 2) }));
 				if (spec.common)
 					plot.append(svg("path", { class: "s s1", d: stepPath(x, y, l.values) }));
 			});
@@ -424,7 +420,12 @@ function curveChart(series, samples) {
 			const m = MARGIN(width);
 			const x = (q) => m.left + (width - m.left - m.right) * q / end;
 			const cross = svg("g");
-			const marks = MARKS.filter((p) => nines(p, 99) <= end + 1e-9);
+			const marks = [];
+			for (const p of MARKS) {
+				const room = x(nines(p, end)) - (marks.length ? x(nines(marks[marks.length - 1], end)) : -99);
+				if (nines(p, 99) <= end + 1e-9 && room > 7 * (String(p).length + 2))
+					marks.push(p);
+			}
 			const plot = svg("svg", {
 				class: "plot", viewBox: "0 0 " + width + " " + height, height, tabindex: 0, role: "img",
 				"aria-label": "Latency by percentile; the figures are in the table beside it",
@@ -572,9 +573,9 @@ function timeCharts() {
 		}));
 	byId("charts").append(...list.map((c) => c.root));
 	byId("time").hidden = false;
-	byId("time-hint").textContent = ser.width > 1
+	byId("time-hint").textContent = (t0 < 0 ? "Shaded at the left: warm-up, which no figure counts. " : "") + (ser.width > 1
 		? "Each step stands for " + seconds(ser.end[n >> 1] - ser.begin[n >> 1]) + ": the mean rate with its lowest and highest second shaded, the highest latencies, backlog and lag."
-		: "";
+		: "");
 	return list;
 }
 
