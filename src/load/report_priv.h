@@ -24,10 +24,6 @@ extern const size_t report_n_percentiles;
 enum report_known { REPORT_KNOWN, REPORT_FEW, REPORT_IS_MAX };
 enum report_known report_known(uint64_t n, double p);
 
-/* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */
-#define REPORT_TEXT_MAX 48
-const char *report_time(char out[REPORT_TEXT_MAX], int64_t ns);
-
 /* part of whole as "12.3 %"; "0 %" and "100 %" only when it is so.  Returns out. */
 const char *report_share(char out[REPORT_TEXT_MAX], uint64_t part, uint64_t whole);
 
@@ -35,5 +31,12 @@ const char *report_share(char out[REPORT_TEXT_MAX], uint64_t part, uint64_t whol
 #define REPORT_METHOD_MAX 24
 const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MAX]);
 
+/* What rates are of: the whole run; of one that was limited by time without the wait at its end for
+ * answers that never came, which would make a server look slower the longer the timeout is. */
+double report_seconds(const struct load_report *r);
+
 /* Whether answers said who gave them. */
 bool report_has_slots(const struct load_report *r);
+
+/* load_report_json() with series[] or without. */
+json_t *report_json(const struct load_report *r, bool with_series, struct err *e) NODISCARD;
