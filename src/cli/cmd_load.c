@@ -9,13 +9,13 @@
 #include "cli/command.h"
 #include "cli/load_test.h"
 #include "cli/output.h"
+#include "load/compare.h"
 #include "load/schedule.h"
 #include "load/self_test.h"
 
 #define MIN_DURATION_NS (100 * NS_PER_MS)
 #define DEFAULT_NS      (10 * NS_PER_SEC)
 #define WARMUP_NS       NS_PER_SEC
-#define ROUNDS_MAX      100
 
 static struct {
 	int64_t threads, connections, requests, pipeline, fork_depth, rounds;
@@ -73,8 +73,8 @@ static const struct opt opts[] = {
 	{ "hdr", 0, "FILE", "write a log for HdrHistogram's tools there", .string = &o.hdr },
 	{ "html", 0, "FILE", "write a page with charts there", .string = &o.html },
 	{ "ab", 0, NULL, "compare two URLs, loaded in turn", .exclusive = 'm', .flag = &o.ab },
-	{ "rounds", 0, "N", "with --ab: runs of each", .value = "6", .min = 1, .max = ROUNDS_MAX,
-	        .number = &o.rounds },
+	{ "rounds", 0, "N", "with --ab: runs of each", .value = "6", .min = 1,
+	        .max = LOAD_PAIRS_MAX, .number = &o.rounds },
 	{ "find-knee", 0, NULL,
 	        "find the highest rate that holds the limits; without one on errors or latency "
 	        "'errors>0' and 'p99>50ms'",

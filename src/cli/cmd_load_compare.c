@@ -19,7 +19,7 @@
 #include "cli/output.h"
 #include "load/compare.h"
 
-#define ROUNDS_MAX 100
+#define NOTES_MAX 20
 
 enum { RATE, P50, P99, ERRORS, FIGURES };
 
@@ -29,7 +29,7 @@ struct compare {
 	struct load_test *t;
 	struct load_side sides[2];
 	unsigned rounds, done; /* wanted; both runs of which are done */
-	double v[FIGURES][2][ROUNDS_MAX];
+	double v[FIGURES][2][LOAD_PAIRS_MAX];
 	uint64_t total[2], failed[2];
 	struct strvec broken;
 	json_t *runs;
@@ -105,28 +105,17 @@ static int run_one(struct compare *c, unsigned side, unsigned round, struct err 
 
 static int run_all(struct compare *c, struct err *e)
 {
-	for (unsigned round = 0; round < c->rounds; round++) {
-		unsigned first = round % 2;
-
-		for (unsigned k = 0; k < 2; k++)
-			if (run_one(c, k ? !first : first, round, e) < 0)
-				return -1;
-			else if (cancel_is_set(&c->t->ctx->interrupted))
-				return 0;
-		c->done++;
+	for (unsigned i = 0; i < 2 * c->rounds; i++) {
+		if (run_one(c, load_ab_is_b(i), i / 2, e) < 0)
+			return -1;
+		if (cancel_is_set(&c->t->ctx->interrupted))
+			return 0;
+		c->done = (i + 1) / 2;
 	}
 	return 0;
 }
 
 /* --- the answer ------------------------------------------------------------------------ */
-
-static bool is_known(const struct compare *c, int f)
-{
-	for (unsigned i = 0; i < c->done; i++)
-		if (!isfinite(c->v[f][0][i]) || !isfinite(c->v[f][1][i]) || c->v[f][0][i] <= 0)
-			return false;
-	return c->done > 0;
-}
 
 static const char *value_text(char out[REPORT_TEXT_MAX], int f, double v)
 {
@@ -139,41 +128,28 @@ static const char *value_text(char out[REPORT_TEXT_MAX], int f, double v)
 	return out;
 }
 
-/* "1.03", "0.00123": what a ratio needs. */
-static json_t *ratio_cell(double v)
-{
-	char text[32];
-
-	(void)snprintf(text, sizeof(text), "%.3g", v);
-	return json_string(text);
-}
-
+/* The figures that have a ratio; one without stands in the table without values. */
 static int figure_row(const struct compare *c, int f, struct table *t, json_t *list, struct err *e)
 {
-	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX], interval[64];
+	static const char *const keys[] = { "requests_per_second", "p50_us", "p99_us" };
+	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX], text[160];
 	double unit = f == RATE ? 1 : 1e3;
 	struct load_ratio r;
 	json_t *row;
 
+	load_ratio_of(&r, c->v[f][0], c->v[f][1], c->done);
 	table_row(t);
 	table_set(t, 0, json_string(names[f]));
-	if (!is_known(c, f))
-		return 0;
-	load_ratio_of(&r, c->v[f][0], c->v[f][1], c->done);
-	(void)snprintf(interval, sizeof(interval), "%.3g to %.3g", r.low, r.high);
-	table_set(t, 1, json_string(value_text(a, f, r.a)));
-	table_set(t, 2, json_string(value_text(b, f, r.b)));
-	table_set(t, 3, ratio_cell(r.ratio));
-	table_set(t, 4, json_string(interval));
-	table_set(t, 5, json_string(r.is_different ? "yes" : "no"));
-	row = json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "figure",
-	        f == RATE          ? "requests_per_second"
-	                : f == P50 ? "p50_us"
-	                           : "p99_us",
-	        "a", load_number_json(r.a / unit), "b", load_number_json(r.b / unit), "ratio",
-	        load_number_json(r.ratio), "low", load_number_json(r.low), "high",
-	        load_number_json(r.high), "spread", load_number_json(r.spread), "is_different",
-	        r.is_different);
+	if (r.n) {
+		table_set(t, 1, json_string(value_text(a, f, r.a)));
+		table_set(t, 2, json_string(value_text(b, f, r.b)));
+		table_set(t, 3, json_string(load_ratio_text(&r, text, sizeof(text))));
+	}
+	row = json_pack("{s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "figure", keys[f], "pairs",
+	        (int)r.n, "a", load_number_json(r.a / unit), "b", load_number_json(r.b / unit),
+	        "ratio", load_number_json(r.ratio), "low", load_number_json(r.low), "high",
+	        load_number_json(r.high), "confidence", load_number_json(r.confidence), "spread",
+	        load_number_json(r.spread), "is_different", r.is_different);
 	return json_array_append_new(list, row) < 0 ? err_nomem(e) : 0;
 }
 
@@ -191,21 +167,18 @@ static json_t *side_json(const struct compare *c, unsigned side)
 	        (json_int_t)c->total[side], "requests_failed", (json_int_t)c->failed[side]);
 }
 
-/* What the interval is, for a reader of the table. */
 static void print_words(const struct compare *c)
 {
 	char text[REPORT_TEXT_MAX];
 
-	output_line(c->t->ctx, "%s", "");
 	output_line(c->t->ctx,
-	        "medians of %u round%s of %s each, A and B in turn; the ratio is the median of the "
-	        "rounds' own,",
+	        "\nmedians of %u round%s of %s each, A and B in turn; B/A is the median of the "
+	        "rounds' own ratios",
 	        c->done, c->done == 1 ? "" : "s", report_time(text, c->t->config.duration_ns));
-	output_line(c->t->ctx,
-	        c->done < 6 ? "its interval the whole range: 6 rounds or more give one at 95 %%"
-	                    : "its interval at 95 %%; different: 1 lies outside of it");
-	for (size_t i = 0; i < c->broken.n && i < 20; i++)
+	for (size_t i = 0; i < c->broken.n && i < NOTES_MAX; i++)
 		output_line(c->t->ctx, "note: %s", c->broken.v[i]);
+	if (c->broken.n > NOTES_MAX)
+		output_line(c->t->ctx, "note: and %zu more", c->broken.n - NOTES_MAX);
 }
 
 static int print(struct compare *c, struct err *e)
@@ -214,9 +187,7 @@ static int print(struct compare *c, struct err *e)
 		{ "FIGURE", "figure", TABLE_TEXT },
 		{ "A", "a", TABLE_NUMBER },
 		{ "B", "b", TABLE_NUMBER },
-		{ "B/A", "ratio", TABLE_NUMBER },
-		{ "INTERVAL", "interval", TABLE_TEXT },
-		{ "DIFFERENT", "is_different", TABLE_TEXT },
+		{ "B/A", "ratio", TABLE_WIDE },
 	};
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
 	AUTO(json) json_t *figures = json_array();
@@ -246,6 +217,7 @@ int load_cmd_compare(
         struct load_test *t, const char *a, const char *b, unsigned rounds, struct err *e)
 {
 	AUTO(compare) struct compare c = { .t = t, .rounds = rounds, .runs = json_array() };
+	struct load_ratio rate, p99;
 
 	if (!c.runs)
 		return err_nomem(e);
@@ -257,7 +229,9 @@ int load_cmd_compare(
 	if (cancel_is_set(&t->ctx->interrupted))
 		return err_set(
 		        e, ERR_INTERRUPTED, "interrupted after %u of %u rounds", c.done, rounds);
-	if (!is_known(&c, RATE) || !is_known(&c, P99))
-		return err_set(e, ERR_UNHEALTHY, "no ratio: a run had no good answer");
+	load_ratio_of(&rate, c.v[RATE][0], c.v[RATE][1], c.done);
+	load_ratio_of(&p99, c.v[P99][0], c.v[P99][1], c.done);
+	if (!rate.n || !isfinite(rate.ratio) || !p99.n)
+		return err_set(e, ERR_UNHEALTHY, "no ratio: A or B had no good answer");
 	return 0;
 }

@@ -28,7 +28,11 @@ struct knee {
 	struct load_side side;
 	struct load_knee k;
 	double late_rate; /* the lowest at which nothing failed but the generator; 0: none */
-	char why[ARRAY_LEN(((struct load_knee *)0)->tries)][160]; /* of the tries, by index */
+	struct {
+		double rate;
+		char text[160];
+	} why[LOAD_KNEE_TRIES_MAX]; /* that failed */
+	unsigned n_why;
 	json_t *runs;
 };
 
@@ -43,13 +47,21 @@ static inline void auto_knee(struct knee *n)
 	knee_release(n);
 }
 
-/* The index of the rate among the tries, after its result was given. */
-static unsigned index_of(const struct load_knee *k, double rate)
+static const char *why_at(const struct knee *n, double rate)
 {
-	for (unsigned i = 0; i < k->n_tries; i++)
-		if (k->tries[i].rate == rate)
-			return i;
-	return 0;
+	for (unsigned i = 0; i < n->n_why; i++)
+		if (n->why[i].rate == rate)
+			return n->why[i].text;
+	return NULL;
+}
+
+/* Of several runs at a rate the first reason is kept. */
+static void add_why(struct knee *n, double rate, const char *text)
+{
+	if (n->n_why == ARRAY_LEN(n->why) || why_at(n, rate))
+		return;
+	n->why[n->n_why].rate = rate;
+	(void)snprintf(n->why[n->n_why++].text, sizeof(n->why[0].text), "%s", text);
 }
 
 static int add_run(
@@ -102,8 +114,7 @@ static int run_one(struct knee *n, double rate, struct err *e)
 	held = o.broken.n == 0;
 	load_knee_result(&n->k, rate, held);
 	if (!held)
-		(void)snprintf(
-		        n->why[index_of(&n->k, rate)], sizeof(n->why[0]), "%s", o.broken.v[0]);
+		add_why(n, rate, o.broken.v[0]);
 	if (o.result->was_late && breaks_no_limit(n->t, &o) &&
 	        (n->late_rate == 0 || rate < n->late_rate))
 		n->late_rate = rate;
@@ -122,33 +133,6 @@ static int run_all(struct knee *n, struct err *e)
 
 /* --- the answer ------------------------------------------------------------------------ */
 
-static const struct load_knee_try *try_at(const struct load_knee *k, double rate)
-{
-	for (unsigned i = 0; i < k->n_tries; i++)
-		if (k->tries[i].rate == rate)
-			return &k->tries[i];
-	return NULL;
-}
-
-static void print_side(struct context *ctx, const struct load_knee *k, double rate, bool held)
-{
-	const struct load_knee_try *t = rate > 0 ? try_at(k, rate) : NULL;
-	char text[NUM_TEXT_MAX];
-
-	if (t)
-		output_line(ctx, "%s %-9s in %u of %u run%s",
-		        held ? "holds:        " : "does not hold:", load_rate_text(text, rate),
-		        held ? t->held : t->failed, t->held + t->failed,
-		        t->held + t->failed == 1 ? "" : "s");
-}
-
-static int by_rate(const void *a, const void *b)
-{
-	const struct load_knee_try *const *x = a, *const *y = b;
-
-	return ((*x)->rate > (*y)->rate) - ((*x)->rate < (*y)->rate);
-}
-
 static int print_tries(const struct knee *n, struct err *e)
 {
 	static const struct table_column cols[] = {
@@ -158,48 +142,58 @@ static int print_tries(const struct knee *n, struct err *e)
 		{ "WHY", "why", TABLE_WIDE },
 	};
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
-	const struct load_knee_try *sorted[ARRAY_LEN(n->k.tries)];
 	char text[NUM_TEXT_MAX];
 
 	if (!t)
 		return err_nomem(e);
-	for (unsigned i = 0; i < n->k.n_tries; i++)
-		sorted[i] = &n->k.tries[i];
-	qsort(sorted, n->k.n_tries, sizeof(sorted[0]), by_rate);
 	for (unsigned i = 0; i < n->k.n_tries; i++) {
-		const char *why = n->why[sorted[i] - n->k.tries];
+		const struct load_knee_try *k = &n->k.tries[i];
+		const char *why = why_at(n, k->rate);
 
 		table_row(t);
-		table_set(t, 0, json_string(load_rate_text(text, sorted[i]->rate)));
-		table_set(t, 1, json_integer(sorted[i]->held));
-		table_set(t, 2, json_integer(sorted[i]->failed));
-		table_set(t, 3, *why ? json_string(why) : NULL);
+		table_set(t, 0, json_string(load_rate_text(text, k->rate)));
+		table_set(t, 1, json_integer(k->held));
+		table_set(t, 2, json_integer(k->failed));
+		table_set(t, 3, why ? json_string(why) : NULL);
 	}
 	return output_table(n->t->ctx, "rates", t, e);
 }
 
 static bool high_is_late(const struct knee *n)
 {
-	return n->late_rate > 0 && n->k.high > 0 && n->late_rate <= n->k.high;
+	return n->late_rate > 0 && n->k.high.rate > 0 && n->late_rate <= n->k.high.rate;
 }
 
-static void print_notes(const struct knee *n)
+/* The bracket, and what it is worth. */
+static void print_answer(const struct knee *n)
 {
 	struct context *ctx = n->t->ctx;
-	char text[NUM_TEXT_MAX];
+	const struct load_knee_try *low = &n->k.low, *high = &n->k.high;
+	char text[256];
 
-	if (n->k.low > 0 && n->k.high == 0 && n->k.is_done)
-		output_line(ctx, "note: no rate up to %s failed: the knee is above it (--knee-to)",
-		        load_rate_text(text, n->k.to));
-	if (!n->k.is_monotone)
+	output_line(ctx, "\n%s", load_knee_text(&n->k, text, sizeof(text)));
+	if (low->rate > 0)
 		output_line(ctx,
-		        "note: a lower rate failed where a higher one held: the machines are "
-		        "not quiet, or -d is too short");
+		        "with 95 %% confidence a run at the lower rate holds in %.0f %% of all "
+		        "cases at least",
+		        100 * load_share_low(low->held, low->held + low->failed));
+	if (high->rate > 0)
+		output_line(ctx, "%s one at the higher rate fails in %.0f %% of them at least",
+		        low->rate > 0 ? "and" : "with 95 % confidence",
+		        100 * load_share_low(high->failed, high->held + high->failed));
 	if (high_is_late(n))
 		output_line(ctx,
-		        "note: from %s on this generator was late: the bound above may be this "
-		        "machine's, not the server's",
+		        "note: at %s nothing failed but this generator, which was late: the knee "
+		        "may be this machine's, not the server's",
 		        load_rate_text(text, n->late_rate));
+}
+
+static json_t *side_json(const struct load_knee_try *t)
+{
+	if (t->rate <= 0)
+		return json_null();
+	return json_pack(
+	        "{s:f,s:i,s:i}", "rate", t->rate, "held", (int)t->held, "failed", (int)t->failed);
 }
 
 static int print_limits(const struct knee *n, struct err *e)
@@ -227,14 +221,10 @@ static int print(struct knee *n, struct err *e)
 	output_line(ctx, "%s", "");
 	if (!ctx->json && n->k.n_tries && print_tries(n, e) < 0)
 		return -1;
-	output_line(ctx, "%s", "");
-	print_side(ctx, &n->k, n->k.low, true);
-	print_side(ctx, &n->k, n->k.high, false);
-	print_notes(n);
-	found = json_pack("{s:o,s:o,s:b,s:b,s:b}", "holds",
-	        n->k.low > 0 ? json_real(n->k.low) : json_null(), "does_not_hold",
-	        n->k.high > 0 ? json_real(n->k.high) : json_null(), "is_done", n->k.is_done,
-	        "is_monotone", n->k.is_monotone, "generator_was_late", high_is_late(n));
+	print_answer(n);
+	found = json_pack("{s:o,s:o,s:b,s:b,s:b}", "holds", side_json(&n->k.low), "fails",
+	        side_json(&n->k.high), "is_found", n->k.end == LOAD_KNEE_FOUND, "is_monotone",
+	        n->k.is_monotone, "generator_was_late", high_is_late(n));
 	if (output_value(ctx, "url", json_string(n->side.target.url), e) < 0 ||
 	        output_value(ctx, "knee", found, e) < 0)
 		return -1;
@@ -253,10 +243,10 @@ int load_cmd_knee(struct load_test *t, const char *url, double from, double to, 
 		return -1;
 	if (cancel_is_set(&t->ctx->interrupted))
 		return err_set(e, ERR_INTERRUPTED, "interrupted after %u runs", n.k.runs);
-	if (n.k.low > 0 && high_is_late(&n) && n.k.low < n.late_rate)
+	if (n.k.low.rate > 0 && high_is_late(&n))
 		return err_set(e, ERR_UNHEALTHY, "the generator was late at %s",
 		        load_rate_text(text, n.late_rate));
-	if (n.k.low > 0)
+	if (n.k.low.rate > 0)
 		return 0;
 	err_set(e, ERR_UNHEALTHY, "no knee: not even %s holds", load_rate_text(text, from));
 	return err_hint(e, "try a lower --knee-from, or other limits (--fail-if)");

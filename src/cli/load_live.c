@@ -13,6 +13,7 @@
 #define BAR_MAX   40
 #define SLOT_COLS 40 /* columns of a slot's name */
 #define GAP       3  /* columns between fields */
+#define NARROW    60 /* columns with which a slot has no more than its figures */
 
 void load_live_init(struct load_live *l, FILE *out, const struct load_config *c, const char *title,
         load_namer_fn *namer, void *namer_arg)
@@ -198,6 +199,7 @@ static void add_slot(
 {
 	const struct load_backend *b = r->b;
 	char name[REPORT_TEXT_MAX + SLOT_COLS * 4], rate[NUM_TEXT_MAX], text[REPORT_TEXT_MAX];
+	char lag[24] = "";
 	int n = terminal_fit(r->name, name_cols);
 
 	/* As a whole, so that what belongs to a slot is in its line. */
@@ -206,11 +208,9 @@ static void add_slot(
 	(void)load_rate_text(rate, rate_of(b->ok + b->failed, i));
 	(void)report_time(text, load_hist_percentile(b->latency, 99));
 	if (b->head && i->tally->head >= b->head)
-		field(p, "%s %9s  p99 %-8s lag %u%s", name, rate, b->latency->total ? text : "-",
-		        i->tally->head - b->head, b->failed ? "  FAILS" : "");
-	else
-		field(p, "%s %9s  p99 %-8s%s", name, rate, b->latency->total ? text : "-",
-		        b->failed ? " FAILS" : "");
+		(void)snprintf(lag, sizeof(lag), " lag %u", i->tally->head - b->head);
+	field(p, p->cols < NARROW ? "%s %7s %s%s%s" : "%s %9s  p99 %-8s %s%s", name, rate,
+	        b->latency->total ? text : "-", lag, b->failed ? "  FAILS" : "");
 	end_line(p);
 }
 
