@@ -209,7 +209,7 @@ static void add_slot(
 	(void)report_time(text, load_hist_percentile(b->latency, 99));
 	if (b->head && i->tally->head >= b->head)
 		(void)snprintf(lag, sizeof(lag), " lag %u", i->tally->head - b->head);
-	field(p, p->cols < NARROW ? "%s %7s %s%s%s" : "%s %9s  p99 %-8s %s%s", name, rate,
+	field(p, p->cols < NARROW ? "%s %7s %s%s%s" : "%s %9s  p99 %-8s%s%s", name, rate,
 	        b->latency->total ? text : "-", lag, b->failed ? "  FAILS" : "");
 	end_line(p);
 }
