@@ -179,6 +179,8 @@ wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
+wraps_test_hist := malloc calloc
+wraps_test_tally := calloc realloc
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
