@@ -179,6 +179,7 @@ wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
+wraps_test_load := send socket getrlimit64 epoll_pwait2
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
