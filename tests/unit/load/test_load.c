@@ -135,12 +135,12 @@ static void forget(void)
 static int tear_down(void **state)
 {
 	(void)state;
-	forget();
 	if (own_listen >= 0)
 		(void)shutdown(own_listen, SHUT_RDWR);
 	if (has_own_thread)
 		(void)pthread_join(own_thread, NULL);
 	has_own_thread = false;
+	forget();
 	if (own_listen >= 0)
 		(void)close(own_listen);
 	own_listen = -1;
