@@ -95,7 +95,7 @@ TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
 # What their scripts are helped by.
-BENCHTOOL := $(B)/bench/datadir
+BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule used)
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
