@@ -94,7 +94,7 @@ static json_t *percentile_cell(const struct load_hist *h, double p, bool *few)
 		break;
 	case REPORT_FEW:
 		*few = true;
-		snprintf(cell, sizeof(cell), "%s *", report_time(text, load_hist_percentile(h, p)));
+		snprintf(cell, sizeof(cell), "* %s", report_time(text, load_hist_percentile(h, p)));
 		break;
 	case REPORT_KNOWN:
 		report_time(cell, load_hist_percentile(h, p));
@@ -157,6 +157,11 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (few)
 		fputs("* less than 10 requests were slower: will differ much from run to run\n",
 		        out);
+	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
+		fprintf(out,
+		        "%llu without an answer are in it with the time that was waited for them\n",
+		        (unsigned long long)(total->classes[LOAD_TIMEOUT] +
+		                total->classes[LOAD_UNSENT]));
 	return 0;
 }
 
