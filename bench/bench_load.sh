@@ -232,17 +232,17 @@ latencies()
 	local rc=0
 	cat >"$IT_DIR/percentiles.lua" <<-'END'
 		done = function(summary, latency)
-			for _, p in ipairs({50, 75, 90, 99, 99.9}) do
+			for _, p in ipairs({50, 75, 90, 95, 99, 99.9}) do
 				local name = string.gsub(tostring(p), "%.", "_")
 				print(string.format("p%s %d", name, latency:percentile(p)))
 			end
 		end
 	END
-	delayed 'uniform 1 to 9 ms' uniform:1ms:9ms 'p50=5000 p75=7000 p90=8200 p99=8920 p99_9=8992' 5 || rc=1
+	delayed 'uniform 1 to 9 ms' uniform:1ms:9ms 'p50=5000 p75=7000 p90=8200 p95=8600 p99=8920 p99_9=8992' 5 || rc=1
 	delayed '1 ms, 50 ms once in 100' bimodal:1ms:50ms:100 'p50=1000 p75=1000 p90=1000 p99_9=50000' 2 || rc=1
 	# What comes in the last fifth of the run waits for that second's end: half of it on average.
 	echo 'delay = function() return 10 end' >>"$IT_DIR/percentiles.lua"
-	delayed 'a stall of 1 s' stall:2s:1s 'p50=0 p75=0 p90=500000 p99=950000 p99_9=995000' 10 || rc=1
+	delayed 'a stall of 1 s' stall:2s:1s 'p50=0 p75=0 p90=500000 p95=750000 p99=950000 p99_9=995000' 10 || rc=1
 	return "$rc"
 }
 
