@@ -25,7 +25,7 @@
 struct load_live {
 	FILE *out;
 	const struct load_config *config;
-	const char *title;   /* what is loaded, or which run of several it is */
+	const char *title;    /* what is loaded, or which run of several it is */
 	load_namer_fn *namer; /* or NULL */
 	void *namer_arg;
 	uint64_t total;                 /* requests of the measured part */

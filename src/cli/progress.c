@@ -14,7 +14,8 @@ static void draw(struct context *ctx)
 {
 	struct progress *p = &ctx->progress;
 
-	(void)fprintf(ctx->err, "\r\033[K%.*s", terminal_fit(p->text, terminal_columns(ctx->err)), p->text);
+	(void)fprintf(ctx->err, "\r\033[K%.*s", terminal_fit(p->text, terminal_columns(ctx->err)),
+	        p->text);
 	(void)fflush(ctx->err);
 	p->drawn = true;
 	p->pending = false;

@@ -113,6 +113,10 @@ double load_report_rate(const struct load_report *r);
  */
 const char *load_report_verdict(const struct load_report *r, char *out, size_t size);
 
+/* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */
+#define REPORT_TEXT_MAX 48
+const char *report_time(char out[REPORT_TEXT_MAX], int64_t ns);
+
 /* --- writers ------------------------------------------------------------------------------ */
 
 /*

@@ -24,10 +24,6 @@ extern const size_t report_n_percentiles;
 enum report_known { REPORT_KNOWN, REPORT_FEW, REPORT_IS_MAX };
 enum report_known report_known(uint64_t n, double p);
 
-/* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */
-#define REPORT_TEXT_MAX 48
-const char *report_time(char out[REPORT_TEXT_MAX], int64_t ns);
-
 /* part of whole as "12.3 %"; "0 %" and "100 %" only when it is so.  Returns out. */
 const char *report_share(char out[REPORT_TEXT_MAX], uint64_t part, uint64_t whole);
 
