@@ -89,7 +89,9 @@ ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
 SRC   := $(sort $(wildcard src/*/*.c))
 MAIN  := src/cli/main.c
 SIMMAIN := src/sim/main.c
-LIBO  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN) $(SIMMAIN),$(SRC))) $(B)/version.o
+# Files that the programs carry: text in, `extern const char embed_X[]` out, see below.
+EMBED := $(sort $(wildcard src/*/*.html src/*/*.css src/*/*.js))
+LIBO  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN) $(SIMMAIN),$(SRC))) $(B)/version.o $(EMBED:%=$(B)/%.o)
 HDR   := $(sort $(wildcard src/*/*.h))
 TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
@@ -129,6 +131,15 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
 EXTRA_tests = -Itests -UNDEBUG $(TEST_CFLAGS)
+
+# src/load/report_page.css becomes embed_report_page_css, a string with its NUL.  The assembler
+# of any compiler can do it, and there is no generated source that could be stale.
+$(EMBED:%=$(B)/%.o): $(B)/%.o: % $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,EMBED,$<)
+	$(Q)n=embed_$$(basename $< | tr -c 'a-zA-Z0-9\n' _); \
+	printf '.section .rodata\n.global %s\n.type %s, %%object\n%s:\n.incbin "%s"\n.byte 0\n.size %s, . - %s\n.section .note.GNU-stack,"",%%progbits\n' \
+	  $$n $$n $$n $< $$n $$n | $(CC) -xassembler -c -o $@ -
 
 # Only this one file knows the version; a commit does not rebuild the tree.
 $(B)/version.o: $(B)/version $(B)/flags
@@ -179,6 +190,8 @@ wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
+wraps_test_hist := malloc calloc
+wraps_test_tally := calloc realloc
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)

@@ -81,7 +81,7 @@ static const struct opt opts[] = {
 	        .exclusive = 'm', .flag = &o.find_knee },
 	{ "knee-from", 0, "RATE", "with --find-knee: the rate to begin with", .value = "100",
 	        .string = &o.knee_from },
-	{ "knee-to", 0, "RATE", "with --find-knee: look no further", .value = "1M",
+	{ "knee-to", 0, "RATE", "with --find-knee: look no further", .value = "1000k",
 	        .string = &o.knee_to },
 	{ "self-test", 0, NULL,
 	        "run every kind of failure against a server of ours and show what was counted",
@@ -238,7 +238,8 @@ static int test_self(struct context *ctx, struct err *e)
 	struct err why = ERR_INIT;
 	int rc;
 
-	progress_set(ctx, "self-test");
+	if (ctx->err_tty)
+		progress_set(ctx, "self-test");
 	rc = load_self_test(false, NULL, NULL, &why);
 	progress_end(ctx);
 	if (rc == 0)

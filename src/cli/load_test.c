@@ -148,7 +148,9 @@ int load_side_init(struct load_side *s, struct load_test *t, const char *url, st
 	char said[512];
 
 	*s = (struct load_side){ .request = BUF_INIT(LOAD_REQUEST_MAX), .config = t->config };
-	progress_set(t->ctx, "resolving %s", url);
+	/* Elsewhere a line of its own would be noise: only a resolver in trouble takes long. */
+	if (t->ctx->err_tty)
+		progress_set(t->ctx, "resolving %s", url);
 	if (load_target_init(&s->target, url, t->unix_socket, t->owns_it, e) < 0 ||
 	        load_request_build(&s->request, &s->target, t->method, t->body, t->headers,
 	                s->config.keep_alive, e) < 0)
@@ -212,8 +214,7 @@ static int judge_run(struct load_outcome *o, struct err *e)
 
 		if (add_broken(o, e,
 		            str_fmt("the generator was late: %.2g %% of the requests left more "
-		                    "than 1 ms behind the plan with a connection free, so this "
-		                    "says as much about this machine as about the server",
+		                    "than 1 ms behind the plan for no fault of the server",
 		                    over)) < 0)
 			return -1;
 	}
@@ -301,8 +302,7 @@ void load_outcome_release(struct load_outcome *o)
 
 int load_test_verdict(const struct load_test *t, const struct strvec *broken, struct err *e)
 {
-	enum err_kind kind =
-	        cancel_is_set(&t->ctx->interrupted) ? ERR_INTERRUPTED : ERR_UNHEALTHY;
+	enum err_kind kind = cancel_is_set(&t->ctx->interrupted) ? ERR_INTERRUPTED : ERR_UNHEALTHY;
 
 	if (broken->n == 1)
 		return err_set(e, kind, "%s", broken->v[0]);
