@@ -310,13 +310,16 @@ static const char *state_of(const struct load_report *r)
 	                                    : "ok";
 }
 
-static void put_class_texts(FILE *out)
+static int put_class_texts(FILE *out, struct err *e)
 {
-	fputs("\"class_text\":{", out);
+	AUTO(json) json_t *o = json_object();
+
 	for (int c = LOAD_OK + 1; c < LOAD_CLASSES; c++)
-		fprintf(out, "%s\"%s\":\"%s\"", c == LOAD_OK + 1 ? "" : ",",
-		        load_class_name((enum load_class)c), load_class_text((enum load_class)c));
-	fputc('}', out);
+		if (json_object_set_new(o, load_class_name((enum load_class)c),
+		            json_string(load_class_text((enum load_class)c))) < 0)
+			return err_nomem(e);
+	fputs("\"class_text\":", out);
+	return put_json(out, o, e);
 }
 
 static int put_data(FILE *out, const struct load_report *r, struct err *e)
@@ -328,7 +331,8 @@ static int put_data(FILE *out, const struct load_report *r, struct err *e)
 		return -1;
 	fprintf(out, "{\"state\":\"%s\",\"has_slots\":%s,", state_of(r),
 	        report_has_slots(r) ? "true" : "false");
-	put_class_texts(out);
+	if (put_class_texts(out, e) < 0)
+		return -1;
 	fputs(",\"report\":", out);
 	if (put_json(out, report, e) < 0)
 		return -1;

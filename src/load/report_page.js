@@ -407,7 +407,7 @@ function curveChart(series, samples) {
 	const end = Math.max(1, Math.log10(samples));
 	const values = series.flatMap((s) => s.curve.map((c) => c[1])).filter((v) => v > 0);
 	const scale = logTicks(Math.min(...values), Math.max(...values));
-	const top = 6, height = 300, bottom = height - 22;
+	const top = 6, height = window.matchMedia("(max-width: 760px)").matches ? 270 : 372, bottom = height - 22;
 	const y = (v) => bottom - (bottom - top) * (Math.log(Math.max(v, scale.low) / scale.low) / Math.log(scale.high / scale.low));
 	const h = head("Percentiles", series);
 	const steps = 240;
@@ -447,7 +447,7 @@ function curveChart(series, samples) {
 				at = q;
 				const p = q === null ? 0 : 100 - 100 * Math.pow(10, -q);
 				const digits = q === null ? 0 : Math.max(0, Math.ceil(q) - 1) + (q < 1 ? 0 : 1);
-				h.at.textContent = q === null ? "" : p.toFixed(Math.min(6, digits)) + " % are faster than";
+				h.at.textContent = q === null ? "" : p.toFixed(Math.min(6, digits)) + " % took at most";
 				series.forEach((s, k) => {
 					h.values[k].textContent = q === null ? "" : time(valueAt(s.curve, p));
 					if (q !== null)
@@ -657,7 +657,7 @@ function slots() {
 	});
 	byId("slots").hidden = false;
 	byId("slots").querySelector(".scroll").append(table("Slots", ["Slot", "Answers", "Share", "Errors", "p50", "p99", "p99.9", "max", "Lag"], rows));
-	byId("slots").querySelector(".hint").textContent = "By X-Served-By. Times from sending, lag in blocks at its worst; bold: more than twice that of any other."
+	byId("slots").querySelector(".hint").textContent = "By X-Served-By. Times from sending, lag in blocks at its worst" + (rep.slots.length > 1 ? "; bold: more than twice that of any other." : ".")
 		+ (rep.max_head_age_us === null ? "" : " The oldest head was " + time(rep.max_head_age_us) + " old when it was read.");
 }
 
