@@ -3,9 +3,10 @@
  *
  * usage: bare_schedule RATE SECONDS THREADS
  *
- * Each thread has its part of the plan (load/schedule.h) and waits for each time as the threads of
- * a load test do, in epoll, and notes how late it was when it looked at the clock again.  There are
- * no sockets: what is late here, the machine has made late.  Prints the requests, the percent of
+ * Each thread has its part of the plan (load/schedule.h) and waits for each time with the code that
+ * the threads of a load test wait with, which is why it includes their private header, and notes
+ * how late it was when it looked at the clock again.  There are no sockets: what is late here, the
+ * machine has made late.  Prints the requests, the percent of
  * them that were within 100 us and within 1 ms, and percentiles in microseconds (50, 99, 99.9,
  * max).
  */
@@ -22,6 +23,7 @@
 #include "base/num.h"
 #include "load/hist.h"
 #include "load/schedule.h"
+#include "load/worker_priv.h"
 
 static struct load_schedule plan;
 static uint64_t n_threads;
@@ -45,16 +47,15 @@ static void *run(void *arg)
 	AUTO(close_fd) int fd = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t n = load_schedule_count(&plan, plan.duration_ns);
 
+	load_worker_be_punctual();
 	for (uint64_t k = t->first; k < n; k += n_threads) {
 		const int64_t due = start_ns + load_schedule_at(&plan, k);
 		int64_t now;
 
 		while ((now = clock_mono_ns()) < due) {
-			const struct timespec wait = { .tv_sec = (due - now) / NS_PER_SEC,
-				.tv_nsec = (due - now) % NS_PER_SEC };
 			struct epoll_event events[64];
 
-			(void)epoll_pwait2(fd, events, ARRAY_LEN(events), &wait, NULL);
+			(void)load_worker_wait(fd, events, ARRAY_LEN(events), due - now);
 		}
 		load_hist_record(t->late, now - due);
 	}
