@@ -192,6 +192,7 @@ wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_hist := malloc calloc
 wraps_test_tally := calloc realloc
+wraps_test_load := send socket getrlimit64 epoll_pwait2
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)

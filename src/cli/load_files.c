@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +10,21 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+
+/* The path of a file that is not there yet, from the root, so that two options with the same file
+ * are seen whichever way it is written. */
+static char *new_path(const char *path)
+{
+	AUTO(free) char *copy = strdup(path);
+	AUTO(free) char *dir = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!copy)
+		return NULL;
+	/* dirname() changes what it is given. */
+	dir = realpath(dirname(copy), NULL);
+	return dir ? str_fmt("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) : NULL;
+}
 
 /* Where a link leads, so that the file is replaced and not the link; "/dev/null" and pipes cannot
  * be replaced by renaming. */
@@ -23,14 +38,13 @@ static char *final_path(const char *option, const char *path, struct err *e)
 		        option);
 		return NULL;
 	}
-	if (stat(path, &st) < 0) {
-		real = strdup(path);
-	} else if (S_ISREG(st.st_mode)) {
-		real = realpath(path, NULL);
-	} else {
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		err_set(e, ERR_USAGE, "%s: '%s' is not a regular file", option, path);
 		return NULL;
 	}
+	real = realpath(path, NULL);
+	if (!real && errno == ENOENT)
+		real = new_path(path);
 	if (!real)
 		err_sys(e, errno, "%s: '%s'", option, path);
 	return real;

@@ -96,8 +96,8 @@ static int probe(struct load_side *s, struct load_test *t, struct err *e)
 		ask_engine(t);
 	if (r->total->classes[LOAD_OK] == 1 && *r->chain_id) {
 		memcpy(s->config.chain_id, r->chain_id, sizeof(s->config.chain_id));
-		output_note(t->ctx, "chain %.16s..., learned from %s (--chain-id ID to expect one)",
-		        r->chain_id, s->target.host);
+		output_note(t->ctx, "chain: %.8s... (learned; --chain-id ID to expect one)",
+		        r->chain_id);
 		return 0;
 	}
 	for (int k = LOAD_OK + 1; k < LOAD_CLASSES; k++)
