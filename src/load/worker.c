@@ -201,8 +201,7 @@ static void keep_time(struct load_worker *w)
 	if (w->due_ns <= w->now)
 		load_plan_dispatch(w);
 	if (!w->is_over &&
-	        (w->now >= w->end_ns || !w->quota || w->is_failed ||
-	                (w->config->scheduled && w->due_ns == INT64_MAX)))
+	        (w->now >= w->end_ns || !w->quota || w->is_failed || load_plan_is_done(w)))
 		load_plan_stop(w);
 }
 

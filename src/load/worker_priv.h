@@ -237,6 +237,8 @@ void load_plan_dispatch(struct load_worker *w);
 /* Open loop: c has room for a request; it has none any more. */
 void load_plan_offer(struct load_worker *w, struct load_conn *c);
 void load_plan_withdraw(struct load_worker *w, struct load_conn *c);
+/* All -n N of the plan have left, before its end. */
+bool load_plan_is_done(const struct load_worker *w);
 /* Requests of the thread's plan that are due before ns and have not left. */
 uint64_t load_plan_backlog(const struct load_worker *w, int64_t ns);
 /* No request is begun from now on; those that were due before are unsent. */
