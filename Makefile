@@ -189,6 +189,7 @@ wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
+wraps_test_self_test := load_run
 wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_hist := malloc calloc
 wraps_test_tally := calloc realloc
