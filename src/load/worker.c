@@ -127,7 +127,7 @@ void load_worker_release(struct load_worker *w)
 }
 
 /* Not having these is no error: it shows in the measured lateness. */
-static void be_punctual(void)
+void load_worker_be_punctual(void)
 {
 	/* struct sched_attr of Linux, version 0. */
 	struct {
@@ -280,7 +280,7 @@ void *load_worker_main(void *arg)
 	if (!pass_gate(s))
 		return NULL;
 	if (w->config->scheduled)
-		be_punctual();
+		load_worker_be_punctual();
 	(void)load_worker_clock(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
