@@ -105,13 +105,17 @@ int load_cmd_run(
 struct rows {
 	struct context *ctx;
 	struct table *table;
+	unsigned n, wrong;
 };
 
 static void add_row(void *arg, const struct load_self_test_row *row)
 {
 	struct rows *r = arg;
 
-	progress_set(r->ctx, "self-test: %s", row->what);
+	if (r->ctx->err_tty)
+		progress_set(r->ctx, "self-test: %s", row->what);
+	r->n++;
+	r->wrong += !row->ok;
 	table_row(r->table);
 	table_set(r->table, 0, json_string(row->ok ? "ok" : "WRONG"));
 	table_set(r->table, 1, json_string(load_class_name(row->expected)));
@@ -130,7 +134,7 @@ int load_cmd_self_test(struct context *ctx, struct err *e)
 		{ "CASE", "case", TABLE_WIDE },
 	};
 	AUTO(table_free) struct table *table = table_new(cols, ARRAY_LEN(cols));
-	struct rows rows = { ctx, table };
+	struct rows rows = { ctx, table, 0, 0 };
 	struct err why = ERR_INIT, shown = ERR_INIT;
 	int rc;
 
@@ -140,6 +144,7 @@ int load_cmd_self_test(struct context *ctx, struct err *e)
 	progress_end(ctx);
 	if (output_table(ctx, "cases", table, &shown) < 0 && rc == 0)
 		return *e = shown, -1;
+	output_line(ctx, "\n%u cases, %u counted wrongly", rows.n, rows.wrong);
 	if (rc == 0)
 		return 0;
 	return err_set(e, rc > 0 ? ERR_UNHEALTHY : why.kind, "self-test: %s", why.msg);
