@@ -152,7 +152,7 @@ static int parse(struct load_limit *l, char *text, struct err *e)
 {
 	char metric[sizeof(l->text)];
 	size_t n = strcspn(text, "=!<>~");
-	const char *value;
+	const char *value = text; /* an optimising compiler does not see that it is set */
 
 	if (!text[n]) {
 		err_set(e, ERR_USAGE, "it has no operator: > >= < <=");
