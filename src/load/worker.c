@@ -200,8 +200,13 @@ static void keep_time(struct load_worker *w)
 	load_conn_expire(w);
 	if (w->due_ns <= w->now)
 		load_plan_dispatch(w);
-	if (!w->is_over &&
-	        (w->now >= w->end_ns || !w->quota || w->is_failed || load_plan_is_done(w)))
+	if (w->is_over ||
+	        (w->now < w->end_ns && w->quota && !w->is_failed && !load_plan_is_done(w)))
+		return;
+	/* Replies that are there and were not read may be what those that wait are waiting for. */
+	if (w->due_ns < w->end_ns && !w->is_ending)
+		w->is_ending = true;
+	else
 		load_plan_stop(w);
 }
 
@@ -210,7 +215,7 @@ static int64_t sleep_ns(struct load_worker *w)
 {
 	int64_t until, resume;
 
-	if (!load_list_is_empty(&w->unread))
+	if (!load_list_is_empty(&w->unread) || (w->is_ending && !w->is_over))
 		return 0;
 	if (w->config->scheduled)
 		(void)load_worker_clock(w);
