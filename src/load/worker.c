@@ -35,7 +35,7 @@
  * Open loop.  Sleeping to the microsecond takes epoll_pwait2(); where the kernel has none, ppoll()
  * on the epoll does.  The plan is looked at after each event, so that reading replies does not hold
  * up what is due for longer than one reply takes.  That the kernel wakes the thread in time takes a
- * timer without slack and a place in front of the server's threads on the same CPU: be_punctual().
+ * timer without slack and a place in front of the server's threads on the same CPU.
  * Spinning before a date would take that CPU from the server, and is not needed then.
  */
 
@@ -136,7 +136,7 @@ void load_worker_release(struct load_worker *w)
  * time, and the kernel leaves the others 5 % of each CPU whatever it does.  Else a short slice
  * makes the fair scheduler (Linux 6.12) prefer it when it wakes.
  */
-static void be_punctual(void)
+void load_worker_be_punctual(void)
 {
 	struct sched_param fifo = { .sched_priority = 1 };
 	/* struct sched_attr of sched_setattr(2), first version. */
@@ -296,7 +296,7 @@ void *load_worker_main(void *arg)
 	if (!pass_gate(s))
 		return NULL;
 	if (w->config->scheduled)
-		be_punctual();
+		load_worker_be_punctual();
 	(void)load_worker_clock(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);

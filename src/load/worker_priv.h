@@ -221,6 +221,8 @@ void *load_worker_main(void *worker);
 /* Sleeps until an event or w's next date.  Returns the number of events. */
 struct epoll_event;
 int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns);
+/* Asks the kernel to wake this thread in time. */
+void load_worker_be_punctual(void);
 
 /* worker_plan.c */
 void load_plan_init(struct load_worker *w);
