@@ -120,10 +120,11 @@ static bool parse_status(struct head *h, struct span s)
 /* The next element of a comma-separated list, without blanks; false at its end. */
 static bool next_element(struct span *ret, struct span *list)
 {
-	const char *p = list->p, *end = p + list->n, *comma;
+	const char *p = list->p, *end, *comma;
 
 	if (!p)
 		return false;
+	end = p + list->n;
 	comma = memchr(p, ',', list->n);
 	*list = comma ? (struct span){ comma + 1, (size_t)(end - comma - 1) }
 	              : (struct span){ NULL, 0 };

@@ -47,6 +47,18 @@ static json_t *latency(const struct load_hist *h)
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
+/* How late they left; the share that was in time is what a plan is judged by. */
+static json_t *lateness(const struct load_hist *h)
+{
+	AUTO(json) json_t *o = latency(h);
+
+	if (!o ||
+	        put(o, "within_100us_percent",
+	                h->total ? json_real(load_hist_percent_below(h, 100000)) : json_null()) < 0)
+		return NULL;
+	return TAKE(o);
+}
+
 /* Each class but ok; without zeros where is_short. */
 static json_t *errors(const uint64_t *classes, bool is_short)
 {
@@ -254,7 +266,7 @@ json_t *report_json(const struct load_report *r, bool with_series, struct err *e
 	rc |= put(o, "latency_us", latency(load_report_latency(r)));
 	if (r->config->scheduled) {
 		rc |= put(o, "latency_us_sent", latency(t->sent));
-		rc |= put(o, "schedule_lag_us", latency(t->late));
+		rc |= put(o, "schedule_lag_us", lateness(t->late));
 	}
 	rc |= put(o, "max_lag_blocks", lag(r->max_lag));
 	rc |= put(o, "max_head_age_us", age(r->max_age_ns));
