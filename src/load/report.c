@@ -391,13 +391,19 @@ const struct load_hist *load_report_latency(const struct load_report *r)
 	return latency_of(r, r->result->total);
 }
 
-double load_report_rate(const struct load_report *r)
+double report_seconds(const struct load_report *r)
 {
 	const struct load_result *res = r->result;
+	bool waited = !r->config->requests && res->total->classes[LOAD_TIMEOUT];
 
-	if (res->elapsed_ns <= 0)
-		return 0;
-	return (double)res->total->classes[LOAD_OK] * 1e9 / (double)res->elapsed_ns;
+	return (double)(waited ? res->sending_ns : res->elapsed_ns) / 1e9;
+}
+
+double load_report_rate(const struct load_report *r)
+{
+	double s = report_seconds(r);
+
+	return s > 0 ? (double)r->result->total->classes[LOAD_OK] / s : 0;
 }
 
 const char *load_report_verdict(const struct load_report *r, char *out, size_t size)

@@ -31,6 +31,10 @@ const char *report_share(char out[REPORT_TEXT_MAX], uint64_t part, uint64_t whol
 #define REPORT_METHOD_MAX 24
 const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MAX]);
 
+/* What rates are of: the whole run; of one that was limited by time without the wait at its end for
+ * answers that never came, which would make a server look slower the longer the timeout is. */
+double report_seconds(const struct load_report *r);
+
 /* Whether answers said who gave them. */
 bool report_has_slots(const struct load_report *r);
 

@@ -58,7 +58,7 @@ static void print_totals(const struct load_report *r, FILE *out)
 	const struct load_result *res = r->result;
 	const struct load_tally *t = res->total;
 	char verdict[256], a[NUM_TEXT_MAX], b[NUM_TEXT_MAX];
-	double s = (double)res->elapsed_ns / 1e9;
+	double s = report_seconds(r);
 
 	fprintf(out, "\n%s\n", load_report_verdict(r, verdict, sizeof(verdict)));
 	for (const char *const *n = r->broken; n && *n; n++)

@@ -167,7 +167,7 @@ static void day(struct sample *s, struct load_tally *t, int second)
 	struct load_backend *b = backend(t, "");
 	int64_t base = second >= 30000 && second < 33600 ? 2500 * US : 700 * US;
 
-	if (second >= 43200 && second < 43203) {
+	if (second >= 43211 && second < 43214) {
 		t->classes[LOAD_TIMEOUT] += 16;
 		load_hist_record_n(t->sent, 5 * S, 16);
 		return;

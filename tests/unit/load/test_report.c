@@ -259,6 +259,34 @@ static void verdicts(void **state)
 	b->report.broken = NULL;
 }
 
+/* The wait for the last answers is part of a rate when they came, and not when they did not. */
+static void rates(void **state)
+{
+	static const struct {
+		uint64_t ok, timeouts, requests;
+		int64_t sending_ms, elapsed_ms;
+		double rate;
+	} rows[] = {
+		{ 1000, 0, 0, 10000, 12500, 80 },
+		{ 1000, 1, 0, 10000, 15000, 100 },
+		{ 1000, 1, 1001, 10000, 12500, 80 },
+		{ 0, 5, 5, 0, 0, 0 },
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct load_result res = { .total = b->t,
+			.sending_ns = rows[i].sending_ms * NS_PER_MS,
+			.elapsed_ns = rows[i].elapsed_ms * NS_PER_MS };
+
+		b->report.result = &res;
+		b->config.requests = rows[i].requests;
+		b->t->classes[LOAD_OK] = rows[i].ok;
+		b->t->classes[LOAD_TIMEOUT] = rows[i].timeouts;
+		assert_float_equal(load_report_rate(&b->report), rows[i].rate, 0.001);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        memory_that_was_missing_is_told_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(verdicts, setup, teardown),
+		cmocka_unit_test_setup_teardown(rates, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
