@@ -215,6 +215,7 @@ near()
 
 serve()
 {
+	rm -f "$IT_DIR/bad.out"
 	(on_server "$BUILD/bench/bad_server" --delay "$1" >"$IT_DIR/bad.out") &
 	BAD=$!
 	wait_for 5 grep -q http "$IT_DIR/bad.out" && url=$(head -n 1 "$IT_DIR/bad.out")
@@ -224,7 +225,6 @@ serve_end()
 {
 	kill "$BAD"
 	wait "$BAD"
-	: >"$IT_DIR/bad.out"
 }
 
 latencies()

@@ -44,11 +44,11 @@ static int open_files(struct files *f, const struct load_run_files *wanted, stru
 static int write_files(struct files *f, const struct load_report *r, struct err *e)
 {
 	if (f->v[CSV].out && load_report_csv(r, f->v[CSV].out, e) < 0)
-		return -1;
+		return err_wrap(e, "--csv '%s'", f->v[CSV].path);
 	if (f->v[HDR].out && load_report_hdr(r, f->v[HDR].out, e) < 0)
-		return -1;
+		return err_wrap(e, "--hdr '%s'", f->v[HDR].path);
 	if (f->v[HTML].out && load_report_html(r, f->v[HTML].out, e) < 0)
-		return -1;
+		return err_wrap(e, "--html '%s'", f->v[HTML].path);
 	for (int i = 0; i < FILES; i++)
 		if (load_file_commit(&f->v[i], e) < 0)
 			return -1;

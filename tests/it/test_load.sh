@@ -50,6 +50,7 @@ all_in()
 # serve [ARG...]: a bad server, its URL in $url
 serve()
 {
+	rm -f "$IT_DIR/served"
 	"$BAD_SERVER" "$@" >"$IT_DIR/served" 2>&1 50>&- 51<&- 52<&- &
 	SERVER=$!
 	wait_for 5 grep -q '^http' "$IT_DIR/served" >/dev/null && url=$(head -n 1 "$IT_DIR/served")
@@ -270,7 +271,7 @@ full()
 	mkdir -p "$d" && mount -t tmpfs -o size=4k,mode=755 tmpfs "$d" || return
 	for kind in html hdr csv; do
 		head -c 4096 /dev/zero >"$d/ballast"
-		expect_fail 1 'No space left' timeout 10 nodeswarm load $chain -n 100 --"$kind" "$d/a" >/dev/null || return
+		expect_fail 1 'No space left' timeout 10 nodeswarm load $chain -n 100 --"$kind" "$d/a" || return
 		rm "$d/ballast"
 		[ -z "$(ls -A "$d")" ] || { ls -lA "$d" && return 1; }
 	done
