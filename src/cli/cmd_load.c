@@ -327,8 +327,7 @@ const struct command cmd_load = {
 	        "nodeswarm load http://10.0.0.5 -r 100..5k -d 2m --csv ramp.csv",
 	        "nodeswarm load --ab http://10.0.0.5:8888 http://10.0.0.5 -d 5s",
 	        "nodeswarm load --find-knee http://10.0.0.5 -d 5s --fail-if 'p99>20ms'",
-	        "nodeswarm load --any --body @block.json "
-	        "http://127.0.0.1:8888/v1/chain/get_block",
+	        "nodeswarm load --any --body @b.json http://10.0.0.5/v1/chain/get_block",
 	        "nodeswarm load --self-test", NULL },
 	.max_args = 2,
 	.flags = COMMAND_HAS_JSON,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/str.h"
 
 /* The path of a file that is not there yet, from the root, so that two options with the same file
@@ -52,9 +53,8 @@ static char *final_path(const char *option, const char *path, struct err *e)
 
 int load_file_open(struct load_file *f, const char *option, const char *path, struct err *e)
 {
-	int fd;
-
-	*f = (struct load_file){ .option = option };
+	*f = LOAD_FILE_INIT;
+	f->option = option;
 	if (!path)
 		return 0;
 	f->path = final_path(option, path, e);
@@ -65,34 +65,19 @@ int load_file_open(struct load_file *f, const char *option, const char *path, st
 		return err_nomem(e);
 	/* One of that name is what a killed process with our id has left. */
 	(void)unlink(f->tmp);
-	fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-	f->out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (f->out)
-		return 0;
-	err_sys(e, errno, "%s: create '%s'", option, f->tmp);
-	if (fd >= 0)
-		(void)close(fd);
-	else
-		free(TAKE(f->tmp));
-	return -1;
+	f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	return f->fd < 0 ? err_sys(e, errno, "%s: create '%s'", option, f->tmp) : 0;
 }
 
-int load_file_commit(struct load_file *f, struct err *e)
+int load_file_commit(struct load_file *f, const void *data, size_t n, struct err *e)
 {
-	FILE *out = TAKE(f->out);
-	int rc, why;
+	int fd;
 
-	if (!out)
-		return 0;
-	errno = 0;
-	rc = ferror(out) || fflush(out) != 0 || fsync(fileno(out)) < 0;
-	why = errno ? errno : EIO;
-	if (fclose(out) != 0 && !rc) {
-		rc = 1;
-		why = errno;
-	}
-	if (rc)
-		return err_sys(e, why, "%s: write '%s'", f->option, f->tmp);
+	if (fs_write_all(f->fd, data, n) < 0 || fsync(f->fd) < 0)
+		return err_sys(e, errno, "%s: write '%s'", f->option, f->tmp);
+	fd = TAKE_FD(f->fd);
+	if (close(fd) < 0)
+		return err_sys(e, errno, "%s: close '%s'", f->option, f->tmp);
 	if (rename(f->tmp, f->path) < 0)
 		return err_sys(e, errno, "%s: rename '%s' to '%s'", f->option, f->tmp, f->path);
 	free(TAKE(f->tmp));
@@ -101,11 +86,11 @@ int load_file_commit(struct load_file *f, struct err *e)
 
 void load_file_release(struct load_file *f)
 {
-	if (f->out)
-		(void)fclose(f->out);
+	if (f->fd >= 0)
+		(void)close(f->fd);
 	if (f->tmp)
 		(void)unlink(f->tmp);
 	free(f->tmp);
 	free(f->path);
-	*f = (struct load_file){ .out = NULL };
+	*f = LOAD_FILE_INIT;
 }

@@ -50,7 +50,8 @@ all_in()
 # serve [ARG...]: a bad server, its URL in $url
 serve()
 {
-	rm -f "$IT_DIR/served"
+	# What the one before has said must not be taken for this one's.
+	: >"$IT_DIR/served"
 	"$BAD_SERVER" "$@" >"$IT_DIR/served" 2>&1 50>&- 51<&- 52<&- &
 	SERVER=$!
 	wait_for 5 grep -q '^http' "$IT_DIR/served" >/dev/null && url=$(head -n 1 "$IT_DIR/served")
