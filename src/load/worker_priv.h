@@ -153,6 +153,7 @@ struct load_worker {
 	int64_t now;    /* read after each recv(), connect() and sleep */
 	int64_t end_ns; /* no request is begun from then on */
 	bool is_over;   /* no request will be begun */
+	bool is_ending; /* after one more look at what is there */
 	bool is_failed; /* out of memory where counting would go wrong */
 	int epfd;
 	char *buf; /* WORKER_READ_SIZE */
