@@ -49,9 +49,8 @@ static unsigned interval_rank(unsigned n, double *ret_confidence)
 void load_ratio_of(struct load_ratio *ret, const double *a, const double *b, unsigned n)
 {
 	double as[LOAD_PAIRS_MAX], bs[LOAD_PAIRS_MAX], ratios[LOAD_PAIRS_MAX];
-	struct load_ratio r = {
-		.a = NAN, .b = NAN, .ratio = NAN, .low = NAN, .high = NAN, .spread = NAN
-	};
+	const double unknown = (double)NAN;
+	struct load_ratio r = { 0, unknown, unknown, unknown, unknown, unknown, 0, unknown, false };
 	unsigned k;
 
 	assert(n <= LOAD_PAIRS_MAX);
@@ -60,7 +59,7 @@ void load_ratio_of(struct load_ratio *ret, const double *a, const double *b, uns
 			continue;
 		as[r.n] = a[i];
 		bs[r.n] = b[i];
-		ratios[r.n] = a[i] == b[i] ? 1 : a[i] == 0 ? (double)INFINITY : b[i] / a[i];
+		ratios[r.n] = a[i] == b[i] ? 1 : a[i] == 0 ? HUGE_VAL : b[i] / a[i];
 		r.n++;
 	}
 	if (r.n) {

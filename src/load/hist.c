@@ -156,7 +156,7 @@ int64_t load_hist_percentile(const struct load_hist *h, double p)
 	if (!h->total)
 		return 0;
 	/* One step down, so that 99.9 % of 1000 does not become rank 1000 by rounding up. */
-	wanted = fmin(fmax(nextafter(p, -INFINITY), 0), 100);
+	wanted = fmin(fmax(nextafter(p, -HUGE_VAL), 0), 100);
 	rank = (uint64_t)ceil(wanted * (double)h->total / 100);
 	if (rank < 1)
 		rank = 1;

@@ -11,6 +11,8 @@
 #include "load/report.h"
 #include "load/schedule.h"
 
+#define UNKNOWN ((double)NAN)
+
 enum unit { UNIT_TIME, UNIT_COUNT, UNIT_PERCENT, UNIT_RATE };
 
 static const struct {
@@ -221,7 +223,7 @@ int load_limits_parse(struct load_limits *ls, const struct strvec *texts, struct
 static double latency_value(const struct load_limit *l, const struct load_hist *h)
 {
 	if (!h->total)
-		return NAN;
+		return UNKNOWN;
 	if (l->metric == LOAD_M_MEAN)
 		return load_hist_mean(h);
 	if (l->metric == LOAD_M_MAX)
@@ -237,7 +239,7 @@ static double value_of(const struct load_limit *l, const struct load_report *r)
 	double total = t ? (double)load_tally_total(t) : 0;
 
 	if (total == 0)
-		return NAN;
+		return UNKNOWN;
 	switch (l->metric) {
 	case LOAD_M_PERCENTILE:
 	case LOAD_M_MEAN:
@@ -251,11 +253,11 @@ static double value_of(const struct load_limit *l, const struct load_report *r)
 	case LOAD_M_RATE:
 		return load_report_rate(r);
 	case LOAD_M_LAG:
-		return r->max_lag < 0 ? (double)NAN : (double)r->max_lag;
+		return r->max_lag < 0 ? UNKNOWN : (double)r->max_lag;
 	case LOAD_M_AGE:
-		return r->max_age_ns == INT64_MIN ? (double)NAN : (double)r->max_age_ns;
+		return r->max_age_ns == INT64_MIN ? UNKNOWN : (double)r->max_age_ns;
 	}
-	return NAN;
+	return UNKNOWN;
 }
 
 bool load_limit_is_broken(

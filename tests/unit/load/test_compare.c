@@ -8,6 +8,8 @@
 #include "base/compiler.h"
 #include "load/compare.h"
 
+#define UNKNOWN ((double)NAN)
+
 /* --- ratios ----------------------------------------------------------------------------------- */
 
 /* Ranks and confidences of the interval of a median at 95 %: the tables of the sign test. */
@@ -62,7 +64,7 @@ static void ratios(void **state)
 		bool is_different;
 		const char *text;
 	} rows[] = {
-		{ "no pair", 0, { 0 }, { 0 }, 0, NAN, NAN, NAN, false, "not known" },
+		{ "no pair", 0, { 0 }, { 0 }, 0, UNKNOWN, UNKNOWN, UNKNOWN, false, "not known" },
 		{ "one", 1, { 100 }, { 104 }, 1, 1.04, 1.04, 1.04, false,
 		        "1.040 times (range of 1 pair: 1.040 to 1.040; an interval takes 6)" },
 		{ "five that agree are too few", 5, { 10, 10, 10, 10, 10 }, { 20, 20, 21, 20, 19 },
@@ -79,15 +81,15 @@ static void ratios(void **state)
 		        { 11, 11, 11, 11, 500, 11, 11, 11, 11 }, 9, 1.1, 1.1, 1.1, true, NULL },
 		{ "drift falls on both", 6, { 10, 20, 40, 80, 160, 320 },
 		        { 11, 22, 44, 88, 176, 352 }, 6, 1.1, 1.1, 1.1, true, NULL },
-		{ "what is not known is left out", 8, { 10, NAN, 10, 10, 10, 10, 10, 10 },
-		        { 20, 20, INFINITY, 20, 20, 20, 20, 20 }, 6, 2, 2, 2, true, NULL },
-		{ "nothing is known", 2, { NAN, NAN }, { 1, 1 }, 0, NAN, NAN, NAN, false,
-		        "not known" },
+		{ "what is not known is left out", 8, { 10, UNKNOWN, 10, 10, 10, 10, 10, 10 },
+		        { 20, 20, HUGE_VAL, 20, 20, 20, 20, 20 }, 6, 2, 2, 2, true, NULL },
+		{ "nothing is known", 2, { UNKNOWN, UNKNOWN }, { 1, 1 }, 0, UNKNOWN, UNKNOWN,
+		        UNKNOWN, false, "not known" },
 		{ "0 and 0 are equal", 6, { 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0 }, 6, 1, 1, 1,
 		        false, "1.000 times, no difference shown (96 %: 1.000 to 1.000, 6 pairs)" },
 		{ "to 0", 6, { 5, 5, 5, 5, 5, 5 }, { 0, 0, 0, 0, 0, 0 }, 6, 0, 0, 0, true, NULL },
-		{ "from 0", 6, { 0, 0, 0, 0, 0, 0 }, { 5, 5, 5, 5, 5, 5 }, 6, INFINITY, INFINITY,
-		        INFINITY, true, "inf times (96 %: inf to inf, 6 pairs)" },
+		{ "from 0", 6, { 0, 0, 0, 0, 0, 0 }, { 5, 5, 5, 5, 5, 5 }, 6, HUGE_VAL, HUGE_VAL,
+		        HUGE_VAL, true, "inf times (96 %: inf to inf, 6 pairs)" },
 	};
 
 	(void)state;
