@@ -1,5 +1,6 @@
 #include "load/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -488,6 +489,18 @@ const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MA
 	snprintf(out, REPORT_METHOD_MAX, "%.*s", (int)n, n ? c->request : "");
 	str_printable(out);
 	return out;
+}
+
+int report_written(FILE *out, const char *what, struct err *e)
+{
+	int why;
+
+	/* What could not be written is still in the buffer, and fails for the same reason. */
+	errno = 0;
+	if (fflush(out) == 0 && !ferror(out))
+		return 0;
+	why = errno ? errno : EIO;
+	return err_sys(e, why, "write %s", what);
 }
 
 bool report_has_slots(const struct load_report *r)

@@ -61,5 +61,5 @@ int load_report_csv(const struct load_report *r, FILE *out, struct err *e)
 	fputs(EOL, out);
 	for (size_t i = 0; i < r->n_points; i++)
 		put_point(r, &r->points[i], out);
-	return ferror(out) ? err_set(e, ERR_SYSTEM, "write the CSV file") : 0;
+	return report_written(out, "the CSV file", e);
 }

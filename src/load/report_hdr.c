@@ -1,6 +1,9 @@
 #include "load/report.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
+#include "load/report_priv.h"
 
 /*
  * The log of HdrHistogram 2.1 (HistogramLogWriter and HistogramLogReader): times of lines are
@@ -19,7 +22,9 @@ int load_report_hdr(const struct load_report *r, FILE *out, struct err *e)
 	        r->config->scheduled ? "the planned start" : "sending",
 	        (double)r->result->started_real_ns / 1e9,
 	        clock_text(started, r->result->started_real_ns));
-	if (r->hdr_lines.len)
-		fwrite(r->hdr_lines.data, 1, r->hdr_lines.len, out);
-	return ferror(out) ? err_set(e, ERR_SYSTEM, "write the HdrHistogram log") : 0;
+	/* Most of it goes around the buffer, so that a later flush would not say why it failed. */
+	if (r->hdr_lines.len &&
+	        fwrite(r->hdr_lines.data, 1, r->hdr_lines.len, out) < r->hdr_lines.len)
+		return err_sys(e, errno, "write the HdrHistogram log");
+	return report_written(out, "the HdrHistogram log", e);
 }

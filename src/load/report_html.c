@@ -405,5 +405,5 @@ int load_report_html(const struct load_report *r, FILE *out, struct err *e)
 		at = close + sizeof(end) - 1;
 	}
 	fputs(at, out);
-	return ferror(out) ? err_set(e, ERR_SYSTEM, "write the page") : 0;
+	return report_written(out, "the page", e);
 }

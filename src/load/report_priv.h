@@ -35,6 +35,9 @@ const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MA
  * answers that never came, which would make a server look slower the longer the timeout is. */
 double report_seconds(const struct load_report *r);
 
+/* At the end of a writer: whether all of it could be written, and why not. */
+int report_written(FILE *out, const char *what, struct err *e) NODISCARD;
+
 /* Whether answers said who gave them. */
 bool report_has_slots(const struct load_report *r);
 

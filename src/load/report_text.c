@@ -399,5 +399,5 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e)
 		return -1;
 	print_generator(r, out);
 	print_five_lines(r, out);
-	return ferror(out) ? err_set(e, ERR_SYSTEM, "write the report") : 0;
+	return report_written(out, "the report", e);
 }

@@ -22,16 +22,17 @@
  *   all other classes   == 0, and all together == the run's requests
  */
 
-#define NO_HURRY_NS    (5 * NS_PER_SEC) /* where nothing is to time out */
-#define RUN_MAX_NS     (20 * NS_PER_SEC)
-#define TIMEOUT_NS     (10 * NS_PER_MS) /* where something is */
-#define TIMEOUT_GROWS  5
-#define TIMEOUT_TRIES  4
-#define TIMEOUT_CONNS  40 /* each failure keeps one for that long */
-#define FORK_DEPTH     330
-#define SCHEDULE_RATE  5000
-#define UNSENT_RUN_NS  (50 * NS_PER_MS)
-#define UNSENT_WAIT_NS (20 * NS_PER_MS)
+#define NO_HURRY_NS     (5 * NS_PER_SEC) /* where nothing is to time out */
+#define RUN_MAX_NS      (20 * NS_PER_SEC)
+#define TIMEOUT_NS      (10 * NS_PER_MS) /* where something is */
+#define FULL_TIMEOUT_NS (40 * NS_PER_MS)
+#define TIMEOUT_GROWS   5
+#define TIMEOUT_TRIES   4
+#define TIMEOUT_CONNS   40 /* each failure keeps one for that long */
+#define FORK_DEPTH      330
+#define SCHEDULE_RATE   5000
+#define UNSENT_RUN_NS   (50 * NS_PER_MS)
+#define UNSENT_WAIT_NS  (20 * NS_PER_MS)
 
 struct mode {
 	enum bad_server_mode mode;
@@ -67,20 +68,20 @@ struct variant {
 };
 
 static const struct variant variants[] = {
-	{ "kept connections", .requests = 400, .every = 10 },
+	{ "kept connections", .requests = 200, .every = 10 },
 	{ "one thread, one connection", .requests = 200, .every = 10, .connections = 1,
 	        .threads = 1 },
-	{ "a connection a request", .requests = 400, .every = 10, .close = true },
-	{ "the server closes", .requests = 400, .every = 10, .server_closes = true },
-	{ "pipelined", .requests = 800, .every = 20, .pipeline = 8 },
-	{ "chunked", .requests = 400, .every = 10, .chunked = true },
-	{ "in pieces", .requests = 80, .every = 10, .dribble = true },
-	{ "chunked, in pieces", .requests = 80, .every = 10, .chunked = true, .dribble = true },
-	{ "on a schedule", .requests = 300, .every = 10, .scheduled = true },
-	{ "chain not given", .requests = 400, .every = 10, .learns = true },
-	{ "IPv6", .place = PLACE_V6, .requests = 400, .every = 10 },
-	{ "unix socket", .place = PLACE_UNIX, .requests = 400, .every = 10 },
-	{ "unix socket, a connection a request", .place = PLACE_UNIX, .requests = 400, .every = 10,
+	{ "a connection a request", .requests = 200, .every = 10, .close = true },
+	{ "the server closes", .requests = 200, .every = 10, .server_closes = true },
+	{ "pipelined", .requests = 400, .every = 20, .pipeline = 8 },
+	{ "chunked", .requests = 200, .every = 10, .chunked = true },
+	{ "in pieces", .requests = 40, .every = 5, .dribble = true },
+	{ "chunked, in pieces", .requests = 40, .every = 5, .chunked = true, .dribble = true },
+	{ "on a schedule", .requests = 200, .every = 10, .scheduled = true },
+	{ "chain not given", .requests = 200, .every = 10, .learns = true },
+	{ "IPv6", .place = PLACE_V6, .requests = 200, .every = 10 },
+	{ "unix socket", .place = PLACE_UNIX, .requests = 200, .every = 10 },
+	{ "unix socket, a connection a request", .place = PLACE_UNIX, .requests = 200, .every = 10,
 	        .close = true },
 };
 
@@ -90,7 +91,7 @@ static const struct variant brief = { .requests = 2, .every = 2, .connections = 
 struct self_test {
 	void (*row)(void *arg, const struct load_self_test_row *);
 	void *arg;
-	bool has[PLACES];
+	bool full, has[PLACES];
 	char dir[64];
 	char socket[96];
 	struct err *e;
@@ -247,7 +248,7 @@ static int test_mode(
 {
 	struct load_self_test_row row = { .expected = m->class };
 	bool times_out = m->class == LOAD_TIMEOUT;
-	int64_t timeout_ns = times_out ? TIMEOUT_NS : NO_HURRY_NS;
+	int64_t timeout_ns = !times_out ? NO_HURRY_NS : t->full ? FULL_TIMEOUT_NS : TIMEOUT_NS;
 	struct variant used = *v;
 	char what[128], said[256];
 
@@ -423,7 +424,7 @@ static int test_briefly(struct self_test *t, struct err *e)
 int load_self_test(bool full, void (*row)(void *arg, const struct load_self_test_row *), void *arg,
         struct err *e)
 {
-	struct self_test t = { .row = row, .arg = arg };
+	struct self_test t = { .row = row, .arg = arg, .full = full };
 	struct err wrong = ERR_INIT;
 	int rc = 0;
 

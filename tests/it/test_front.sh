@@ -151,6 +151,14 @@ by_slot()
 		jq -e 'all(.slots[]; .max_lag_blocks != null and .requests_failed == 0)' "$IT_DIR/loaded"
 }
 check 'a load test names the slots that answered, and their requests add up' by_slot
+front_and_slot()
+{
+	in_container front timeout -k 1 30 nodeswarm --json load --ab http://127.0.0.1:8888 "http://$(head -n1 "$IT_DIR/answer"):8888" \
+		-c 4 -d 300ms --warmup 0s --rounds 2 >"$IT_DIR/loaded"
+	jq -c '(.a, .b), .figures[]' "$IT_DIR/loaded"
+	jq -e '(.runs | length) == 4 and all(.a, .b; .requests_total > 0 and .requests_failed == 0)' "$IT_DIR/loaded"
+}
+check 'the front and one slot in alternation' front_and_slot
 check 'readyz' expect '^200$' status "$url/readyz"
 refused()
 {

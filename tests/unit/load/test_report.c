@@ -287,6 +287,32 @@ static void rates(void **state)
 	}
 }
 
+static void a_full_disk_is_named_by_each_writer(void **state)
+{
+	static const struct {
+		report_writer_fn *write;
+		const char *why;
+	} rows[] = {
+		{ load_report_text, "write the report: No space left on device" },
+		{ load_report_csv, "write the CSV file: No space left on device" },
+		{ load_report_hdr, "write the HdrHistogram log: No space left on device" },
+		{ load_report_html, "write the page: No space left on device" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sample *s = sample_new(SAMPLE_SLOTS, true);
+		struct err e = ERR_INIT;
+		FILE *full = fopen("/dev/full", "we");
+
+		assert_non_null(full);
+		assert_int_equal(rows[i].write(&s->report, full, &e), -1);
+		assert_string_equal(e.msg, rows[i].why);
+		(void)fclose(full);
+		sample_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +327,7 @@ int main(void)
 		        memory_that_was_missing_is_told_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(verdicts, setup, teardown),
 		cmocka_unit_test_setup_teardown(rates, setup, teardown),
+		cmocka_unit_test(a_full_disk_is_named_by_each_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
