@@ -81,7 +81,7 @@ static const struct opt opts[] = {
 	        .exclusive = 'm', .flag = &o.find_knee },
 	{ "knee-from", 0, "RATE", "with --find-knee: the rate to begin with", .value = "100",
 	        .string = &o.knee_from },
-	{ "knee-to", 0, "RATE", "with --find-knee: look no further", .value = "1M",
+	{ "knee-to", 0, "RATE", "with --find-knee: look no further", .value = "1000k",
 	        .string = &o.knee_to },
 	{ "self-test", 0, NULL,
 	        "run every kind of failure against a server of ours and show what was counted",
@@ -238,7 +238,8 @@ static int test_self(struct context *ctx, struct err *e)
 	struct err why = ERR_INIT;
 	int rc;
 
-	progress_set(ctx, "self-test");
+	if (ctx->err_tty)
+		progress_set(ctx, "self-test");
 	rc = load_self_test(false, NULL, NULL, &why);
 	progress_end(ctx);
 	if (rc == 0)
@@ -326,8 +327,7 @@ const struct command cmd_load = {
 	        "nodeswarm load http://10.0.0.5 -r 100..5k -d 2m --csv ramp.csv",
 	        "nodeswarm load --ab http://10.0.0.5:8888 http://10.0.0.5 -d 5s",
 	        "nodeswarm load --find-knee http://10.0.0.5 -d 5s --fail-if 'p99>20ms'",
-	        "nodeswarm load --any --body @block.json "
-	        "http://127.0.0.1:8888/v1/chain/get_block",
+	        "nodeswarm load --any --body @b.json http://10.0.0.5/v1/chain/get_block",
 	        "nodeswarm load --self-test", NULL },
 	.max_args = 2,
 	.flags = COMMAND_HAS_JSON,

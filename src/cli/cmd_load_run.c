@@ -41,16 +41,34 @@ static int open_files(struct files *f, const struct load_run_files *wanted, stru
 	return 0;
 }
 
+typedef int write_fn(const struct load_report *r, FILE *out, struct err *e);
+
+/* By way of memory, so that what is wrong with the file is told by the call that found it. */
+static int write_file(
+        struct load_file *f, write_fn *writer, const struct load_report *r, struct err *e)
+{
+	AUTO(free) char *text = NULL;
+	size_t n = 0;
+	FILE *out = f->path ? open_memstream(&text, &n) : NULL;
+	int rc;
+
+	if (!f->path)
+		return 0;
+	if (!out)
+		return err_nomem(e);
+	rc = writer(r, out, e);
+	if (fclose(out) != 0 && rc == 0)
+		rc = err_nomem(e);
+	return rc < 0 ? err_wrap(e, "%s", f->option) : load_file_commit(f, text, n, e);
+}
+
 static int write_files(struct files *f, const struct load_report *r, struct err *e)
 {
-	if (f->v[CSV].out && load_report_csv(r, f->v[CSV].out, e) < 0)
-		return -1;
-	if (f->v[HDR].out && load_report_hdr(r, f->v[HDR].out, e) < 0)
-		return -1;
-	if (f->v[HTML].out && load_report_html(r, f->v[HTML].out, e) < 0)
-		return -1;
+	static write_fn *const writers[FILES] = { load_report_csv, load_report_hdr,
+		load_report_html };
+
 	for (int i = 0; i < FILES; i++)
-		if (load_file_commit(&f->v[i], e) < 0)
+		if (write_file(&f->v[i], writers[i], r, e) < 0)
 			return -1;
 	return 0;
 }
@@ -84,7 +102,7 @@ static int print_json(struct load_test *t, const struct load_outcome *o, struct 
 int load_cmd_run(
         struct load_test *t, const char *url, const struct load_run_files *wanted, struct err *e)
 {
-	AUTO(files) struct files files = { .v = { { .out = NULL } } };
+	AUTO(files) struct files files = { { LOAD_FILE_INIT, LOAD_FILE_INIT, LOAD_FILE_INIT } };
 	AUTO(load_side) struct load_side side = { .config = { .target = NULL } };
 	AUTO(load_outcome) struct load_outcome o = { .result = NULL };
 
@@ -105,13 +123,17 @@ int load_cmd_run(
 struct rows {
 	struct context *ctx;
 	struct table *table;
+	unsigned n, wrong;
 };
 
 static void add_row(void *arg, const struct load_self_test_row *row)
 {
 	struct rows *r = arg;
 
-	progress_set(r->ctx, "self-test: %s", row->what);
+	if (r->ctx->err_tty)
+		progress_set(r->ctx, "self-test: %s", row->what);
+	r->n++;
+	r->wrong += !row->ok;
 	table_row(r->table);
 	table_set(r->table, 0, json_string(row->ok ? "ok" : "WRONG"));
 	table_set(r->table, 1, json_string(load_class_name(row->expected)));
@@ -130,7 +152,7 @@ int load_cmd_self_test(struct context *ctx, struct err *e)
 		{ "CASE", "case", TABLE_WIDE },
 	};
 	AUTO(table_free) struct table *table = table_new(cols, ARRAY_LEN(cols));
-	struct rows rows = { ctx, table };
+	struct rows rows = { ctx, table, 0, 0 };
 	struct err why = ERR_INIT, shown = ERR_INIT;
 	int rc;
 
@@ -140,6 +162,7 @@ int load_cmd_self_test(struct context *ctx, struct err *e)
 	progress_end(ctx);
 	if (output_table(ctx, "cases", table, &shown) < 0 && rc == 0)
 		return *e = shown, -1;
+	output_line(ctx, "\n%u cases, %u counted wrongly", rows.n, rows.wrong);
 	if (rc == 0)
 		return 0;
 	return err_set(e, rc > 0 ? ERR_UNHEALTHY : why.kind, "self-test: %s", why.msg);

@@ -2,14 +2,30 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/str.h"
+
+/* The path of a file that is not there yet, from the root, so that two options with the same file
+ * are seen whichever way it is written. */
+static char *new_path(const char *path)
+{
+	AUTO(free) char *copy = strdup(path);
+	AUTO(free) char *dir = NULL;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!copy)
+		return NULL;
+	/* dirname() changes what it is given. */
+	dir = realpath(dirname(copy), NULL);
+	return dir ? str_fmt("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name) : NULL;
+}
 
 /* Where a link leads, so that the file is replaced and not the link; "/dev/null" and pipes cannot
  * be replaced by renaming. */
@@ -23,14 +39,13 @@ static char *final_path(const char *option, const char *path, struct err *e)
 		        option);
 		return NULL;
 	}
-	if (stat(path, &st) < 0) {
-		real = strdup(path);
-	} else if (S_ISREG(st.st_mode)) {
-		real = realpath(path, NULL);
-	} else {
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
 		err_set(e, ERR_USAGE, "%s: '%s' is not a regular file", option, path);
 		return NULL;
 	}
+	real = realpath(path, NULL);
+	if (!real && errno == ENOENT)
+		real = new_path(path);
 	if (!real)
 		err_sys(e, errno, "%s: '%s'", option, path);
 	return real;
@@ -38,9 +53,8 @@ static char *final_path(const char *option, const char *path, struct err *e)
 
 int load_file_open(struct load_file *f, const char *option, const char *path, struct err *e)
 {
-	int fd;
-
-	*f = (struct load_file){ .option = option };
+	*f = LOAD_FILE_INIT;
+	f->option = option;
 	if (!path)
 		return 0;
 	f->path = final_path(option, path, e);
@@ -51,34 +65,19 @@ int load_file_open(struct load_file *f, const char *option, const char *path, st
 		return err_nomem(e);
 	/* One of that name is what a killed process with our id has left. */
 	(void)unlink(f->tmp);
-	fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-	f->out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (f->out)
-		return 0;
-	err_sys(e, errno, "%s: create '%s'", option, f->tmp);
-	if (fd >= 0)
-		(void)close(fd);
-	else
-		free(TAKE(f->tmp));
-	return -1;
+	f->fd = open(f->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	return f->fd < 0 ? err_sys(e, errno, "%s: create '%s'", option, f->tmp) : 0;
 }
 
-int load_file_commit(struct load_file *f, struct err *e)
+int load_file_commit(struct load_file *f, const void *data, size_t n, struct err *e)
 {
-	FILE *out = TAKE(f->out);
-	int rc, why;
+	int fd;
 
-	if (!out)
-		return 0;
-	errno = 0;
-	rc = ferror(out) || fflush(out) != 0 || fsync(fileno(out)) < 0;
-	why = errno ? errno : EIO;
-	if (fclose(out) != 0 && !rc) {
-		rc = 1;
-		why = errno;
-	}
-	if (rc)
-		return err_sys(e, why, "%s: write '%s'", f->option, f->tmp);
+	if (fs_write_all(f->fd, data, n) < 0 || fsync(f->fd) < 0)
+		return err_sys(e, errno, "%s: write '%s'", f->option, f->tmp);
+	fd = TAKE_FD(f->fd);
+	if (close(fd) < 0)
+		return err_sys(e, errno, "%s: close '%s'", f->option, f->tmp);
 	if (rename(f->tmp, f->path) < 0)
 		return err_sys(e, errno, "%s: rename '%s' to '%s'", f->option, f->tmp, f->path);
 	free(TAKE(f->tmp));
@@ -87,11 +86,11 @@ int load_file_commit(struct load_file *f, struct err *e)
 
 void load_file_release(struct load_file *f)
 {
-	if (f->out)
-		(void)fclose(f->out);
+	if (f->fd >= 0)
+		(void)close(f->fd);
 	if (f->tmp)
 		(void)unlink(f->tmp);
 	free(f->tmp);
 	free(f->path);
-	*f = (struct load_file){ .out = NULL };
+	*f = LOAD_FILE_INIT;
 }

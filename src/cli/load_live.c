@@ -216,7 +216,7 @@ static void add_slot(
 
 static void add_slots(struct page *p, const struct load_live *l, const struct load_interval *i)
 {
-	struct row rows[LOAD_LIVE_LINES];
+	struct row rows[LOAD_LIVE_LINES] = { { .b = NULL } };
 	size_t n = 0, room = p->rows > p->lines ? p->rows - p->lines : 0, name_cols = 0, more = 0;
 
 	for (unsigned k = 0; k < i->tally->n_backends; k++) {

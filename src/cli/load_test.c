@@ -96,8 +96,8 @@ static int probe(struct load_side *s, struct load_test *t, struct err *e)
 		ask_engine(t);
 	if (r->total->classes[LOAD_OK] == 1 && *r->chain_id) {
 		memcpy(s->config.chain_id, r->chain_id, sizeof(s->config.chain_id));
-		output_note(t->ctx, "chain %.16s..., learned from %s (--chain-id ID to expect one)",
-		        r->chain_id, s->target.host);
+		output_note(t->ctx, "chain: %.8s... (learned; --chain-id ID to expect one)",
+		        r->chain_id);
 		return 0;
 	}
 	for (int k = LOAD_OK + 1; k < LOAD_CLASSES; k++)
@@ -148,7 +148,9 @@ int load_side_init(struct load_side *s, struct load_test *t, const char *url, st
 	char said[512];
 
 	*s = (struct load_side){ .request = BUF_INIT(LOAD_REQUEST_MAX), .config = t->config };
-	progress_set(t->ctx, "resolving %s", url);
+	/* Elsewhere a line of its own would be noise: only a resolver in trouble takes long. */
+	if (t->ctx->err_tty)
+		progress_set(t->ctx, "resolving %s", url);
 	if (load_target_init(&s->target, url, t->unix_socket, t->owns_it, e) < 0 ||
 	        load_request_build(&s->request, &s->target, t->method, t->body, t->headers,
 	                s->config.keep_alive, e) < 0)
@@ -186,11 +188,12 @@ static void on_interval(void *arg, const struct load_interval *i)
 		load_live_interval(&o->live, i);
 }
 
-static int add_broken(struct load_outcome *o, struct err *e, char *text)
+/* Into broken and one of the lists that are told with the report. */
+static int add_broken(struct load_outcome *o, struct strvec *told, struct err *e, char *take)
 {
-	AUTO(free) char *own = text;
+	AUTO(free) char *text = take;
 
-	if (!own || strvec_add(&o->broken, own) < 0 || strvec_add(&o->notes, own) < 0)
+	if (!text || strvec_add(&o->broken, text) < 0 || strvec_add(told, text) < 0)
 		return err_nomem(e);
 	return 0;
 }
@@ -202,7 +205,7 @@ static int judge_run(struct load_outcome *o, struct err *e)
 	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX];
 
 	if (r->was_interrupted &&
-	        add_broken(o, e,
+	        add_broken(o, &o->notes, e,
 	                str_fmt("interrupted: the report is of the first %s of %s",
 	                        report_time(a, r->sending_ns),
 	                        report_time(b, o->config.duration_ns))) < 0)
@@ -210,10 +213,9 @@ static int judge_run(struct load_outcome *o, struct err *e)
 	if (r->was_late) {
 		double over = 100 - load_hist_percent_below(r->total->late, LOAD_LATE_NS);
 
-		if (add_broken(o, e,
+		if (add_broken(o, &o->notes, e,
 		            str_fmt("the generator was late: %.2g %% of the requests left more "
-		                    "than 1 ms behind the plan with a connection free, so this "
-		                    "says as much about this machine as about the server",
+		                    "than 1 ms behind the plan for no fault of the server",
 		                    over)) < 0)
 			return -1;
 	}
@@ -232,7 +234,7 @@ static int judge_limits(const struct load_limits *ls, struct load_outcome *o, st
 	for (size_t i = 0; i < ls->n; i++) {
 		o->is_broken[i] = load_limit_is_broken(&ls->limits[i], &o->report, &o->actual[i]);
 		if (o->is_broken[i] &&
-		        add_broken(o, e,
+		        add_broken(o, &o->limits, e,
 		                strdup(load_limit_why(
 		                        &ls->limits[i], o->actual[i], why, sizeof(why)))) < 0)
 			return -1;
@@ -287,6 +289,7 @@ int load_test_run(struct load_test *t, struct load_side *s, const char *title,
 	        judge_limits(&t->limits, o, e) < 0 || hint_any(o, e) < 0)
 		return -1;
 	o->report.notes = (const char *const *)o->notes.v;
+	o->report.broken = (const char *const *)o->limits.v;
 	return 0;
 }
 
@@ -295,14 +298,14 @@ void load_outcome_release(struct load_outcome *o)
 	load_report_release(&o->report);
 	load_result_free(o->result);
 	strvec_release(&o->notes);
+	strvec_release(&o->limits);
 	strvec_release(&o->broken);
 	*o = (struct load_outcome){ .result = NULL };
 }
 
 int load_test_verdict(const struct load_test *t, const struct strvec *broken, struct err *e)
 {
-	enum err_kind kind =
-	        cancel_is_set(&t->ctx->interrupted) ? ERR_INTERRUPTED : ERR_UNHEALTHY;
+	enum err_kind kind = cancel_is_set(&t->ctx->interrupted) ? ERR_INTERRUPTED : ERR_UNHEALTHY;
 
 	if (broken->n == 1)
 		return err_set(e, kind, "%s", broken->v[0]);

@@ -67,8 +67,8 @@ struct load_outcome {
 	struct load_report report;
 	struct load_live live;
 	bool has_live;
-	struct strvec notes;  /* told with the report */
-	struct strvec broken; /* why it does not hold, a line each; they are among the notes too */
+	struct strvec notes, limits;    /* told with the report; limits: those that are broken */
+	struct strvec broken;           /* all that keeps it from holding, a line each */
 	double actual[LOAD_LIMITS_MAX]; /* of load_test.limits */
 	bool is_broken[LOAD_LIMITS_MAX];
 };

@@ -98,7 +98,7 @@ static inline void record(struct load_hist *h, int64_t ns, uint64_t n)
 		h->min = ns;
 		h->first = slot;
 	}
-	if (ns >= h->max) {
+	if (ns > h->max) {
 		h->max = ns;
 		h->last = slot;
 	}
@@ -129,7 +129,7 @@ void load_hist_add(struct load_hist *into, const struct load_hist *from)
 		into->min = from->min;
 		into->first = from->first;
 	}
-	if (from->max >= into->max) {
+	if (from->max > into->max) {
 		into->max = from->max;
 		into->last = from->last;
 	}

@@ -150,7 +150,7 @@ static int parse(struct load_limit *l, char *text, struct err *e)
 {
 	char metric[sizeof(l->text)];
 	size_t n = strcspn(text, "=!<>~");
-	const char *value;
+	const char *value = text; /* an optimising compiler does not see that it is set */
 
 	if (!text[n]) {
 		err_set(e, ERR_USAGE, "it has no operator: > >= < <=");
@@ -290,22 +290,27 @@ bool load_limits_hold(const struct load_limits *ls, const struct load_report *r)
 }
 
 /* Three digits, or as many as it takes to tell it from the limit: 20.0004 ms is not "20 ms, above
- * 20ms".  Without an exponent. */
+ * 20ms".  Without an exponent and without zeros at the end. */
 static void number_text(char *out, size_t size, double v, double limit)
 {
-	int digits = 3, before = v >= 1 ? (int)floor(log10(v)) + 1 : 0;
+	int digits = v == limit ? 12 : 3, decimals;
 	char a[64], b[64];
 
-	for (; digits < 12 && v != limit; digits++) {
+	for (; digits < 12; digits++) {
 		snprintf(a, sizeof(a), "%.*g", digits, v);
 		snprintf(b, sizeof(b), "%.*g", digits, limit);
 		if (strcmp(a, b) != 0)
 			break;
 	}
-	if (before > digits)
-		snprintf(out, size, "%.0f", v);
-	else
-		snprintf(out, size, "%.*g", before == digits ? digits + 1 : digits, v);
+	decimals = v == 0 ? 0 : digits - 1 - (int)floor(log10(fabs(v)));
+	snprintf(out, size, "%.*f", decimals > 0 ? decimals : 0, v);
+	if (decimals > 0) {
+		size_t n = strlen(out);
+
+		while (out[n - 1] == '0')
+			n--;
+		out[out[n - 1] == '.' ? n - 1 : n] = '\0';
+	}
 }
 
 static void value_text(const struct load_limit *l, double v, char *out, size_t size)
@@ -326,7 +331,7 @@ static void value_text(const struct load_limit *l, double v, char *out, size_t s
 	size_t i = 0;
 
 	if (unit == UNIT_TIME) {
-		while (i < ARRAY_LEN(times) - 1 && v < times[i].unit * 0.9995)
+		while (i < ARRAY_LEN(times) - 1 && fabs(v) < times[i].unit * 0.9995)
 			i++;
 		per = times[i].unit;
 		name = times[i].name;

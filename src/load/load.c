@@ -181,78 +181,82 @@ static unsigned count_handed(struct run *r)
 	return n;
 }
 
-/* Both sums.  A warm-up counts in no total, and not in an interval of the measured part. */
-static int add(
-        struct run *r, const struct load_tally *t, bool is_warmup, bool in_warmup, struct err *e)
+/* Both sums; a warm-up counts in no total. */
+static int add(struct run *r, const struct load_tally *t, bool is_warmup, struct err *e)
 {
-	if (is_warmup && !in_warmup)
-		return 0;
 	if (load_tally_add(r->interval, t) < 0 ||
 	        (!is_warmup && load_tally_add(r->result->total, t) < 0))
 		return err_nomem(e);
 	return 0;
 }
 
+/* An interval without length is a thread that was late: what it has is in the next one. */
 static void report(struct run *r, const struct load_interval *i)
 {
 	const struct load_config *c = r->shared.config;
 
-	if (c->on_interval && i->end_ns > i->begin_ns)
+	if (i->end_ns <= i->begin_ns)
+		return;
+	if (c->on_interval)
 		c->on_interval(c->arg, i);
 	load_tally_clear(r->interval);
 }
 
-/* What was handed over until now is one interval, from *begin_ns on. */
+/* What was handed over until now is one interval, from *begin_ns on.  While there is something of
+ * the warm-up it is that alone. */
 static int collect(struct run *r, int64_t *begin_ns, struct err *e)
 {
+	const struct load_config *c = r->shared.config;
 	struct load_interval i = {
 		.begin_ns = *begin_ns,
 		.end_ns = *begin_ns,
-		.is_warmup = true,
 		.tally = r->interval,
 	};
 
-	for (unsigned k = 0; k < r->shared.config->threads; k++)
-		if (load_worker_is_handed(&r->workers[k]) && !r->workers[k].handed.is_warmup)
-			i.is_warmup = false;
-	for (unsigned k = 0; k < r->shared.config->threads; k++) {
+	for (unsigned k = 0; k < c->threads; k++)
+		if (load_worker_is_handed(&r->workers[k]) && r->workers[k].handed.is_warmup)
+			i.is_warmup = true;
+	for (unsigned k = 0; k < c->threads; k++) {
 		struct load_worker *w = &r->workers[k];
 
-		if (!load_worker_is_handed(w))
+		if (!load_worker_is_handed(w) || w->handed.is_warmup != i.is_warmup)
 			continue;
 		if (w->handed.end_ns > i.end_ns)
 			i.end_ns = w->handed.end_ns;
 		i.backlog += w->handed.backlog;
 		i.open += w->handed.open;
-		if (add(r, w->tallies[w->handed.turn], w->handed.is_warmup, i.is_warmup, e) < 0)
+		/* A late one of the warm-up must not get into the measured part. */
+		if ((!i.is_warmup || *begin_ns < 0) &&
+		        add(r, w->tallies[w->handed.turn], i.is_warmup, e) < 0)
 			return -1;
 		load_worker_taken(w);
 	}
-	*begin_ns = i.end_ns;
 	report(r, &i);
+	*begin_ns = i.end_ns;
 	return 0;
 }
 
 /* The threads have ended: all that is left. */
 static int collect_rest(struct run *r, int64_t begin_ns, struct err *e)
 {
-	struct load_interval i = { .begin_ns = begin_ns, .tally = r->interval };
-	bool in_warmup = true;
+	const struct load_config *c = r->shared.config;
+	struct load_interval i = { .tally = r->interval, .is_warmup = true };
 
-	for (unsigned k = 0; k < r->shared.config->threads; k++)
-		in_warmup = in_warmup && r->workers[k].in_warmup;
-	for (unsigned k = 0; k < r->shared.config->threads; k++) {
+	while (count_handed(r))
+		if (collect(r, &begin_ns, e) < 0)
+			return -1;
+	i.begin_ns = begin_ns;
+	i.end_ns = begin_ns + 1;
+	for (unsigned k = 0; k < c->threads; k++)
+		i.is_warmup = i.is_warmup && r->workers[k].in_warmup;
+	for (unsigned k = 0; k < c->threads; k++) {
 		struct load_worker *w = &r->workers[k];
 
 		if (w->finished_ns > i.end_ns)
 			i.end_ns = w->finished_ns;
-		if (load_worker_is_handed(w) &&
-		        add(r, w->tallies[w->handed.turn], w->handed.is_warmup, in_warmup, e) < 0)
-			return -1;
-		if (add(r, w->tally, w->in_warmup, in_warmup, e) < 0)
+		if (w->in_warmup == i.is_warmup && add(r, w->tally, i.is_warmup, e) < 0)
 			return -1;
 	}
-	i.is_warmup = in_warmup;
 	report(r, &i);
 	return 0;
 }
@@ -275,7 +279,7 @@ static int watch(struct run *r, struct err *e)
 		        at < end + HAND_OVER_NS && !sleep_until(r, at);)
 			at += POLL_NS;
 		/* A thread that cannot be told to stop goes on; it is only not listened to. */
-		if (!rc && count_handed(r))
+		while (!rc && count_handed(r))
 			rc = collect(r, &begin, e);
 	}
 	join(r);

@@ -410,6 +410,9 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 
 	if (!total)
 		snprintf(out, size, "no request was sent%s", cut);
+	else if (!failed && r->broken && r->broken[0])
+		snprintf(out, size, "does not hold: %s%s", r->broken[0],
+		        r->broken[1] ? ", and more" : "");
 	else if (!failed)
 		snprintf(out, size, "%s: %llu request%s, none failed%s%s",
 		        res->was_late ? "late" : "OK", (unsigned long long)total,

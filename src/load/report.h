@@ -73,10 +73,12 @@ struct load_report {
 	void *namer_arg;
 	struct buf hdr_lines; /* what load_report_hdr() writes, one line an interval */
 	bool wants_hdr;
-	int32_t max_lag;          /* blocks, -1: less than two backends */
-	int64_t max_age_ns;       /* INT64_MIN: none */
-	const char *const *notes; /* lines to be told with the result, NULL-terminated, or NULL:
-	                             "p99 is 31.2 ms, above 20 ms", ... */
+	int32_t max_lag;           /* blocks, -1: less than two backends */
+	int64_t max_age_ns;        /* INT64_MIN: none */
+	const char *const *notes;  /* lines to be told with the result, NULL-terminated, or NULL:
+	                              "p99 is 31.2 ms, above 20 ms", ... */
+	const char *const *broken; /* why the run does not hold, as load_limit_why() says it, in the
+	                              same way; not among the notes */
 
 	/* its own */
 	size_t points_cap;
@@ -139,12 +141,13 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *
  *	url, started, verdict, requests_total, requests_ok, requests_failed, requests_per_second,
  *	elapsed_seconds, sending_seconds, bytes_in, bytes_out, connects, chain_id,
- *	was_interrupted, was_late, notes[]
+ *	was_interrupted, was_late, limits_broken[], notes[]
  *	errors{}            requests by class (load_class_name()), each class but "ok"
  *	statuses{}          of errors.status by code: {"503": 12}
  *	latency_us{}        samples p50 p75 p90 p95 p99 p99_9 p99_99 p99_999 min mean stddev max
- *	latency_us_sent{}   the same from sending, schedule_lag_us{}, requests_planned: with a
- *schedule max_lag_blocks, max_head_age_us slots[]             address name requests_ok
+ *	latency_us_sent{}   the same from sending, schedule_lag_us{} (and within_100us_percent),
+ *	                    requests_planned: with a schedule
+ *	max_lag_blocks, max_head_age_us slots[]             address name requests_ok
  *requests_failed latency_us{} max_lag_blocks series[]            begin_s end_s is_warmup ok failed
  *errors{those that there were} p50_us p90_us p99_us p99_9_us max_us backlog open head head_age_us
  *	                    slots[ok failed p99_us lag_blocks], in the order of slots[]

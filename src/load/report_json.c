@@ -47,6 +47,18 @@ static json_t *latency(const struct load_hist *h)
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
+/* How late they left; the share that was in time is what a plan is judged by. */
+static json_t *lateness(const struct load_hist *h)
+{
+	AUTO(json) json_t *o = latency(h);
+
+	if (!o ||
+	        put(o, "within_100us_percent",
+	                h->total ? json_real(load_hist_percent_below(h, 100000)) : json_null()) < 0)
+		return NULL;
+	return TAKE(o);
+}
+
 /* Each class but ok; without zeros where is_short. */
 static json_t *errors(const uint64_t *classes, bool is_short)
 {
@@ -203,12 +215,12 @@ static json_t *generator(const struct load_result *res)
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
-static json_t *notes(const struct load_report *r)
+static json_t *lines(const char *const *n)
 {
 	AUTO(json) json_t *list = json_array();
 	int rc = list ? 0 : -1;
 
-	for (const char *const *n = r->notes; n && *n; n++)
+	for (; n && *n; n++)
 		rc |= json_array_append_new(list, json_string(*n));
 	return rc == 0 ? TAKE(list) : NULL;
 }
@@ -238,11 +250,12 @@ static int totals(json_t *o, const struct load_report *r)
 	rc |= put(o, "chain_id", *res->chain_id ? json_string(res->chain_id) : json_null());
 	rc |= put(o, "was_interrupted", json_boolean(res->was_interrupted));
 	rc |= put(o, "was_late", json_boolean(res->was_late));
-	rc |= put(o, "notes", notes(r));
+	rc |= put(o, "limits_broken", lines(r->broken));
+	rc |= put(o, "notes", lines(r->notes));
 	return rc;
 }
 
-json_t *load_report_json(const struct load_report *r, struct err *e)
+json_t *report_json(const struct load_report *r, bool with_series, struct err *e)
 {
 	const struct load_tally *t = r->result->total;
 	AUTO(json) json_t *o = json_object();
@@ -253,16 +266,22 @@ json_t *load_report_json(const struct load_report *r, struct err *e)
 	rc |= put(o, "latency_us", latency(load_report_latency(r)));
 	if (r->config->scheduled) {
 		rc |= put(o, "latency_us_sent", latency(t->sent));
-		rc |= put(o, "schedule_lag_us", latency(t->late));
+		rc |= put(o, "schedule_lag_us", lateness(t->late));
 	}
 	rc |= put(o, "max_lag_blocks", lag(r->max_lag));
 	rc |= put(o, "max_head_age_us", age(r->max_age_ns));
 	rc |= put(o, "slots", slots(r));
 	rc |= put(o, "config", config(r->config));
 	rc |= put(o, "generator", generator(r->result));
-	rc |= put(o, "series", series(r));
+	if (with_series)
+		rc |= put(o, "series", series(r));
 	if (rc == 0)
 		return TAKE(o);
 	err_nomem(e);
 	return NULL;
+}
+
+json_t *load_report_json(const struct load_report *r, struct err *e)
+{
+	return report_json(r, true, e);
 }

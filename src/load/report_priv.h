@@ -33,3 +33,6 @@ const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MA
 
 /* Whether answers said who gave them. */
 bool report_has_slots(const struct load_report *r);
+
+/* load_report_json() with series[] or without. */
+json_t *report_json(const struct load_report *r, bool with_series, struct err *e) NODISCARD;

@@ -61,6 +61,8 @@ static void print_totals(const struct load_report *r, FILE *out)
 	double s = (double)res->elapsed_ns / 1e9;
 
 	fprintf(out, "\n%s\n", load_report_verdict(r, verdict, sizeof(verdict)));
+	for (const char *const *n = r->broken; n && *n; n++)
+		fprintf(out, "broken: %s\n", *n);
 	for (const char *const *n = r->notes; n && *n; n++)
 		fprintf(out, "note: %s\n", *n);
 	fputc('\n', out);

@@ -23,7 +23,7 @@ static const int64_t pauses_ns[WORKER_PAUSES] = { 0, 1 * NS_PER_MS, 2 * NS_PER_M
 	8 * NS_PER_MS, 16 * NS_PER_MS, 32 * NS_PER_MS, 64 * NS_PER_MS, 100 * NS_PER_MS };
 
 /* As many as are opened before events are looked at again. */
-#define OPEN_BATCH 64
+#define OPEN_BATCH 256
 
 enum load_class load_conn_class(int errnum, enum load_class otherwise)
 {
@@ -307,6 +307,9 @@ void load_conn_resume(struct load_worker *w)
 				attempt(w, c);
 			else
 				load_conn_start(w, c);
+			/* Opening thousands must not hold up the plan. */
+			if (w->due_ns <= w->now)
+				load_plan_dispatch(w);
 		}
 	}
 }

@@ -122,6 +122,13 @@ void load_plan_dispatch(struct load_worker *w)
 	}
 }
 
+bool load_plan_is_done(const struct load_worker *w)
+{
+	const struct load_config *c = w->config;
+
+	return c->scheduled && c->requests && w->k >= c->requests && !w->plans_warmup;
+}
+
 uint64_t load_plan_backlog(const struct load_worker *w, int64_t ns)
 {
 	const struct load_config *c = w->config;

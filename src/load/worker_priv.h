@@ -153,6 +153,7 @@ struct load_worker {
 	int64_t now;    /* read after each recv(), connect() and sleep */
 	int64_t end_ns; /* no request is begun from then on */
 	bool is_over;   /* no request will be begun */
+	bool is_ending; /* after one more look at what is there */
 	bool is_failed; /* out of memory where counting would go wrong */
 	int epfd;
 	char *buf; /* WORKER_READ_SIZE */
@@ -220,6 +221,8 @@ void *load_worker_main(void *worker);
 /* Sleeps until an event or w's next date.  Returns the number of events. */
 struct epoll_event;
 int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns);
+/* Asks the kernel to wake this thread in time. */
+void load_worker_be_punctual(void);
 
 /* worker_plan.c */
 void load_plan_init(struct load_worker *w);
@@ -235,6 +238,8 @@ void load_plan_dispatch(struct load_worker *w);
 /* Open loop: c has room for a request; it has none any more. */
 void load_plan_offer(struct load_worker *w, struct load_conn *c);
 void load_plan_withdraw(struct load_worker *w, struct load_conn *c);
+/* All -n N of the plan have left, before its end. */
+bool load_plan_is_done(const struct load_worker *w);
 /* Requests of the thread's plan that are due before ns and have not left. */
 uint64_t load_plan_backlog(const struct load_worker *w, int64_t ns);
 /* No request is begun from now on; those that were due before are unsent. */
