@@ -35,7 +35,7 @@
  * Open loop.  Sleeping to the microsecond takes epoll_pwait2(); where the kernel has none, ppoll()
  * on the epoll does.  The plan is looked at after each event, so that reading replies does not hold
  * up what is due for longer than one reply takes.  That the kernel wakes the thread in time takes a
- * timer without slack and a place in front of the server's threads on the same CPU: be_punctual().
+ * timer without slack and a place in front of the server's threads on the same CPU.
  * Spinning before a date would take that CPU from the server, and is not needed then.
  */
 
