@@ -408,7 +408,7 @@ function curveChart(series, samples) {
 	const end = Math.max(1, Math.log10(samples));
 	const values = series.flatMap((s) => s.curve.map((c) => c[1])).filter((v) => v > 0);
 	const scale = logTicks(Math.min(...values), Math.max(...values));
-	const top = 6, height = window.matchMedia("(max-width: 760px)").matches ? 270 : 372, bottom = height - 22;
+	const top = 6, height = window.matchMedia("(max-width: 900px)").matches ? 270 : 372, bottom = height - 22;
 	const y = (v) => bottom - (bottom - top) * (Math.log(Math.max(v, scale.low) / scale.low) / Math.log(scale.high / scale.low));
 	const h = head("Percentiles", series);
 	const steps = 240;
