@@ -810,6 +810,25 @@ static void a_body_can_end_with_the_connection(void **state)
 	assert_int_equal(of(LOAD_OK), 5);
 }
 
+/* Not read, the request makes the end of the connection a reset. */
+static void serve_half(int fd)
+{
+	(void)say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+	short_sleep(5);
+}
+
+static void a_reset_within_a_reply_is_short(void **state)
+{
+	(void)state;
+	for (int any = 0; any < 2; any++) {
+		start_own_server(serve_half, 3);
+		config.check = any ? LOAD_CHECK_ANY : LOAD_CHECK_INFO;
+		run();
+		assert_int_equal(of(LOAD_SHORT), 3);
+		(void)tear_down(NULL);
+	}
+}
+
 /* Says why, and does not read the request. */
 static void serve_refusal(int fd)
 {
@@ -857,6 +876,7 @@ int main(void)
 		TEST(large_bodies_are_not_stored),
 		TEST(bytes_that_nobody_asked_for),
 		TEST(a_body_can_end_with_the_connection),
+		TEST(a_reset_within_a_reply_is_short),
 		TEST(a_refusal_is_heard_though_sending_fails),
 	};
 
