@@ -356,7 +356,7 @@ static ssize_t take_requests(struct bad_conn *c, const char *p, size_t n)
 
 	while (used < n && !c->is_deaf && c->job_n < QUEUE_MAX && c->out.len < OUT_MAX &&
 	        c->shared->tx.len < OUT_MAX) {
-		struct request r;
+		struct request r = { .total = 0 };
 		int rc = parse_request(&r, p + used, n - used);
 
 		if (rc < 0 || (rc > 0 && deal(c, &r) < 0))

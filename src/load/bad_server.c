@@ -49,6 +49,7 @@ static int listen_interest(struct bad_server *s, bool on)
 static void accept_some(struct bad_server *s)
 {
 	for (int i = 0; i < ACCEPT_AT; i++) {
+		/* cppcheck-suppress nullPointer ; accept4() takes NULL for "do not tell who" */
 		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
