@@ -118,13 +118,14 @@ function logTicks(low, high) {
 		high: ticks[ticks.length - 1],
 	};
 }
-const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200];
+const STEPS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200];
 function timeTicks(from, to, wanted) {
 	const step = STEPS.find((s) => (to - from) / s <= wanted) || 86400;
 	const ticks = [];
 	for (let t = Math.ceil(from / step - 1e-9) * step; t <= to + 1e-9; t += step)
 		ticks.push(Math.abs(t) < 1e-9 ? 0 : t);
-	const label = to <= 120 ? (t) => Number(t.toFixed(3)) + "\u00a0s"
+	const label = to <= 1 ? (t) => (t ? (t < 0 ? "-" : "") + tickTime(Math.abs(t) * 1e6) : "0")
+		: to <= 120 ? (t) => Number(t.toFixed(3)) + "\u00a0s"
 		: (t) => clock(t, step < 60 || to < 7200);
 	return { ticks, label };
 }
@@ -407,7 +408,7 @@ function curveChart(series, samples) {
 	const end = Math.max(1, Math.log10(samples));
 	const values = series.flatMap((s) => s.curve.map((c) => c[1])).filter((v) => v > 0);
 	const scale = logTicks(Math.min(...values), Math.max(...values));
-	const top = 6, height = window.matchMedia("(max-width: 760px)").matches ? 270 : 372, bottom = height - 22;
+	const top = 6, height = window.matchMedia("(max-width: 900px)").matches ? 270 : 372, bottom = height - 22;
 	const y = (v) => bottom - (bottom - top) * (Math.log(Math.max(v, scale.low) / scale.low) / Math.log(scale.high / scale.low));
 	const h = head("Percentiles", series);
 	const steps = 240;
@@ -537,6 +538,8 @@ function rates(values) {
 }
 const highest = (values) => values.reduce((a, b) => Math.max(a, b || 0), 0);
 
+const byName = (a, b) => a.name.localeCompare(b.name, "en", { numeric: true });
+
 function timeCharts() {
 	const list = [];
 	const ok = rates(ser.ok), failed = rates(ser.failed);
@@ -563,11 +566,11 @@ function timeCharts() {
 			title: "Errors by class, in each interval", value: (v) => (v ? amount(v) : ""),
 			lanes: classes.map(([name, values]) => ({ name, values, text: count(rep.errors[name]) })),
 		}));
-	if (ser.lags.length)
+	if (rep.max_lag_blocks)
 		list.push(lanes({
 			title: "Blocks behind the best head" + (ser.lags.length < rep.slots.length ? ", the " + ser.lags.length + " slots farthest behind" : ""),
 			common: true, value: amount,
-			lanes: ser.lags.map((l) => ({
+			lanes: ser.lags.slice().sort((a, b) => byName(rep.slots[a.slot], rep.slots[b.slot])).map((l) => ({
 				name: rep.slots[l.slot].name, values: l.blocks, text: "max " + count(rep.slots[l.slot].max_lag_blocks),
 			})),
 		}));
@@ -646,7 +649,7 @@ function slots() {
 	const bad = columns.map((k) => worst(rep.slots.map((s) => s.latency_us[k])));
 	const badLag = worst(rep.slots.map((s) => s.max_lag_blocks)), badErrors = worst(rep.slots.map((s) => s.requests_failed));
 	const cell = (text, isWorst) => el("td", isWorst ? { class: "worst", title: "more than twice that of any other" } : {}, text);
-	const order = rep.slots.map((s, i) => i).sort((a, b) => rep.slots[a].name.localeCompare(rep.slots[b].name, "en", { numeric: true }));
+	const order = rep.slots.map((s, i) => i).sort((a, b) => byName(rep.slots[a], rep.slots[b]));
 	const rows = order.map((i) => {
 		const s = rep.slots[i];
 		const bar = el("span", { class: "bar", "aria-hidden": "true" });

@@ -368,13 +368,13 @@ static void print_generator(const struct load_report *r, FILE *out)
 	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
 	if (!r->config->scheduled || !late || !late->total)
 		return;
-	fputs("sent later than planned, by our own doing:", out);
+	fputs("sent late by our own doing:", out);
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
 		if (report_known(late->total, percentiles[i]) != REPORT_IS_MAX)
 			fprintf(out, " p%g %s,", percentiles[i],
 			        report_time(text, load_hist_percentile(late, percentiles[i])));
 	fprintf(out, " max %s: %s\n", report_time(text, late->max),
-	        res->was_late ? "TOO LATE, the figures are not those of the plan" : "in time");
+	        res->was_late ? "TOO LATE" : "in time");
 }
 
 static void print_five_lines(const struct load_report *r, FILE *out)
