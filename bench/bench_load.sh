@@ -4,7 +4,8 @@
 #	rate      requests a second of a static server (nginx, one worker, a recorded get_info), with the
 #	          same threads, 1 to 1,000 connections; ours reads and judges every body. Median of the
 #	          ratios of $RUNS (5) rounds; in a round each tool has its turn, every second round
-#	          backwards. CPU time is that of the whole process
+#	          backwards. CPU time is that of the whole process, with start and self-test. Where the
+#	          server is busy all the time, it is the limit, and no tool is faster than another
 #	plan      at half of that server's limit: how late requests leave, beside bench/bare_schedule.c,
 #	          which does the waiting and nothing else
 #	latency   of a server whose latency is known (bench/bad_server.c), beside what wrk says
@@ -117,13 +118,23 @@ cpu_of()
 	tail -n 1 "$1" | awk -v n="$2" '{ printf "%.3f", ($2 + $3) * 1e6 / n }'
 }
 
+# Of the CPU time of all of nginx, in seconds since it was started.
+server_cpu()
+{
+	cat /proc/[0-9]*/stat 2>/dev/null |
+		awk -v hz="$(getconf CLK_TCK)" '$2 == "(nginx)" { sub(/.*\) /, ""); n += $12 + $13 } END { print n / hz }'
+}
+
 # round CONNECTIONS TOOL...
 round()
 {
-	local c=$1 tool n rate
+	local c=$1 tool n rate cpu t
 	for tool in "${@:2}"; do
+		cpu=$(server_cpu) t=$EPOCHREALTIME
 		read -r n rate < <(run "$tool" "$c")
 		[ -n "$rate" ] || { echo "$tool failed" && return 1; }
+		calc "($(server_cpu) - $cpu) / ($EPOCHREALTIME - $t) * 100" 0 >>"$IT_DIR/busy.$tool.$c"
+		echo >>"$IT_DIR/busy.$tool.$c"
 		echo "$rate" >>"$IT_DIR/rate.$tool.$c"
 		cpu_of "$IT_DIR/use.$tool.$c" "$n" >>"$IT_DIR/cpu.$tool.$c"
 		echo >>"$IT_DIR/cpu.$tool.$c"
@@ -151,7 +162,8 @@ rates()
 	done
 	say "$c connections: $(median <"$IT_DIR/rate.nodeswarm.$c" | cut -d. -f1) requests/s," \
 		"$(over rate wrk "$c") times wrk's, $(over rate hey "$c") hey's, $(over rate ab "$c") ab's;" \
-		"CPU a request $(median <"$IT_DIR/cpu.nodeswarm.$c") us, $(over cpu wrk "$c") times wrk's"
+		"CPU a request $(median <"$IT_DIR/cpu.nodeswarm.$c") us, $(over cpu wrk "$c") times wrk's;" \
+		"the server was busy $(median <"$IT_DIR/busy.nodeswarm.$c") % of the time, with wrk $(median <"$IT_DIR/busy.wrk.$c") %"
 	holds "$(over rate wrk "$c") >= 1" || rc=1
 	holds "$(over cpu wrk "$c") <= 1.2" || rc=1
 	holds "$(over rate hey "$c") >= 1.3" || rc=1
