@@ -89,13 +89,15 @@ ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
 SRC   := $(sort $(wildcard src/*/*.c))
 MAIN  := src/cli/main.c
 SIMMAIN := src/sim/main.c
-LIBO  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN) $(SIMMAIN),$(SRC))) $(B)/version.o
+# Files that the programs carry: text in, `extern const char embed_X[]` out, see below.
+EMBED := $(sort $(wildcard src/*/*.html src/*/*.css src/*/*.js))
+LIBO  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAIN) $(SIMMAIN),$(SRC))) $(B)/version.o $(EMBED:%=$(B)/%.o)
 HDR   := $(sort $(wildcard src/*/*.h))
 TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
 # What their scripts are helped by.
-BENCHTOOL := $(B)/bench/datadir
+BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule used)
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
@@ -129,6 +131,15 @@ $(B)/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
 EXTRA_tests = -Itests -UNDEBUG $(TEST_CFLAGS)
+
+# src/load/report_page.css becomes embed_report_page_css, a string with its NUL.  The assembler
+# of any compiler can do it, and there is no generated source that could be stale.
+$(EMBED:%=$(B)/%.o): $(B)/%.o: % $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,EMBED,$<)
+	$(Q)n=embed_$$(basename $< | tr -c 'a-zA-Z0-9\n' _); \
+	printf '.section .rodata\n.global %s\n.type %s, %%object\n%s:\n.incbin "%s"\n.byte 0\n.size %s, . - %s\n.section .note.GNU-stack,"",%%progbits\n' \
+	  $$n $$n $$n $< $$n $$n | $(CC) -xassembler -c -o $@ -
 
 # Only this one file knows the version; a commit does not rebuild the tree.
 $(B)/version.o: $(B)/version $(B)/flags
@@ -178,7 +189,12 @@ wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
 wraps_test_op := $(TRIP_WRAPS) fstatvfs64
 wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
+wraps_test_self_test := load_run
 wraps_test_pull := $(TRIP_WRAPS)
+wraps_test_load := send socket getrlimit64 epoll_pwait2
+wraps_test_worker := epoll_pwait2
+wraps_test_hist := malloc calloc
+wraps_test_tally := calloc realloc
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
@@ -212,7 +228,7 @@ check-cli: all
 check-sim: all
 	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
-check-it: all $(BENCHTOOL)
+check-it: all bench-tools
 	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
@@ -236,7 +252,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/fuzz/fuzz_%.o $(B)/lib$(PROG).a
 	$(call say,FUZZ,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-.PHONY: fuzz fuzz-bin fuzz-run bench run-bench
+.PHONY: fuzz fuzz-bin fuzz-run bench run-bench bench-tools
 fuzz-bin: $(FUZZ_BIN)
 fuzz:
 	+@$(MAKE) --no-print-directory CONFIG=fuzz CC=$(FUZZ_CC) fuzz-bin
@@ -246,7 +262,8 @@ fuzz-run: fuzz
 	    -artifact_prefix=build/corpus/$$t- build/corpus/$$t fuzz/corpus/$$t || exit 1; done
 bench:
 	+@$(MAKE) --no-print-directory CONFIG=release run-bench
-run-bench: all $(BENCH) $(BENCHTOOL)
+bench-tools: $(BENCHTOOL)
+run-bench: all $(BENCH) bench-tools
 	@for b in $(BENCH); do $$b || exit 1; done
 	@for b in $(sort $(wildcard bench/bench_*.sh)); do BUILD=$(CURDIR)/$(B) bash $$b || exit 1; done
 

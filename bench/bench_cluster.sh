@@ -12,20 +12,11 @@
 . "$(dirname "$0")/../tests/it/lib.sh"
 # shellcheck source=tests/it/cluster.sh
 . "$(dirname "$0")/../tests/it/cluster.sh"
+# shellcheck source=bench/figures.sh
+. "$ROOT/bench/figures.sh"
 need docker jq
 
 RUNS=${RUNS:-5} TASKS=${TASKS:-100}
-REPORT=${IT_REPORT:-$IT_DIR/report}
-
-say()
-{
-	printf '%s\n' "$*" | tee -a "$REPORT"
-}
-
-median()
-{
-	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
 
 seconds()
 {
@@ -116,4 +107,4 @@ check 'scale ends within 1 s of the last readiness' bench_scale
 check 'a supervisor: under 4 MB of private dirty memory, under 0.5 % of a core' bench_supervisor
 check "status of $TASKS tasks under 100 ms" bench_status
 check 'down' nodeswarm down
-while IFS= read -r line; do it_report "|" "$line"; done <"$REPORT"
+report

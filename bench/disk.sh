@@ -9,30 +9,10 @@
 #	disk_down DIR               and away
 #	used_kib DIR                its space in use, after what is pending
 #	data_clone ARG...           nodeswarm data clone
-#	say TEXT, report            a line of the results; into the harness's report
-#	median, since3 T            of lines; seconds since T in ms
 
+# shellcheck source=bench/figures.sh
+. "$ROOT/bench/figures.sh"
 need losetup
-
-say()
-{
-	printf '%s\n' "$*" | tee -a "$IT_DIR/report"
-}
-
-report()
-{
-	while IFS= read -r line; do it_report '|' "$line"; done <"$IT_DIR/report"
-}
-
-median()
-{
-	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
-
-since3()
-{
-	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f\n", b - a }'
-}
 
 # bytes SIZE: of "2g".
 bytes()

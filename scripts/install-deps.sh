@@ -6,10 +6,12 @@
 #   build   compiler and libraries: enough for "make"
 #   run     a Docker Engine and what scripts/ and docker/ use (quickstart.sh, build-image.sh)
 #   test    build and run, and all that scripts/test.sh uses
+#   bench   test, and the server and the tools that "make bench" compares load tests with
 #   -n      only say what is missing; exit 1 if something is
 #
 # haproxy is only unpacked, below build/packages: its package would start a service on this machine,
 # and all that is wanted is the program, for the image of the front (docker/build-image.sh --front).
+# So is nginx, and with it the tools that only a benchmark calls.
 #
 # Default: build run. For Debian 12 and later, Ubuntu 22.04 and later. Uses sudo when it is not
 # run by root, asks nothing, and does nothing when all is there.
@@ -29,6 +31,7 @@ run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip
 test_set="$build_set $run_set libcmocka-dev clang clang-format llvm libclang-rt-dev?
 	shellcheck cppcheck valgrind jq mmdebstrap btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
 	rsync=rsync strace=strace git"
+bench_set="$test_set nginx!=nginx wrk!=wrk hey!=hey apache2-utils!=ab"
 }
 
 die()
@@ -114,7 +117,7 @@ fi
 PATH=$PATH:/usr/sbin:/sbin
 for set in "$@"; do
 	case $set in
-	build | run | test) ;;
+	build | run | test | bench) ;;
 	-h | --help) sed -n '2,/^set -/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//' && exit 0 ;;
 	*) echo "install-deps.sh: unknown set '$set', see -h" >&2 && exit 2 ;;
 	esac

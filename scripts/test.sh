@@ -119,7 +119,7 @@ run_it()
 	if [ "$(id -u)" = 0 ] || ! sudo -n true; then
 		make "$j" check-it
 	else
-		make "$j" && sudo -n env IT_JOBS="$IT_JOBS" BUILD="$PWD/build/release" tests/it/run tests/it/test_*.sh
+		make "$j" all bench-tools && sudo -n env IT_JOBS="$IT_JOBS" BUILD="$PWD/build/release" tests/it/run tests/it/test_*.sh
 	fi
 }
 

@@ -104,7 +104,8 @@ bool json_bool(const json_t *j, const char *path, bool otherwise)
 
 char *json_text(const json_t *j, bool indent)
 {
-	size_t flags = JSON_ENCODE_ANY | JSON_PRESERVE_ORDER;
+	/* 17 digits would print 0.1 as 0.10000000000000001. */
+	size_t flags = JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15);
 
 	return json_dumps(j, flags | (indent ? JSON_INDENT(2) : JSON_COMPACT));
 }

@@ -191,6 +191,7 @@ extern const struct command cmd_firewall_verify;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_images;
+extern const struct command cmd_load;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;
 extern const struct command cmd_quiesce;

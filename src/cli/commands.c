@@ -31,6 +31,7 @@ const struct command *const commands[] = {
 	&cmd_data_verdict,
 	&cmd_data_clone,
 	&cmd_data_gc,
+	&cmd_load,
 	&cmd_doctor,
 	&cmd_firewall_plan,
 	&cmd_firewall_apply,

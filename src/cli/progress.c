@@ -3,43 +3,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/command.h"
-
-/* The columns of the terminal that may be written to: the last one would wrap the line. */
-static size_t columns(FILE *f)
-{
-	struct winsize ws;
-
-	if (ioctl(fileno(f), TIOCGWINSZ, &ws) < 0 || ws.ws_col < 2)
-		return 79;
-	return ws.ws_col - 1U;
-}
-
-/* How many bytes of s fill at most that many columns, one for each UTF-8 character. */
-static int fit(const char *s, size_t cols)
-{
-	size_t n = 0, used = 0;
-
-	for (; s[n]; n++) {
-		if (((unsigned char)s[n] & 0xc0) == 0x80)
-			continue;
-		if (used++ == cols)
-			break;
-	}
-	return (int)n;
-}
+#include "cli/terminal.h"
 
 /* \r goes to the first column, CSI K erases to the end of the line (ECMA-48, 8.3.41). */
 static void draw(struct context *ctx)
 {
 	struct progress *p = &ctx->progress;
 
-	(void)fprintf(ctx->err, "\r\033[K%.*s", fit(p->text, columns(ctx->err)), p->text);
+	(void)fprintf(ctx->err, "\r\033[K%.*s", terminal_fit(p->text, terminal_columns(ctx->err)),
+	        p->text);
 	(void)fflush(ctx->err);
 	p->drawn = true;
 	p->pending = false;

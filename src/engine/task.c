@@ -68,6 +68,26 @@ static int exit_code_of(const struct engine_task *t, const json_t *status)
 	return code >= 0 && code <= INT_MAX ? (int)code : -1;
 }
 
+/* Those of a task in the host's own network (mode host) are none. */
+static void take_addresses(struct engine_task *t, const json_t *networks)
+{
+	for (size_t i = 0; i < json_array_size(networks); i++) {
+		const json_t *list = json_at(json_array_get(networks, i), "Addresses");
+
+		for (size_t k = 0; k < json_array_size(list); k++) {
+			const char *s = json_string_value(json_array_get(list, k));
+			char *to = t->addresses[t->n_addresses];
+
+			if (!s || t->n_addresses == ENGINE_TASK_ADDRESSES)
+				continue;
+			engine_copy_text(to, sizeof(t->addresses[0]), s);
+			to[strcspn(to, "/")] = '\0';
+			if (*to)
+				t->n_addresses++;
+		}
+	}
+}
+
 int engine_task_parse(const json_t *task, struct engine_task *ret, struct err *e)
 {
 	const json_t *status = json_at(task, "Status");
@@ -92,6 +112,7 @@ int engine_task_parse(const json_t *task, struct engine_task *ret, struct err *e
 	t.state_since_ns = engine_time(status, "Timestamp");
 	engine_copy_text(t.err, sizeof(t.err), json_str(status, "Err", ""));
 	engine_copy_text(t.message, sizeof(t.message), json_str(status, "Message", ""));
+	take_addresses(&t, json_at(task, "NetworksAttachments"));
 	*ret = t;
 	return 0;
 }

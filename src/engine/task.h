@@ -34,6 +34,8 @@ enum engine_task_state {
 	ENGINE_TASK_ORPHANED, /* its node was taken out of the swarm; the container may well live */
 };
 
+#define ENGINE_TASK_ADDRESSES 6
+
 struct engine_task {
 	char id[ENGINE_ID_SIZE];
 	char service_id[ENGINE_ID_SIZE];
@@ -48,6 +50,10 @@ struct engine_task {
 	int64_t state_since_ns; /* Status.Timestamp, same */
 	char err[512];          /* Status.Err, printable, cut if longer; "" */
 	char message[128];      /* Status.Message, same */
+	/* Its own in each network, "10.200.1.5", without the length of the prefix; further ones are
+	 * left out.  An ended task still has those that now may be another's. */
+	char addresses[ENGINE_TASK_ADDRESSES][48];
+	unsigned n_addresses;
 };
 
 struct engine_tasks {

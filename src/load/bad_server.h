@@ -5,7 +5,9 @@
  *
  * For the self-test and for tests: answers like nodeos's get_info, and every nth request in a way
  * that was asked for.  It runs in one thread of its own on its own epoll, and counts exactly what
- * it did.  Not a product server: loopback and unix only.
+ * it did.  The body is that of nodeos v4.0.6, always of the same size, with a head that rises every
+ * 500 ms.  Any method and path; requests of HTTP/1.0 are answered and the connection closed.
+ * Not a product server: loopback and unix only.
  */
 
 #include <stdbool.h>
@@ -25,12 +27,13 @@ enum bad_server_mode {
 	BAD_SERVER_SHORT_CHUNK, /* closes within a chunk */
 	BAD_SERVER_STATUS,      /* 503 with a JSON body */
 	BAD_SERVER_NOT_HTTP,
-	BAD_SERVER_EXTRA, /* bytes behind the reply */
-	BAD_SERVER_TOO_LARGE,
+	BAD_SERVER_EXTRA,     /* bytes behind the reply */
+	BAD_SERVER_TOO_LARGE, /* a head of 20 KiB; a body announced with 5 MiB; in turn */
 	BAD_SERVER_NOT_JSON,
 	BAD_SERVER_NOT_INFO,
 	BAD_SERVER_WRONG_CHAIN,
-	BAD_SERVER_HEAD_BACK,
+	BAD_SERVER_HEAD_BACK, /* 1000 blocks back, and further each time; never as the first reply
+	                         of a connection, the next one then */
 	BAD_SERVER_MODES
 };
 
@@ -57,6 +60,7 @@ struct bad_server_config {
 	struct bad_server_delay delay;
 	const char *listen; /* "127.0.0.1" "::1" or the path of a unix socket */
 	bool served_by;     /* X-Served-By: one of four addresses, in turn */
+	uint64_t seed;      /* of uniform delays; the same one gives the same delays */
 };
 
 struct bad_server;
@@ -69,7 +73,11 @@ struct bad_server *bad_server_start(const struct bad_server_config *c, struct er
 /* What to connect to: "http://127.0.0.1:41234/v1/chain/get_info"; for a unix socket
  * "http://localhost/v1/chain/get_info". */
 const char *bad_server_url(const struct bad_server *s);
-/* Requests read, and those of them treated badly.  Exact once the clients are done. */
+/*
+ * Requests dealt with, and those of them treated badly.  Exact once the clients are done.  What a
+ * client sent behind a request after which its connection is of no use any more (all modes but
+ * STATUS, NOT_JSON, NOT_INFO, WRONG_CHAIN and HEAD_BACK) is not read and not in them.
+ */
 void bad_server_counts(struct bad_server *s, uint64_t *ret_requests, uint64_t *ret_bad);
 /* Stops the thread and closes everything. */
 void bad_server_stop(struct bad_server *s);

@@ -28,9 +28,10 @@ struct load_hist {
 	int sub_bucket_bits; /* log2 of the number of sub-buckets */
 	size_t n;            /* of counts */
 	uint64_t total, clipped;
-	int64_t min, max;   /* exact; min is INT64_MAX while empty */
-	long double sum;    /* exact */
-	size_t first, last; /* range of counts in use, so that adding and clearing is cheap */
+	int64_t min, max;   /* exact; min is INT64_MAX while empty, max 0 */
+	size_t first, last; /* range of counts in use, so that adding and clearing is cheap; first
+	                       is n while empty */
+	unsigned __int128 sum; /* exact: 10^11 requests of an hour are 2^78 ns */
 	uint64_t *counts;
 };
 
@@ -39,6 +40,7 @@ struct load_hist *load_hist_new(int digits);
 void load_hist_free(struct load_hist *h);
 DEFINE_AUTO(struct load_hist, load_hist_free)
 
+/* Some nanoseconds; below 0 is 0. */
 void load_hist_record(struct load_hist *h, int64_t ns);
 void load_hist_record_n(struct load_hist *h, int64_t ns, uint64_t n);
 /* Both of the same digits. */
@@ -51,7 +53,9 @@ int64_t load_hist_percentile(const struct load_hist *h, double p);
 /* Percent of values at or below ns (HdrHistogram's getPercentileAtOrBelowValue()); 100 when empty.
  */
 double load_hist_percent_below(const struct load_hist *h, int64_t ns);
+/* Exact; 0 when empty. */
 double load_hist_mean(const struct load_hist *h);
+/* Of the middles of the slots, as HdrHistogram's getStdDeviation(); 0 when empty. */
 double load_hist_stddev(const struct load_hist *h);
 
 /* One row of the classic percentile distribution ("ticks per half distance"). */
@@ -60,7 +64,8 @@ struct load_hist_step {
 	double percentile; /* 0 to 100 */
 	uint64_t total_below;
 };
-/* Iterate: *state 0 at first.  0 with a row, 1 at the end.  ticks: rows per halving (5). */
+/* Iterate: state all 0 at first, h unchanged meanwhile.  0 with a row, 1 at the end (at once when
+ * empty).  ticks: rows per halving of the distance to 100 % (5).  The last row is 100 %. */
 int load_hist_next(
         const struct load_hist *h, unsigned ticks, uint64_t state[3], struct load_hist_step *ret);
 

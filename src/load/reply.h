@@ -9,17 +9,19 @@
  * request.
  *
  * Strict where a lenient reader would count a broken reply as a good one: a status line that is
- * HTTP/1.0 or 1.1, header lines without control characters or obsolete folding, one Content-Length
- * or equal ones, no Content-Length beside Transfer-Encoding, chunk sizes in range.  1xx replies are
- * skipped.
+ * HTTP/1.0 or 1.1, lines that end in CRLF, header lines without control characters or obsolete
+ * folding, one Content-Length or equal ones, no Content-Length beside Transfer-Encoding, no coding
+ * but one "chunked", chunk sizes in range.  1xx replies are skipped but 101, which nobody asked
+ * for.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LOAD_HEAD_MAX \
-	((size_t)16 << 10)              /* status line and headers; also chunk lines and trailers */
-#define LOAD_BODY_MAX ((size_t)4 << 20) /* of a body that has to be kept */
+#define LOAD_HEAD_MAX ((size_t)16 << 10) /* 1xx heads and the head; a chunk line; trailers */
+#define LOAD_BODY_MAX ((size_t)4 << 20)  /* of a body that has to be kept */
+/* With so many bytes, the answer is never that there are too few. */
+#define LOAD_REPLY_MAX (LOAD_BODY_MAX + 4 * LOAD_HEAD_MAX)
 
 struct load_reply {
 	unsigned status;  /* 200..599 */
@@ -28,12 +30,13 @@ struct load_reply {
 	size_t body_n;
 	size_t body_left;      /* bytes of the body that are still to come (LOAD_REPLY_HEAD) */
 	size_t total;          /* bytes of the reply within data, 1xx before it included */
-	const char *served_by; /* value of X-Served-By, into data; NULL: none */
+	const char *served_by; /* the first X-Served-By, into data; NULL: none, or not printable */
 	size_t served_by_n;
 };
 
 enum load_reply_result {
-	LOAD_REPLY_DONE, /* *r is whole; data[total..] belongs to the next reply */
+	LOAD_REPLY_DONE, /* *r is whole; data[total..] belongs to the next reply, data[0..total)
+	                    may have been changed and cannot be parsed again */
 	LOAD_REPLY_MORE, /* too few bytes yet */
 	LOAD_REPLY_HEAD, /* only with head_only: the head is whole, body_left bytes are still to
 	                    come */
@@ -43,8 +46,9 @@ enum load_reply_result {
 };
 
 /*
- * Read one reply from data[0..n).  head_only: the body is of no interest; of one with a
- * Content-Length the head suffices.  is_end: the peer has closed, no more will come (ends a body
+ * Read one reply from data[0..n).  What a prefix was called, NOT_HTTP and TOO_LARGE included, is
+ * what it is called with more bytes behind it.  head_only: the body is of no interest; of one with
+ * a Content-Length the head suffices.  is_end: the peer has closed, no more will come (ends a body
  * without length).  is_head: it is the answer to a HEAD request.  *r is complete with DONE and HEAD
  * only.
  */

@@ -17,16 +17,24 @@
 #include "load/failure.h"
 
 struct load_self_test_row {
-	const char *what; /* "a reply that ends within its body" */
+	const char *what; /* "the connection ends within the body; pipelined"; valid in the call */
 	enum load_class expected;
-	uint64_t requests, counted; /* sent to it; counted in the expected class */
-	bool ok;
+	uint64_t requests; /* of the run */
+	uint64_t made;     /* that the server treated so (LOAD_OK: answered well) */
+	uint64_t counted;  /* by load_run() in the expected class */
+	bool ok;           /* all classes are right, not only this one */
 };
 
 /*
- * full: every class, keep-alive and close, pipelined, chunked, v4, v6 and unix, hundreds of
- * requests each; else one request each class, within 100 ms.  rows: called for each, or NULL.  0
- * when every count was exact; 1 when one was not (*e says which); -1 when it could not be run.
+ * full: every class but "local" (our own machine cannot be made to run out of something for a
+ * test), keep-alive and close, pipelined, chunked, in pieces, on a schedule, v4, v6 and unix as far
+ * as this machine has them, hundreds of requests each: some seconds.  Else one failure of each
+ * class, within 100 ms on a machine that is not overloaded; it leaves nothing behind.  rows: called
+ * for each, or NULL.  0 when every count was exact; 1 when one was not (*e says which is the first,
+ * ERR_UNHEALTHY); -1 when it could not be run.
+ *
+ * A run that ends with more timeouts than the server made is repeated with a longer limit, three
+ * times at most: a machine that is busy makes some of its own.
  */
 int load_self_test(bool full, void (*row)(void *arg, const struct load_self_test_row *), void *arg,
         struct err *e) NODISCARD;

@@ -44,20 +44,27 @@ struct load_tally {
 	struct load_backend *backends;
 	unsigned n_backends;
 	uint32_t head; /* the highest seen */
+	/* private */
+	unsigned cap;
+	uint16_t index[LOAD_BACKENDS_MAX * 2]; /* of backends by hash of the name, plus 1 */
 };
 
 struct load_tally *load_tally_new(bool scheduled);
 void load_tally_free(struct load_tally *t);
 DEFINE_AUTO(struct load_tally, load_tally_free)
 
-/* 0, or -1 without memory (for a further backend): into is then as it was. */
-int load_tally_add(struct load_tally *into, const struct load_tally *from);
-/* Keeps the backends, with zero counts. */
+/*
+ * 0, or -1 without memory (for a further backend): the counts of into are then as they were, but it
+ * may have backends more that counted nothing.  Both with a schedule or both without.  Of a
+ * backend's two heads the higher one has its age kept; of equal ones the greater age.
+ */
+int load_tally_add(struct load_tally *into, const struct load_tally *from) NODISCARD;
+/* Keeps the backends, with zero counts: their indexes stay. */
 void load_tally_clear(struct load_tally *t);
 
 uint64_t load_tally_total(const struct load_tally *t); /* all classes */
 uint64_t load_tally_failed(const struct load_tally *t);
 
-/* The index of the backend of that name, a new one if need be ("(others)" beyond the limit); -1
- * without memory. */
+/* The index of the backend of that name, a new one if need be (the last one is "(others)", of all
+ * beyond the limit); -1 without memory.  Indexes stay; pointers into backends do not. */
 int load_tally_backend(struct load_tally *t, const char *name, size_t n);

@@ -187,6 +187,17 @@ void heal_try_failed(struct supervisor *s, const struct err *why)
 	slot_work_give_back(s);
 }
 
+bool heal_has_helped(struct supervisor *s)
+{
+	struct err still = ERR_INIT;
+
+	if (record_verdict_is_clean(s->record.verdict) || s->hard_replay)
+		return true;
+	err_set(&still, ERR_UNHEALTHY, "%s", s->record.verdict_why);
+	heal_try_failed(s, &still);
+	return false;
+}
+
 /* --- the end of nodeos ---------------------------------------------------------------------- */
 
 /* Causes outside of the data-dir: it would end so again, on whatever data. */

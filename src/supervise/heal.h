@@ -99,6 +99,9 @@ void heal_try(struct supervisor *s, enum data_repair repair);
 void heal_repaired(struct supervisor *s, const char *quarantined);
 /* It is not, and what becomes of the slot is set.  Cut off, or without room, it was not tried. */
 void heal_try_failed(struct supervisor *s, const struct err *why);
+/* After heal_repaired() and the verdict: true, or the try has failed, because something else is in
+ * the way, which may have a repair of its own; what becomes of the slot is then set. */
+bool heal_has_helped(struct supervisor *s);
 void heal_wait(struct supervisor *s);
 void heal_gave_up(struct supervisor *s, const char *why);
 

@@ -201,7 +201,6 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 {
 	struct slot_work *w = &s->work;
 	struct repair_job *j = w->repair;
-	struct err still = ERR_INIT;
 
 	w->stage = SLOT_WORK_STARTING;
 	if (rc < 0) {
@@ -218,13 +217,8 @@ static void on_repaired(struct supervisor *s, int rc, const struct err *why)
 	s->is_looked = true;
 	s->failures = 0;
 	s->hold = HOLD_NONE;
-	/* What was in its way shows only now, and may have a repair of its own. */
-	if (!record_verdict_is_clean(s->record.verdict) && !s->hard_replay) {
-		err_set(&still, ERR_UNHEALTHY, "%s", s->record.verdict_why);
-		heal_try_failed(s, &still);
-	} else {
+	if (heal_has_helped(s))
 		slot_work_give_back(s);
-	}
 	restore_bound_quarantine(s);
 }
 

@@ -214,14 +214,16 @@ static void on_restored(struct supervisor *s, int rc, const struct err *why)
 	s->current = CURRENT_OURS;
 	s->is_untried = true;
 	snprintf(s->made_by, sizeof(s->made_by), "%s", j->hold.m.nodeos_version);
-	s->is_looked = true;
+	/* A generation that is hurt itself is looked at like any data-dir. */
+	s->is_looked = record_verdict_is_clean(s->record.verdict);
 	s->failures = 0;
 	s->restore_retry_ns = 0;
 	w->stage = SLOT_WORK_STARTING;
 	/* Whatever held the slot has gone with its data-dir. */
 	s->hold = HOLD_NONE;
 	supervisor_note(s);
-	slot_work_give_back(s);
+	if (j->plan != RESTORE_HEAL || heal_has_helped(s))
+		slot_work_give_back(s);
 	/* After nodeos was started, because it may delete a lot. */
 	restore_bound_quarantine(s);
 }

@@ -136,6 +136,29 @@ own_addresses()
 		sort | diff - "$IT_DIR/answer"
 }
 check 'which are the addresses of their tasks' own_addresses
+# loaded SECONDS: through the front; the slots' requests are all there are
+loaded()
+{
+	client timeout -k 1 30 nodeswarm --json load "$url" -c 12 -d "$1" --warmup 0s >"$IT_DIR/loaded" || {
+		jq 'del(.series)' "$IT_DIR/loaded" && return 1
+	}
+	jq -c '.requests_total, (.slots[] | [.name, .address, .requests_ok, .requests_failed, .max_lag_blocks])' "$IT_DIR/loaded"
+	jq -e '.requests_ok > 100 and ([.slots[] | .requests_ok + .requests_failed] | add) == .requests_total' "$IT_DIR/loaded" >/dev/null
+}
+by_slot()
+{
+	loaded 2s && jq -e '[.slots[].name] | sort == ["readers.1@node1", "readers.2@node1", "readers.3@node1"]' "$IT_DIR/loaded" &&
+		jq -e 'all(.slots[]; .max_lag_blocks != null and .requests_failed == 0)' "$IT_DIR/loaded"
+}
+check 'a load test names the slots that answered, and their requests add up' by_slot
+front_and_slot()
+{
+	in_container front timeout -k 1 30 nodeswarm --json load --ab http://127.0.0.1:8888 "http://$(head -n1 "$IT_DIR/answer"):8888" \
+		-c 4 -d 300ms --warmup 0s --rounds 2 >"$IT_DIR/loaded"
+	jq -c '(.a, .b), .figures[]' "$IT_DIR/loaded"
+	jq -e '(.runs | length) == 4 and all(.a, .b; .requests_total > 0 and .requests_failed == 0)' "$IT_DIR/loaded"
+}
+check 'the front and one slot in alternation' front_and_slot
 check 'readyz' expect '^200$' status "$url/readyz"
 refused()
 {
@@ -237,6 +260,17 @@ kill9_container()
 	return $rc
 }
 check 'docker kill of a container: no request fails' kill9_container
+load_and_stop()
+{
+	(sleep 1 && docker stop "$(docker ps -q --filter name=nodeswarm_readers | head -n1)" >/dev/null) &
+	loaded 5s || return
+	wait %%
+	jq -c '.series[].slots | map(.ok)' "$IT_DIR/loaded"
+	jq -e '. as $r | .requests_failed == 0 and any(range(.slots | length);
+		$r.slots[.].requests_ok > 0 and $r.slots[.].name[0:8] == "readers." and $r.series[-1].slots[.].ok == 0)' "$IT_DIR/loaded" &&
+		wait_for 40 serves readers 3 && wait_for 20 up 3
+}
+check 'a load test shows the reader that is stopped meanwhile, and none fails' load_and_stop
 
 # --- the chain pauses, and p2p ----------------------------------------------------------------------
 

@@ -152,6 +152,21 @@ check 'and its second copy is removed' wait_for 10 no_second_copy
 ARGS=()
 check 'with a generation' damage restore-generation rm "$FORK_DB"
 
+# What is wrong shows only after the first repair: the generation has a bad index itself.
+one_after_the_other()
+{
+	local index=$GENERATIONS/current/data/blocks/blocks.index n rc=0
+	n=$(healed_times 2)
+	cp "$index" "$IT_DIR/index"
+	printf 'nothing!' | dd of="$index" bs=1 seek=$(($(stat -c %s "$index") - 8)) conv=notrunc status=none
+	kill -KILL "$(nodeos_pid 2)"
+	wait_for 40 healed 2 $((n + 1)) || rc=1
+	cp "$IT_DIR/index" "$index"
+	[ $rc = 0 ] || why 2 || return
+	expect '^healed rebuild-index 2$' heal 2 && syncs 2 && calm 2
+}
+check 'a repair after which there is another thing to mend' one_after_the_other
+
 # A hard replay that was killed: nodeos had moved the log and begun to write it again.
 cut_hard_replay()
 {

@@ -92,6 +92,9 @@ static void recorded_tasks(void **state)
 	}
 	assert_string_equal(find(&tasks, rows[0].id)->service_id, "y03x6l67ob6mw0quic4rgngup");
 	assert_string_equal(find(&tasks, rows[0].id)->message, "started");
+	assert_int_equal(find(&tasks, rows[0].id)->n_addresses, 1);
+	assert_string_equal(find(&tasks, rows[0].id)->addresses[0], "10.200.1.5");
+	assert_int_equal(find(&tasks, rows[2].id)->n_addresses, 0);
 	/* 2026-11-21T02:38:32.879978612Z */
 	assert_int_equal(find(&tasks, rows[0].id)->created_ns, 1795228712879978612LL);
 	assert_true(find(&tasks, rows[0].id)->state_since_ns > 1795228712879978612LL);

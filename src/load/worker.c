@@ -1,0 +1,312 @@
+#include "load/worker_priv.h"
+
+/*
+ * The loop of a thread, and why the fast path is as it is
+ *
+ * In the steady state a request costs one send(), one recv() and one clock read; an epoll_wait() is
+ * shared by all that is ready.  wrk adds two epoll_ctl() a request, to ask for writability and to
+ * take that back.
+ *
+ *  - Edges.  A socket is watched once, for input edges, until it is closed.  A level would be
+ *    looked at again by the kernel in the next epoll_wait() after each reply.  The price is a rule:
+ *    whoever stops reading must have seen fewer bytes than there was room for (what comes later is
+ *    a new edge), or be at the end, or leave the connection in worker.unread.
+ *  - Write at once.  The next request is sent right after a reply was judged; writability is asked
+ *    for only after EAGAIN.  A new connection is asked by a second connect() whether it is open
+ *    already, which on loopback it is: then it never needs EPOLLOUT.
+ *  - One read buffer a thread.  A reply that is complete is judged where it lies and forgotten;
+ *    only the begin of an incomplete one is copied to the connection, and freed with the rest.
+ *    10,000 idle connections are 10,000 times sizeof(struct load_conn) and one request.
+ *  - Deadlines.  All time limits are equal, so requests expire in the order in which they were
+ *    sent: a list, appended at the end, is the timer of all of them.  Pauses between attempts
+ *    to connect have one list for each length for the same reason.
+ *  - Stale events.  The data of an event has the number of the connection and the generation of
+ *    its socket.  A socket that was closed in the same batch has another one by then.
+ *  - Nothing is allocated, and no lock or shared line of memory is touched.
+ *
+ * What is measured.  A latency ends when recv() has returned the last byte of the reply, and begins
+ * when the clock was last read before its send(): that is after the recv() of the reply before it
+ * (closed loop; judging that reply is part of it, a microsecond), or just before the send (open
+ * loop).  A reply that lies in its socket while others of the same batch are handled has that wait
+ * in its latency: with 1,000 connections ready at once that is 1,000 times the cost of one.  It is
+ * what a client sees that does its work in one thread, and no less than what the server did; taking
+ * the time of epoll_wait()'s return for the whole batch would be less than the truth.
+ *
+ * Open loop.  Sleeping to the microsecond takes epoll_pwait2(); where the kernel has none, ppoll()
+ * on the epoll does.  The plan is looked at after each event, so that reading replies does not hold
+ * up what is due for longer than one reply takes.  That the kernel wakes the thread in time takes a
+ * timer without slack and a place in front of the server's threads on the same CPU.
+ * Spinning before a date would take that CPU from the server, and is not needed then.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cancel.h"
+
+#define SLICE_NS 100000 /* the least that the kernel takes */
+
+int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns)
+{
+	static _Atomic bool has_no_pwait2;
+	struct timespec ts = { ns / NS_PER_SEC, ns % NS_PER_SEC };
+	struct pollfd p = { .fd = epfd, .events = POLLIN };
+	int r;
+
+	if (ns > 0 && !atomic_load_explicit(&has_no_pwait2, memory_order_relaxed)) {
+		r = epoll_pwait2(epfd, events, n, &ts, NULL);
+		if (r >= 0 || errno != ENOSYS)
+			return r < 0 ? 0 : r;
+		atomic_store_explicit(&has_no_pwait2, true, memory_order_relaxed);
+	}
+	if (ns > 0)
+		(void)ppoll(&p, 1, &ts, NULL);
+	r = epoll_wait(epfd, events, n, 0);
+	return r < 0 ? 0 : r;
+}
+
+int load_worker_init(struct load_worker *w, struct load_shared *s, unsigned index, struct err *e)
+{
+	const struct load_config *c = s->config;
+
+	*w = (struct load_worker){ .shared = s, .config = c, .index = index, .epfd = -1 };
+	w->n_conns = c->connections / c->threads + (index < c->connections % c->threads);
+	w->conn_size = sizeof(struct load_conn) + c->pipeline * sizeof(struct load_request);
+	w->conns = calloc(w->n_conns, w->conn_size);
+	if (!w->conns)
+		return err_nomem(e);
+	for (unsigned i = 0; i < w->n_conns; i++) {
+		struct load_conn *conn = load_worker_conn(w, i);
+
+		conn->fd = -1;
+		conn->addr = index + i * c->threads;
+		for (unsigned k = 0; k < c->pipeline; k++)
+			conn->requests[k].conn = conn;
+	}
+	w->buf = malloc(WORKER_READ_SIZE);
+	w->tallies[0] = load_tally_new(c->scheduled);
+	w->tallies[1] = load_tally_new(c->scheduled);
+	if (!w->buf || !w->tallies[0] || !w->tallies[1])
+		return err_nomem(e);
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epfd < 0)
+		return err_sys(e, errno, "epoll_create1");
+	w->tally = w->tallies[0];
+	w->knows_chain = c->chain_id[0];
+	memcpy(w->chain_id, c->chain_id, sizeof(w->chain_id));
+	w->in_warmup = c->warmup_ns > 0;
+	load_list_init(&w->under_way);
+	load_list_init(&w->unread);
+	for (unsigned i = 0; i < WORKER_PAUSES; i++)
+		load_list_init(&w->pauses[i]);
+	load_plan_init(w);
+	return 0;
+}
+
+void load_worker_release(struct load_worker *w)
+{
+	for (unsigned i = 0; w->conns && i < w->n_conns; i++) {
+		struct load_conn *c = load_worker_conn(w, i);
+
+		if (c->fd >= 0)
+			(void)close(c->fd);
+		free(c->kept);
+	}
+	if (w->epfd >= 0)
+		(void)close(w->epfd);
+	free(w->conns);
+	free(w->buf);
+	load_tally_free(w->tallies[0]);
+	load_tally_free(w->tallies[1]);
+	*w = (struct load_worker){ .epfd = -1 };
+}
+
+/*
+ * For the open loop.  Not having these is no error: it shows in the measured lateness.
+ *
+ * The lowest real-time priority, where we may have it, is what a client on another machine has for
+ * nothing: the server's work does not hold up its sending.  A thread of a plan sleeps most of the
+ * time, and the kernel leaves the others 5 % of each CPU whatever it does.  Else a short slice
+ * makes the fair scheduler (Linux 6.12) prefer it when it wakes.
+ */
+void load_worker_be_punctual(void)
+{
+	struct sched_param fifo = { .sched_priority = 1 };
+	/* struct sched_attr of sched_setattr(2), first version. */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER };
+
+	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	if (sched_setscheduler(0, SCHED_FIFO, &fifo) == 0 ||
+	        syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0U) < 0 ||
+	        attr.policy != SCHED_OTHER)
+		return;
+	attr.size = sizeof(attr);
+	attr.runtime = SLICE_NS;
+	(void)syscall(SYS_sched_setattr, 0, &attr, 0U);
+}
+
+static void on_event(struct load_worker *w, const struct epoll_event *ev)
+{
+	struct load_conn *c = load_worker_conn(w, (uint32_t)ev->data.u64);
+	uint32_t generation = (uint32_t)(ev->data.u64 >> 32);
+
+	if (c->generation != generation)
+		return;
+	if (__builtin_expect(c->state == CONN_CONNECTING, 0)) {
+		load_conn_event(w, c, ev->events & (EPOLLERR | EPOLLHUP));
+		if (c->generation != generation)
+			return;
+	}
+	if (ev->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		load_io_read(w, c, ev->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+	if (__builtin_expect(c->wants_out && (ev->events & EPOLLOUT), 0) &&
+	        c->generation == generation)
+		load_io_flush(w, c);
+}
+
+/* Connections of which one has read much and left the rest for now. */
+static void read_on(struct load_worker *w)
+{
+	struct load_link list = w->unread;
+
+	if (load_list_is_empty(&w->unread))
+		return;
+	/* Only those that are there now: they may come back. */
+	list.next->prev = list.prev->next = &list;
+	load_list_init(&w->unread);
+	while (!load_list_is_empty(&list)) {
+		struct load_conn *c = LOAD_LIST_FIRST(&list, struct load_conn, unread);
+
+		load_list_remove(&c->unread);
+		load_io_read(w, c, false);
+		if (w->due_ns <= w->now)
+			load_plan_dispatch(w);
+	}
+}
+
+/* What is due by the clock. */
+static void keep_time(struct load_worker *w)
+{
+	if (__builtin_expect(w->in_warmup && w->now >= 0, 0))
+		load_worker_begin(w);
+	if (__builtin_expect(w->now >= w->handover_ns, 0))
+		load_worker_hand_over(w, w->handover_ns);
+	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0) && w->end_ns > w->now)
+		w->end_ns = w->now;
+	if (w->n_waiting)
+		load_conn_resume(w);
+	load_conn_expire(w);
+	if (w->due_ns <= w->now)
+		load_plan_dispatch(w);
+	if (w->is_over ||
+	        (w->now < w->end_ns && w->quota && !w->is_failed && !load_plan_is_done(w)))
+		return;
+	/* Replies that are there and were not read may be what those that wait are waiting for. */
+	if (w->due_ns < w->end_ns && !w->is_ending)
+		w->is_ending = true;
+	else
+		load_plan_stop(w);
+}
+
+/* How long nothing has to be done. */
+static int64_t sleep_ns(struct load_worker *w)
+{
+	int64_t until, resume;
+
+	if (!load_list_is_empty(&w->unread) || (w->is_ending && !w->is_over))
+		return 0;
+	if (w->config->scheduled)
+		(void)load_worker_clock(w);
+	until = w->now + WORKER_SLEEP_NS;
+	if (w->handover_ns < until)
+		until = w->handover_ns;
+	if (w->in_warmup && until > 0)
+		until = 0;
+	if (!w->is_over && w->end_ns < until)
+		until = w->end_ns;
+	if (w->n_free && w->due_ns < until)
+		until = w->due_ns;
+	if (!load_list_is_empty(&w->under_way)) {
+		int64_t sent = LOAD_LIST_FIRST(&w->under_way, struct load_request, link)->sent_ns;
+
+		if (sent + w->config->timeout_ns < until)
+			until = sent + w->config->timeout_ns;
+	}
+	if (w->n_waiting) {
+		resume = load_conn_next_resume(w);
+		until = resume < until ? resume : until;
+	}
+	return until - w->now;
+}
+
+static void run(struct load_worker *w)
+{
+	struct epoll_event events[WORKER_EVENTS];
+	int n;
+
+	for (unsigned i = 0; i < w->n_conns; i++)
+		load_conn_wait(w, load_worker_conn(w, i), 0);
+	for (;;) {
+		keep_time(w);
+		if (w->is_over && !w->n_under_way)
+			break;
+		n = load_worker_wait(w->epfd, events, WORKER_EVENTS, sleep_ns(w));
+		/* Of the closed loop each recv() reads the clock. */
+		if (w->config->scheduled || !n)
+			(void)load_worker_clock(w);
+		for (int i = 0; i < n; i++) {
+			on_event(w, &events[i]);
+			if (w->due_ns <= w->now)
+				load_plan_dispatch(w);
+		}
+		read_on(w);
+	}
+}
+
+static bool pass_gate(struct load_shared *s)
+{
+	bool is_open;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->gate == GATE_SHUT)
+		pthread_cond_wait(&s->cond, &s->lock);
+	is_open = s->gate == GATE_OPEN;
+	pthread_mutex_unlock(&s->lock);
+	return is_open;
+}
+
+void *load_worker_main(void *arg)
+{
+	struct load_worker *w = arg;
+	struct load_shared *s = w->shared;
+
+	if (!pass_gate(s))
+		return NULL;
+	if (w->config->scheduled)
+		load_worker_be_punctual();
+	(void)load_worker_clock(w);
+	w->begin_ns = w->now;
+	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
+	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);
+	run(w);
+	w->finished_ns = load_worker_clock(w);
+	(void)getrusage(RUSAGE_THREAD, &w->usage_end);
+	pthread_mutex_lock(&s->lock);
+	s->n_ended++;
+	pthread_cond_broadcast(&s->cond);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}

@@ -1,0 +1,163 @@
+#include "load/worker_priv.h"
+
+#include <string.h>
+
+/*
+ * The closed loop has a quota: how many requests may still be begun.
+ *
+ * The open loop has a place in a plan that never changes: k, and when it is due.  A request that is
+ * due while no connection is free waits, and so do all behind it: since the plan is known, those
+ * that wait are but the distance between k and the clock.  Its latency counts from the plan.
+ *
+ * Lateness of our own is another thing: the time came, a connection had been free since before
+ * then, and yet the request left later.  Only those are in tally.late.
+ */
+
+static void set_due(struct load_worker *w)
+{
+	const struct load_config *c = w->config;
+
+	if (w->plans_warmup) {
+		w->due_ns = load_schedule_at(&w->warmup_schedule, w->k) - c->warmup_ns;
+		if (w->due_ns < 0)
+			return;
+		w->plans_warmup = false;
+		w->k = w->index;
+	}
+	w->due_ns = INT64_MAX;
+	if (!c->requests || w->k < c->requests)
+		w->due_ns = load_schedule_at(&c->schedule, w->k);
+	if (w->due_ns >= c->duration_ns)
+		w->due_ns = INT64_MAX;
+}
+
+void load_plan_init(struct load_worker *w)
+{
+	const struct load_config *c = w->config;
+
+	load_list_init(&w->idle);
+	load_list_init(&w->partly);
+	w->end_ns = c->duration_ns;
+	w->due_ns = INT64_MAX;
+	w->quota = UINT64_MAX;
+	if (c->scheduled) {
+		w->k = w->index;
+		w->plans_warmup = c->warmup_ns > 0;
+		w->warmup_schedule =
+		        (struct load_schedule){ c->schedule.from, c->schedule.from, 0 };
+		set_due(w);
+	} else if (c->requests) {
+		w->quota = c->requests / c->threads + (w->index < c->requests % c->threads);
+	}
+}
+
+/* --- closed loop ------------------------------------------------------------------------------ */
+
+unsigned load_plan_may(const struct load_worker *w, unsigned n)
+{
+	if (w->is_over || w->now >= w->end_ns)
+		return 0;
+	return w->now < 0 || w->quota > n ? n : (unsigned)w->quota;
+}
+
+void load_plan_took(struct load_worker *w, unsigned n, int64_t planned_ns)
+{
+	if (planned_ns >= 0 && w->config->requests)
+		w->quota -= n;
+}
+
+void load_plan_gave_back(struct load_worker *w, unsigned n, int64_t planned_ns)
+{
+	if (planned_ns >= 0 && w->config->requests)
+		w->quota += n;
+}
+
+/* --- open loop -------------------------------------------------------------------------------- */
+
+void load_plan_advance(struct load_worker *w)
+{
+	w->k += w->config->threads;
+	set_due(w);
+}
+
+void load_plan_offer(struct load_worker *w, struct load_conn *c)
+{
+	if (c->link.next)
+		load_list_remove(&c->link);
+	else if (!w->n_free++)
+		w->free_since_ns = w->now;
+	load_list_append(c->n ? &w->partly : &w->idle, &c->link);
+}
+
+void load_plan_withdraw(struct load_worker *w, struct load_conn *c)
+{
+	if (!c->link.next)
+		return;
+	load_list_remove(&c->link);
+	w->n_free--;
+}
+
+void load_plan_dispatch(struct load_worker *w)
+{
+	while (w->due_ns <= w->now && w->n_free) {
+		struct load_link *list = load_list_is_empty(&w->idle) ? &w->partly : &w->idle;
+		struct load_conn *c = LOAD_LIST_FIRST(list, struct load_conn, link);
+		int64_t planned = w->due_ns;
+		bool was_free = w->free_since_ns <= planned;
+		int64_t late = w->now - planned;
+
+		if (!w->config->keep_alive) {
+			load_plan_advance(w);
+			load_plan_withdraw(w, c);
+			load_conn_start_for(w, c, planned);
+		} else if (load_io_send(w, c, 1, planned)) {
+			load_plan_advance(w);
+		} else {
+			continue; /* its socket is full, and it is free no more */
+		}
+		if (was_free)
+			load_count_late(w, planned, late);
+		/* A send takes microseconds: the next one is that much later. */
+		(void)load_worker_clock(w);
+	}
+}
+
+bool load_plan_is_done(const struct load_worker *w)
+{
+	const struct load_config *c = w->config;
+
+	return c->scheduled && c->requests && w->k >= c->requests && !w->plans_warmup;
+}
+
+uint64_t load_plan_backlog(const struct load_worker *w, int64_t ns)
+{
+	const struct load_config *c = w->config;
+	uint64_t n;
+
+	if (!c->scheduled || w->due_ns > ns)
+		return 0;
+	if (w->plans_warmup) {
+		n = load_schedule_count(&w->warmup_schedule, (ns < 0 ? ns : 0) + c->warmup_ns);
+	} else {
+		n = load_schedule_count(&c->schedule, ns < w->end_ns ? ns : w->end_ns);
+		if (c->requests && n > c->requests)
+			n = c->requests;
+	}
+	return n > w->k ? (n - w->k + c->threads - 1) / c->threads : 0;
+}
+
+void load_plan_stop(struct load_worker *w)
+{
+	w->is_over = true;
+	w->stopped_ns = w->now < w->end_ns ? w->now : w->end_ns;
+	(void)getrusage(RUSAGE_THREAD, &w->usage_stop);
+	if (!w->config->scheduled)
+		return;
+	while (w->due_ns < w->stopped_ns) {
+		load_count_unsent(w, w->due_ns, w->stopped_ns);
+		load_plan_advance(w);
+	}
+	if (!w->plans_warmup)
+		w->planned = (w->k - w->index) / w->config->threads;
+	w->due_ns = INT64_MAX;
+}
