@@ -29,8 +29,9 @@ static pthread_mutex_t tables = PTHREAD_MUTEX_INITIALIZER;
 enum job_kind { JOB_BOOT, JOB_LOOK, JOB_APPLY, JOB_REMOVE, JOB_PROBE };
 
 struct firewall_job {
-	struct agent *agent;
+	struct agent *agent; /* the loop's, but for what never changes (cfg) */
 	struct firewall_job *next;
+	int pool_fd; /* -1: there was none yet */
 	struct work *work;
 	struct call *call; /* NULL: nobody waits any more */
 	struct firewall_seer *seers;
@@ -110,7 +111,7 @@ static int check_saved(const struct firewall_job *j, const struct firewall_order
 
 	if (!m)
 		return err_nomem(e);
-	if (firewall_saved_read(j->agent->pool.fd, m, &why) == 0)
+	if (firewall_saved_read(j->pool_fd, m, &why) == 0)
 		firewall_model_digest(m, digest);
 	/* One that cannot be read is nobody's, and is replaced. */
 	return firewall_order_check_saved(o, digest, e);
@@ -119,7 +120,7 @@ static int check_saved(const struct firewall_job *j, const struct firewall_order
 static int apply_order(struct firewall_job *j, const struct firewall_order *o, struct err *e)
 {
 	char digest[FIREWALL_DIGEST_SIZE], backend[8];
-	int fd = j->agent->pool.fd;
+	int fd = j->pool_fd;
 
 	if (check(j, &o->model, e) < 0 || check_saved(j, o, e) < 0 || check_host(backend, e) < 0)
 		return -1;
@@ -149,7 +150,7 @@ static int apply(struct firewall_job *j, struct err *e)
 
 static int remove_all(struct firewall_job *j, struct err *e)
 {
-	int fd = j->agent->pool.fd;
+	int fd = j->pool_fd;
 	bool was_saved = firewall_state_is_saved(fd);
 
 	if (firewall_host_remove(&j->is_changed, e) < 0 ||
@@ -175,7 +176,7 @@ static int boot(struct firewall_job *j, struct err *e)
 
 	if (!m)
 		return err_nomem(e);
-	if (firewall_saved_read(j->agent->pool.fd, m, e) < 0) {
+	if (firewall_saved_read(j->pool_fd, m, e) < 0) {
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		err_clear(e);
@@ -246,7 +247,7 @@ static int probe(struct firewall_job *j, struct err *e)
 
 	if (!m)
 		return err_nomem(e);
-	if (!j->is_local && firewall_saved_read(j->agent->pool.fd, m, e) < 0)
+	if (!j->is_local && firewall_saved_read(j->pool_fd, m, e) < 0)
 		return err_wrap(e, "no firewall is applied here, so nothing is proved from here");
 	q = firewall_question_parse(j->body, j->n, j->is_local ? NULL : m, e);
 	rc = q ? ask_all(j, q, e) : -1;
@@ -260,7 +261,7 @@ static int run_locked(struct firewall_job *j, struct err *e)
 	case JOB_BOOT:
 		return boot(j, e);
 	case JOB_LOOK:
-		j->result = firewall_state(j->agent->pool.fd);
+		j->result = firewall_state(j->pool_fd);
 		return j->result ? 0 : err_nomem(e);
 	case JOB_APPLY:
 		return apply(j, e);
@@ -371,6 +372,7 @@ static struct firewall_job *start(struct agent *a, enum job_kind kind, struct ca
 	}
 	memcpy(j->body, body, n);
 	j->agent = a;
+	j->pool_fd = a->pool.fd;
 	j->kind = kind;
 	j->n = n;
 	j->is_local = !c || c->is_local;
