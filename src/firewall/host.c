@@ -22,7 +22,7 @@
 #define TEXT_MAX     (1024 * 1024)
 #define LOCK_SECONDS "5" /* for the lock of iptables-legacy */
 #define PROGRAM_NS   (30 * NS_PER_SEC)
-#define TURN_NS      (30 * NS_PER_SEC) /* for another of us */
+#define TURN_NS      (5 * NS_PER_SEC) /* for another of us; anybody could be one */
 #define TRIES        3
 #define EXIT_BUSY    4 /* RESOURCE_PROBLEM of iptables */
 
