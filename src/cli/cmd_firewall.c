@@ -116,8 +116,11 @@ const struct command cmd_firewall_apply = {
 	        "former rules if one fails. Loopback, connections that exist, and ports that no "
 	        "rule names are not touched; ssh cannot be closed by it.\n\n"
 	        "What was applied is kept in the pool; nodeswarm-firewall.service applies it again "
-	        "at boot, before docker starts. The addresses of the nodes come from the engine, "
-	        "which has to be a manager.",
+	        "at boot, before docker starts, and where the follower runs it brings what was "
+	        "applied last on any host to all of them.\n\n"
+	        "The addresses of the nodes come from the engine, which has to be a manager. Two "
+	        "it does not know and need a line 'node ADDRESS' first: of a host that is about to "
+	        "join, and of a data path of its own (docker swarm init --data-path-addr).",
 	.examples = (const char *const[]){ "nodeswarm firewall apply --all",
 	        "nodeswarm firewall apply --dry-run", "nodeswarm firewall apply --saved", NULL },
 	.flags = COMMAND_HAS_JSON,
@@ -175,8 +178,11 @@ const struct command cmd_firewall_remove = {
 	.group = "Host",
 	.args = "",
 	.summary = "take the firewall away again",
-	.description = "Removes the jumps and the chains that are ours, in both families and both "
-	               "backends, and forgets what was applied. Nothing else is touched.",
+	.description =
+	        "Removes the jumps and the chains that are ours, in both families and both "
+	        "backends, and forgets what was applied. Nothing else is touched. No engine "
+	        "is needed without --all. From one host of several the follower brings it back "
+	        "within a minute: --all removes it from every host.",
 	.examples = (const char *const[]){ "nodeswarm firewall remove",
 	        "nodeswarm firewall remove --all", NULL },
 	.flags = COMMAND_HAS_JSON,
