@@ -124,7 +124,10 @@ static int apply_order(struct firewall_job *j, const struct firewall_order *o, s
 
 	if (check(j, &o->model, e) < 0 || check_saved(j, o, e) < 0 || check_host(backend, e) < 0)
 		return -1;
-	if (!o->is_check) {
+	if (o->is_check) {
+		if (firewall_spare_ssh(&o->model, e) < 0)
+			return -1;
+	} else {
 		if (firewall_host_apply(&o->model, &j->is_changed, e) < 0)
 			return -1;
 		if (firewall_saved_write(fd, &o->model, e) < 0)

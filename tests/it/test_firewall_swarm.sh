@@ -135,7 +135,12 @@ check 'doctor' doctor_says '^ok node3: as applied'
 check 'verify --all' expect '[1-9][0-9]* connections between hosts went as they ought to, 0 did not, 0 could' nodeswarm firewall verify --all
 echo 'closed tcp 8870' >"$IT_DIR/closed"
 check 'a file that closes the agents' expect_fail 1 'refused .*port 8870, the agents' nodeswarm firewall apply --all --file "$IT_DIR/closed"
-check 'that changed nothing' status_is node1=ok node2=ok node3=ok
+# shellcheck disable=SC2016 # perl's
+on 3 perl -MIO::Socket -e 'alarm 20; my $s = IO::Socket::INET->new(LocalPort => 2222, Listen => 9, ReuseAddr => 1) or die;
+	while (my $c = $s->accept) { print $c "SSH-2.0-test\r\n"; close $c }' 50>&- 51<&- 52<&- &
+echo 'closed tcp 2222' >"$IT_DIR/closed"
+check 'a file that closes ssh on one host' expect_fail 1 'node1 +untouched' nodeswarm firewall apply --all --file "$IT_DIR/closed"
+check 'neither changed anything' status_is node1=ok node2=ok node3=ok
 
 # --- by hand ----------------------------------------------------------------------------------------
 
