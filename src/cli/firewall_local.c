@@ -141,17 +141,6 @@ static const struct table_column cols[] = {
 	[COL_WHY] = { "WHY", "why", TABLE_WIDE },
 };
 
-unsigned firewall_block_end(const struct firewall_model *m, unsigned first)
-{
-	const struct firewall_rule *a = &m->rules[first];
-	unsigned end = first + 1;
-
-	while (end < m->n_rules && m->rules[end].is_udp == a->is_udp &&
-	        m->rules[end].first == a->first && m->rules[end].last == a->last)
-		end++;
-	return end;
-}
-
 char *firewall_who_text(const struct firewall_model *m, unsigned first, unsigned end)
 {
 	static const char *const words[] = {

@@ -46,6 +46,3 @@ int firewall_local_verify(struct context *ctx, bool by_traffic, struct err *e) N
 /* A row for each port of the model; the caller frees the text.  "nodes, 10.20.0.0/16".  NULL when
  * memory is short. */
 char *firewall_who_text(const struct firewall_model *m, unsigned first, unsigned end) NODISCARD;
-
-/* The rules from first on that are for the same ports. */
-unsigned firewall_block_end(const struct firewall_model *m, unsigned first);

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "base/suggest.h"
+#include "firewall/admit.h"
 
 #define SSH_PORT    22
 #define LINE_WORDS  4
@@ -111,25 +112,9 @@ const char *firewall_ports_text(
 
 static int parse_address(struct firewall_net *net, const char *text, struct err *e)
 {
-	memset(net, 0, sizeof(*net));
-	if (inet_pton(AF_INET, text, &net->v4) == 1) {
-		net->family = AF_INET;
-	} else if (inet_pton(AF_INET6, text, &net->v6) == 1) {
-		net->family = AF_INET6;
-		/* Its packets are IPv4 ones. */
-		if (IN6_IS_ADDR_V4MAPPED(&net->v6)) {
-			struct in_addr v4;
-
-			memcpy(&v4, net->v6.s6_addr + 12, sizeof(v4));
-			memset(net, 0, sizeof(*net));
-			net->family = AF_INET;
-			net->v4 = v4;
-		}
-	} else {
-		return err_set(e, ERR_USAGE, "'%s' is no IPv4 or IPv6 address", text);
-	}
-	net->prefix = family_bits(net->family);
-	return 0;
+	if (firewall_address_parse(net, text) == 0)
+		return 0;
+	return err_set(e, ERR_USAGE, "'%s' is no IPv4 or IPv6 address", text);
 }
 
 static int parse_node(struct firewall_net *net, const char *text, struct err *e)
@@ -258,11 +243,10 @@ void firewall_model_drop_nodes(struct firewall_model *m)
 
 bool firewall_model_has_node(const struct firewall_model *m, const char *address)
 {
-	struct err ignored = ERR_INIT;
 	struct firewall_net net;
 	unsigned at;
 
-	if (parse_address(&net, address, &ignored) < 0)
+	if (firewall_address_parse(&net, address) < 0)
 		return false;
 	at = node_place(m, &net);
 	return at < m->n_nodes && net_order(&m->nodes[at], &net) == 0;
@@ -294,6 +278,20 @@ const struct firewall_rule *firewall_model_restricts(const struct firewall_model
 		if (m->rules[i].who != FIREWALL_OPEN && covers(&m->rules[i], false, port))
 			return &m->rules[i];
 	return NULL;
+}
+
+static bool same_ports(const struct firewall_rule *a, const struct firewall_rule *b)
+{
+	return a->is_udp == b->is_udp && a->first == b->first && a->last == b->last;
+}
+
+unsigned firewall_block_end(const struct firewall_model *m, unsigned first)
+{
+	unsigned end = first + 1;
+
+	while (end < m->n_rules && same_ports(&m->rules[first], &m->rules[end]))
+		end++;
+	return end;
 }
 
 static const char *protocol_name(const struct firewall_rule *r)

@@ -291,11 +291,6 @@ static void match_text(char *out, size_t size, const struct firewall_rule *r, bo
 		snprintf(out, size, "-p %s -m %s --dport %s", protocol, protocol, ports);
 }
 
-static bool same_ports(const struct firewall_rule *a, const struct firewall_rule *b)
-{
-	return a->is_udp == b->is_udp && a->first == b->first && a->last == b->last;
-}
-
 /* "-s" as iptables-save prints it: with the prefix of a single address. */
 static void source_text(char *out, size_t size, const struct firewall_net *net)
 {
@@ -343,15 +338,6 @@ static int add_block(struct strvec *ret, const struct firewall_model *m, unsigne
 	return strvec_add_fmt(ret, "-A %s %s -j DROP", chain, match);
 }
 
-static unsigned block_end(const struct firewall_model *m, unsigned first)
-{
-	unsigned end = first + 1;
-
-	while (end < m->n_rules && same_ports(&m->rules[first], &m->rules[end]))
-		end++;
-	return end;
-}
-
 static int add_chain(struct strvec *ret, const struct firewall_model *m, int family, bool forward)
 {
 	if (!forward && strvec_add(ret, "-A " IN " -i lo -j RETURN") < 0)
@@ -362,7 +348,7 @@ static int add_chain(struct strvec *ret, const struct firewall_model *m, int fam
 	if (forward && strvec_add(ret, "-A " FWD " -m conntrack ! --ctstate DNAT -j RETURN") < 0)
 		return -1;
 	for (unsigned i = 0, end; i < m->n_rules; i = end) {
-		end = block_end(m, i);
+		end = firewall_block_end(m, i);
 		if (add_block(ret, m, i, end, family, forward) < 0)
 			return -1;
 	}
@@ -405,7 +391,7 @@ unsigned firewall_rule_count(const struct firewall_model *m, unsigned i, int fam
 	}
 	/* The one that drops all others belongs to the first network of the port. */
 	return (r->from.family == family ? 2 : 0) +
-	        (i == 0 || !same_ports(r, &m->rules[i - 1]) ? 2 : 0);
+	        (i == 0 || firewall_block_end(m, i - 1) == i ? 2 : 0);
 }
 
 /* --- counters -------------------------------------------------------------------------------- */
