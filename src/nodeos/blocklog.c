@@ -240,6 +240,36 @@ void block_log_release(struct block_log *l)
 	l->fd = -1;
 }
 
+int block_log_check_end(const struct block_log *l, int dirfd, struct err *e)
+{
+	AUTO(block_log) struct block_log index = { .fd = -1, .path = BLOCKLOG_INDEX };
+	struct block_log behind = *l;
+	struct err none = ERR_INIT;
+	uint64_t newest;
+	struct stat st;
+	char what[160];
+	int rc;
+
+	rc = datafile_open(&index.fd, &st, dirfd, BLOCKLOG_INDEX, e);
+	if (rc != DATAFILE_OPEN)
+		return rc < 0 ? -1 : 0;
+	index.size = (uint64_t)st.st_size;
+	newest = l->preamble_first + index.size / 8 - 1;
+	if (!l->last || l->is_pruned || index.size % 8 || index.size == 0 || newest <= l->last)
+		return 0;
+	if (read_u64(&index, &behind.last_at, index.size - 8, e) < 0)
+		return -1;
+	if (behind.last_at <= l->last_at ||
+	        behind.last_at >= l->size - 8 - (l->version == 4 ? BLOCKLOG_ENTRY_V4 : 0) ||
+	        read_last_block(&behind, l->size - 8, &none) < 0 || behind.last != newest)
+		return 0;
+	snprintf(what, sizeof(what),
+	        "the last block is said to begin at %" PRIu64 ", which is block %u, but block %u "
+	        "is behind it",
+	        l->last_at, l->last, behind.last);
+	return damaged(e, l->path, l->size - 8, what);
+}
+
 int block_log_check_index(const struct block_log *l, int dirfd, struct err *e)
 {
 	AUTO(block_log) struct block_log index = { .fd = -1, .path = BLOCKLOG_INDEX };

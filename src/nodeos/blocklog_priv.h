@@ -44,6 +44,11 @@ static inline void auto_block_log(struct block_log *l)
 	block_log_release(l);
 }
 
+/* Of a log that is open: an overwritten position at its end may be that of another block.
+ * ERR_PROTOCOL when the index knows a block behind the one that is said to be last, and it is
+ * there. */
+int block_log_check_end(const struct block_log *l, int dirfd, struct err *e) NODISCARD;
+
 /* nodeos refuses to start when log and index do not belong together. */
 int block_log_check_index(const struct block_log *l, int dirfd, struct err *e) NODISCARD;
 

@@ -157,7 +157,9 @@ static int read_log(struct data_evidence *v, struct block_log *l, int dirfd, str
 		return -1;
 	if (v->log.seen != SEEN_FILE || v->log.size == 0)
 		return 0;
-	if (block_log_open(l, dirfd, BLOCKLOG_FILE, e) < 0 && take_fault(&v->log, e) < 0)
+	if ((block_log_open(l, dirfd, BLOCKLOG_FILE, e) < 0 ||
+	            block_log_check_end(l, dirfd, e) < 0) &&
+	        take_fault(&v->log, e) < 0)
 		return -1;
 	v->log_begins_well = l->begins_well;
 	v->log_is_pruned = l->is_pruned;

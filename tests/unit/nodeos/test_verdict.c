@@ -438,6 +438,33 @@ static void second_copies(void **state)
 	assert_non_null(strstr(v.why, "a hard replay was cut off"));
 }
 
+/* Blocks of one size: a position that lost a bit may be that of another block. */
+static void an_end_that_is_another_block(void **state)
+{
+	struct data_evidence seen;
+	struct data_verdict v;
+	struct err e = ERR_INIT;
+	uint64_t at = position(9);
+
+	fresh(state);
+	memcpy(log_.data + log_.len - 8, &at, 8);
+	put("blocks/blocks.log", log_.data, log_.len);
+	at = position(LIB);
+	memcpy(log_.data + log_.len - 8, &at, 8);
+	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
+	data_judge(&v, &seen, &(struct data_expect){ 0 });
+	assert_int_equal(v.state, DATA_DAMAGED);
+	assert_non_null(strstr(v.why, "which is block 9, but block 13 is behind it"));
+	assert_true(v.repairs & REPAIR_BIT(REPAIR_HARD_REPLAY));
+	assert_false(v.repairs & (REPAIR_BIT(REPAIR_INDEX) | REPAIR_BIT(REPAIR_REPLAY)));
+	/* A log that was cut between two blocks: the index knows of more, which is not there. */
+	do_words("make,3,1,9,0");
+	put("blocks/blocks.index", index_.data, index_.len);
+	assert_int_equal(nodeos_evidence_at(&seen, dir, "", &e), 0);
+	assert_string_equal(seen.log.fault, "");
+	assert_string_not_equal(seen.index.fault, "");
+}
+
 static void facts(void **state)
 {
 	struct data_evidence v;
@@ -696,6 +723,7 @@ int main(void)
 		cmocka_unit_test(snapshots),
 		cmocka_unit_test(many_snapshots),
 		cmocka_unit_test(second_copies),
+		cmocka_unit_test(an_end_that_is_another_block),
 		cmocka_unit_test(facts),
 		cmocka_unit_test(expectations),
 		cmocka_unit_test(nothing_seen_is_empty),
