@@ -47,7 +47,7 @@ static void *run(void *arg)
 	AUTO(close_fd) int fd = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t n = load_schedule_count(&plan, plan.duration_ns);
 
-	load_worker_be_punctual();
+	(void)load_worker_be_punctual();
 	for (uint64_t k = t->first; k < n; k += n_threads) {
 		const int64_t due = start_ns + load_schedule_at(&plan, k);
 		int64_t now;

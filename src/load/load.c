@@ -318,6 +318,8 @@ static int finish(struct run *r, struct err *e)
 		if (w->last_ns > res->elapsed_ns)
 			res->elapsed_ns = w->last_ns;
 		res->planned += w->planned;
+		if (w->scheduling > res->scheduling)
+			res->scheduling = w->scheduling;
 		if (w->in_warmup)
 			continue;
 		res->cpu_user_s += seconds(&w->usage_begin.ru_utime, &w->usage_end.ru_utime);

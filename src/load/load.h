@@ -82,6 +82,13 @@ struct load_interval {
 	unsigned open;                  /* connections that are open */
 };
 
+/* The priority of the threads that send: see worker_share.c. */
+enum load_scheduling {
+	LOAD_ORDINARY,      /* closed loop, or no right to more */
+	LOAD_REAL_TIME,     /* SCHED_FIFO of the lowest priority, all the time */
+	LOAD_WAS_REAL_TIME, /* until a thread used more than a half of a processor */
+};
+
 struct load_result {
 	struct load_tally *total; /* of the measured part */
 	int64_t elapsed_ns; /* from the begin to the end of the last counted request, at least the
@@ -90,7 +97,8 @@ struct load_result {
 	int64_t started_real_ns;         /* CLOCK_REALTIME of the begin of the measured part */
 	double cpu_user_s, cpu_system_s; /* of the threads, in the measured part */
 	double busiest;                  /* CPU of the busiest thread by wall time, 0 to 1 */
-	char chain_id[65];               /* that was expected, or learned; "" */
+	enum load_scheduling scheduling;
+	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;
 	bool was_late;    /* with a schedule: LOAD_LATE_SHARE of the requests left later than
 	                     LOAD_LATE_NS by our own fault */

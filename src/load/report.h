@@ -155,6 +155,7 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *	                    duration_seconds requests rate_from rate_to timeout_seconds check
  *	                    chain_id fork_depth
  *	generator{}         cpu_user_seconds cpu_system_seconds busiest_thread (0 to 1)
+ *	                    scheduling ("other", "fifo", "fifo-then-other")
  *
  * Numbers are numbers, times in microseconds with fractions or in seconds; what is not known is
  * null.  Percentiles are the nearest rank's, so with less samples than it takes they are the

@@ -205,6 +205,12 @@ static json_t *config(const struct load_config *c)
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
+static const char *const schedulings[] = {
+	[LOAD_ORDINARY] = "other",
+	[LOAD_REAL_TIME] = "fifo",
+	[LOAD_WAS_REAL_TIME] = "fifo-then-other",
+};
+
 static json_t *generator(const struct load_result *res)
 {
 	AUTO(json) json_t *o = json_object();
@@ -212,6 +218,7 @@ static json_t *generator(const struct load_result *res)
 
 	rc |= put(o, "cpu_system_seconds", json_real(res->cpu_system_s));
 	rc |= put(o, "busiest_thread", json_real(res->busiest));
+	rc |= put(o, "scheduling", json_string(schedulings[res->scheduling]));
 	return rc == 0 ? TAKE(o) : NULL;
 }
 

@@ -351,6 +351,12 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 /* --- the generator itself
  * ----------------------------------------------------------------------------- */
 
+static const char *const priorities[] = {
+	[LOAD_ORDINARY] = "ordinary",
+	[LOAD_REAL_TIME] = "real-time priority",
+	[LOAD_WAS_REAL_TIME] = "real-time priority, and ordinary since it was too busy for that",
+};
+
 static void print_generator(const struct load_report *r, FILE *out)
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
@@ -366,6 +372,7 @@ static void print_generator(const struct load_report *r, FILE *out)
 		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
 		                        (double)load_tally_total(res->total))));
 	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
+	fprintf(out, "its priority: %s\n", priorities[res->scheduling]);
 	if (!r->config->scheduled || !late || !late->total)
 		return;
 	fputs("sent late by our own doing:", out);

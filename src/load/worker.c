@@ -41,17 +41,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
-
-#define SLICE_NS 100000 /* the least that the kernel takes */
 
 int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns)
 {
@@ -128,36 +123,6 @@ void load_worker_release(struct load_worker *w)
 	*w = (struct load_worker){ .epfd = -1 };
 }
 
-/*
- * For the open loop.  Not having these is no error: it shows in the measured lateness.
- *
- * The lowest real-time priority, where we may have it, is what a client on another machine has for
- * nothing: the server's work does not hold up its sending.  A thread of a plan sleeps most of the
- * time, and the kernel leaves the others 5 % of each CPU whatever it does.  Else a short slice
- * makes the fair scheduler (Linux 6.12) prefer it when it wakes.
- */
-void load_worker_be_punctual(void)
-{
-	struct sched_param fifo = { .sched_priority = 1 };
-	/* struct sched_attr of sched_setattr(2), first version. */
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER };
-
-	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-	if (sched_setscheduler(0, SCHED_FIFO, &fifo) == 0 ||
-	        syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0U) < 0 ||
-	        attr.policy != SCHED_OTHER)
-		return;
-	attr.size = sizeof(attr);
-	attr.runtime = SLICE_NS;
-	(void)syscall(SYS_sched_setattr, 0, &attr, 0U);
-}
-
 static void on_event(struct load_worker *w, const struct epoll_event *ev)
 {
 	struct load_conn *c = load_worker_conn(w, (uint32_t)ev->data.u64);
@@ -204,6 +169,8 @@ static void keep_time(struct load_worker *w)
 		load_worker_begin(w);
 	if (__builtin_expect(w->now >= w->handover_ns, 0))
 		load_worker_hand_over(w, w->handover_ns);
+	if (__builtin_expect(w->now >= w->share_due_ns, 0))
+		load_worker_check_share(w);
 	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0) && w->end_ns > w->now)
 		w->end_ns = w->now;
 	if (w->n_waiting)
@@ -295,9 +262,10 @@ void *load_worker_main(void *arg)
 
 	if (!pass_gate(s))
 		return NULL;
-	if (w->config->scheduled)
-		load_worker_be_punctual();
 	(void)load_worker_clock(w);
+	w->share_due_ns = INT64_MAX;
+	if (w->config->scheduled)
+		load_worker_watch_share(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
 	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);

@@ -9,6 +9,7 @@
  * worker_io.c      bytes out, bytes in
  * worker_count.c   what a reply is worth, and where it is counted
  * worker_tally.c   two tallies that take turns
+ * worker_share.c   the thread's share of a processor, and its priority
  *
  * Nothing here is called by two threads but what worker_tally.c says.  Time is CLOCK_MONOTONIC
  * relative to the begin of the measured part: negative is the warm-up.
@@ -201,6 +202,12 @@ struct load_worker {
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
 	uint64_t planned;
+
+	/* worker_share.c */
+	enum load_scheduling scheduling;
+	int64_t share_due_ns;             /* when it is looked at again */
+	int64_t share_since_ns, share_ns; /* the last time: when, and CPU time of the thread */
+	double share_max;                 /* with more it is ordinary from then on */
 };
 
 static inline int64_t load_worker_clock(struct load_worker *w)
@@ -221,8 +228,6 @@ void *load_worker_main(void *worker);
 /* Sleeps until an event or w's next date.  Returns the number of events. */
 struct epoll_event;
 int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns);
-/* Asks the kernel to wake this thread in time. */
-void load_worker_be_punctual(void);
 
 /* worker_plan.c */
 void load_plan_init(struct load_worker *w);
@@ -322,3 +327,11 @@ void load_worker_hand_over(struct load_worker *w, int64_t end_ns);
 /* By the collector: is there something; it was taken. */
 bool load_worker_is_handed(struct load_worker *w);
 void load_worker_taken(struct load_worker *w);
+
+/* worker_share.c */
+/* Asks the kernel to wake this thread in time.  Whether it has a real-time priority. */
+bool load_worker_be_punctual(void);
+/* The same for a thread with a plan, and from now on its use of a processor is watched. */
+void load_worker_watch_share(struct load_worker *w);
+/* At share_due_ns or later: ordinary from now on, if it uses too much. */
+void load_worker_check_share(struct load_worker *w);

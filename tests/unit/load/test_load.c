@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,10 +24,27 @@
 /* --- replaced calls --------------------------------------------------------------------------- */
 
 static size_t send_max;       /* bytes that a send takes; 0: all */
+static int64_t send_ns;       /* of a processor that a send takes */
 static unsigned socket_fails; /* every nth socket() is out of descriptors; 0: none */
 static unsigned n_sockets;
 static rlim_t rlimit_is; /* 0: as it is */
 static bool has_no_pwait2;
+
+static int64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+static void burn(int64_t ns)
+{
+	int64_t until = ns ? thread_cpu_ns() + ns : 0;
+
+	while (ns && thread_cpu_ns() < until)
+		;
+}
 
 ssize_t __real_send(int fd, const void *p, size_t n, int flags);
 ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
@@ -34,6 +52,7 @@ ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
 {
 	size_t max = __atomic_load_n(&send_max, __ATOMIC_RELAXED);
 
+	burn(__atomic_load_n(&send_ns, __ATOMIC_RELAXED));
 	return __real_send(fd, p, max && n > max ? max : n, flags);
 }
 
@@ -110,6 +129,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	send_max = 0;
+	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
 	has_no_pwait2 = false;
@@ -650,6 +670,48 @@ static void a_plan_against_a_closed_port(void **state)
 	assert_int_equal(of(LOAD_CONNECT) + of(LOAD_UNSENT), 40);
 }
 
+static void *ask_for_priority(void *arg)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	*(bool *)arg = sched_setscheduler(0, SCHED_FIFO, &p) == 0;
+	return NULL;
+}
+
+/* A thread that is busy with its plan would starve a server on its processor. */
+static void a_plan_has_priority_while_it_is_light(void **state)
+{
+	static const struct {
+		bool scheduled;
+		int64_t send_ms;
+		enum load_scheduling scheduling;
+	} rows[] = {
+		{ false, 0, LOAD_ORDINARY },
+		{ true, 0, LOAD_REAL_TIME },
+		{ true, 8, LOAD_WAS_REAL_TIME },
+	};
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+	bool has_right = false;
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(pthread_create(&t, NULL, ask_for_priority, &has_right), 0);
+	(void)pthread_join(t, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		start_server(&c, 0, true);
+		config.threads = 1;
+		config.scheduled = rows[i].scheduled;
+		config.schedule.from = config.schedule.to = 100;
+		config.duration_ns = 250 * NS_PER_MS;
+		send_ns = rows[i].send_ms * NS_PER_MS;
+		run();
+		send_ns = 0;
+		assert_int_equal(
+		        result->scheduling, has_right ? rows[i].scheduling : LOAD_ORDINARY);
+		forget();
+	}
+}
+
 /* --- servers of the test's own ---------------------------------------------------------------- */
 
 static void *own_server(void *serve)
@@ -871,6 +933,7 @@ int main(void)
 		TEST(the_plan_is_kept),
 		TEST(what_finds_no_connection_is_unsent),
 		TEST(a_plan_against_a_closed_port),
+		TEST(a_plan_has_priority_while_it_is_light),
 		TEST(a_request_can_be_larger_than_a_socket),
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
