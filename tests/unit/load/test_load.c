@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,18 @@ static unsigned socket_fails; /* every nth socket() is out of descriptors; 0: no
 static unsigned n_sockets;
 static rlim_t rlimit_is; /* 0: as it is */
 static bool has_no_pwait2;
+static bool has_no_right; /* to a priority */
+
+int __real_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p)
+{
+	if (__atomic_load_n(&has_no_right, __ATOMIC_RELAXED)) {
+		errno = EPERM;
+		return -1;
+	}
+	return __real_sched_setscheduler(pid, policy, p);
+}
 
 static int64_t thread_cpu_ns(void)
 {
@@ -132,7 +146,7 @@ static int set_up(void **state)
 	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
-	has_no_pwait2 = false;
+	has_no_pwait2 = has_no_right = false;
 	interrupted = 0;
 	n_intervals = 0;
 	buf_init(&request, 16 << 20);
@@ -712,6 +726,54 @@ static void a_plan_has_priority_while_it_is_light(void **state)
 	}
 }
 
+#define BUSY_N  3
+#define BUSY_NS (2 * NS_PER_SEC)
+
+/* Replies that lie unread make no connection free, and then nothing that leaves is late: only the
+ * wait for a processor shows it. */
+static void the_wait_for_a_processor_is_seen(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+	cpu_set_t before, one;
+	pid_t busy[BUSY_N];
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			busy[i] = fork();
+			if (!busy[i]) {
+				burn(BUSY_NS); /* or until it is killed */
+				_exit(0);
+			}
+			assert_true(busy[i] > 0);
+		}
+		start_server(&c, 0, true);
+		config.threads = 1;
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 20000;
+		config.duration_ns = 300 * NS_PER_MS;
+		has_no_right = true;
+		run();
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			(void)kill(busy[i], SIGKILL);
+			(void)waitpid(busy[i], NULL, 0);
+		}
+		assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+		assert_int_equal(result->scheduling, LOAD_ORDINARY);
+		if (access("/proc/thread-self/schedstat", R_OK) != 0)
+			skip();
+		if (!(result->starved > 0.2 && result->starved <= 1))
+			fail_msg("waited for %g %%", 100 * result->starved);
+		assert_int_equal(result->was_starved, scheduled);
+		assert_true(result->was_late || !scheduled);
+		forget();
+	}
+}
+
 /* --- servers of the test's own ---------------------------------------------------------------- */
 
 static void *own_server(void *serve)
@@ -934,6 +996,7 @@ int main(void)
 		TEST(what_finds_no_connection_is_unsent),
 		TEST(a_plan_against_a_closed_port),
 		TEST(a_plan_has_priority_while_it_is_light),
+		TEST(the_wait_for_a_processor_is_seen),
 		TEST(a_request_can_be_larger_than_a_socket),
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
