@@ -22,7 +22,8 @@ enum load_class {
 	LOAD_NOT_INFO,    /* JSON, but without chain_id and head_block_num */
 	LOAD_WRONG_CHAIN, /* another chain_id than expected */
 	LOAD_HEAD_BACK,   /* head_block_num went back on its connection, further than a fork can */
-	LOAD_LOST,        /* behind a failed one in the pipeline of its connection */
+	LOAD_LOST,   /* in a pipeline, behind one that failed, or behind a good reply with which
+	                the server ended the connection ("Connection: close", or just so) */
 	LOAD_UNSENT,      /* planned within the run, but no connection was free until its end */
 	LOAD_LOCAL,       /* our own machine: no port, no descriptor, no memory */
 	LOAD_CLASSES

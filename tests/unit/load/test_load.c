@@ -714,6 +714,7 @@ static void a_plan_has_priority_while_it_is_light(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		start_server(&c, 0, true);
 		config.threads = 1;
+		config.connections = 40; /* whatever the server does */
 		config.scheduled = rows[i].scheduled;
 		config.schedule.from = config.schedule.to = 100;
 		config.duration_ns = 250 * NS_PER_MS;
@@ -920,6 +921,24 @@ static void bytes_that_nobody_asked_for(void **state)
 	assert_int_equal(of(LOAD_OK), 4);
 }
 
+static void serve_one_and_close(int fd)
+{
+	(void)read_bytes(fd, request.len);
+	(void)say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+}
+
+/* What was asked behind the last reply is lost, though nothing failed. */
+static void a_server_may_end_a_pipeline(void **state)
+{
+	(void)state;
+	start_own_server(serve_one_and_close, 8);
+	config.pipeline = 4;
+	run();
+	assert_int_equal(of(LOAD_OK), 2);
+	assert_int_equal(of(LOAD_LOST), 6);
+	assert_non_null(strstr(load_class_text(LOAD_LOST), "the end of its connection"));
+}
+
 static void serve_and_go(int fd)
 {
 	(void)read_bytes(fd, request.len);
@@ -1001,6 +1020,7 @@ int main(void)
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
 		TEST(bytes_that_nobody_asked_for),
+		TEST(a_server_may_end_a_pipeline),
 		TEST(a_body_can_end_with_the_connection),
 		TEST(a_reset_within_a_reply_is_short),
 		TEST(a_refusal_is_heard_though_sending_fails),
