@@ -38,7 +38,7 @@
 
 enum load_check {
 	LOAD_CHECK_INFO, /* 200 and a sound get_info of the chain */
-	LOAD_CHECK_ANY,  /* 200 and complete */
+	LOAD_CHECK_ANY,  /* 2xx and complete: nodeos says 201 and 202 to some calls */
 };
 
 struct load_interval;

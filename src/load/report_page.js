@@ -676,7 +676,7 @@ function run() {
 			+ (c.keep_alive ? "" : ", a new connection for each request") + "; " + count(rep.connects) + " opened"],
 		["Time", seconds(rep.sending_seconds) + " of sending" + (c.warmup_seconds ? " after " + seconds(c.warmup_seconds) + " of warm-up that is not counted" : "")
 			+ (rep.was_interrupted ? "; interrupted" : "")],
-		["Good is", "200 and complete" + (c.check === "get_info" ? ", a get_info whose head does not go back more than " + plural(c.fork_depth, "block") : "")
+		["Good is", (c.check === "get_info" ? "200 and complete, a get_info whose head does not go back more than " + plural(c.fork_depth, "block") : "200 to 299 and complete")
 			+ ", within " + seconds(c.timeout_seconds)],
 		["Chain", rep.chain_id],
 		["Bytes", count(rep.bytes_in) + " in, " + count(rep.bytes_out) + " out"],

@@ -43,9 +43,10 @@ static void print_what(const struct load_report *r, FILE *out)
 	fprintf(out, "%s\n", c->keep_alive ? "" : ", a new connection for each request");
 	fputs("  load     ", out);
 	print_rate(c, out);
-	fputs("\n  good     200 and complete", out);
-	if (c->check == LOAD_CHECK_INFO)
-		fputs(", a get_info whose head does not go back", out);
+	fputs(c->check == LOAD_CHECK_INFO
+	                ? "\n  good     200 and complete, a get_info whose head does not go back"
+	                : "\n  good     200 to 299 and complete",
+	        out);
 	fprintf(out, ", within %s\n", report_time(t1, c->timeout_ns));
 	if (c->check == LOAD_CHECK_INFO && *res->chain_id)
 		fprintf(out, "  chain    %s\n", res->chain_id);

@@ -921,6 +921,42 @@ static void bytes_that_nobody_asked_for(void **state)
 	assert_int_equal(of(LOAD_OK), 4);
 }
 
+static void serve_statuses(int fd)
+{
+	static const char *const lines[] = { "200 OK", "201 Created", "202 Accepted", "299 Odd",
+		"204 No Content", "301 Moved", "404 Not Found" };
+	char text[1024];
+
+	for (size_t i = 0; read_bytes(fd, request.len); i++) {
+		bool is_empty = strncmp(lines[i % ARRAY_LEN(lines)], "204", 3) == 0;
+
+		snprintf(text, sizeof(text),
+		        "HTTP/1.1 %s\r\n%s%s{\"chain_id\":\"%s\",\"head_block_num\":7}",
+		        lines[i % ARRAY_LEN(lines)], is_empty ? "" : "Content-Length: 98\r\n",
+		        "\r\n", bad_server_chain_id);
+		if (is_empty)
+			*strchr(text, '{') = '\0';
+		if (!say(fd, text))
+			return;
+	}
+}
+
+/* nodeos says 201 and 202 to some calls; get_info is a 200 alone. */
+static void good_statuses_are_those_of_the_check(void **state)
+{
+	(void)state;
+	for (int any = 0; any < 2; any++) {
+		start_own_server(serve_statuses, 70);
+		config.check = any ? LOAD_CHECK_ANY : LOAD_CHECK_INFO;
+		run();
+		assert_int_equal(of(LOAD_OK), any ? 50 : 10);
+		assert_int_equal(of(LOAD_STATUS), any ? 20 : 60);
+		assert_int_equal(result->total->statuses[202], any ? 0 : 10);
+		assert_int_equal(result->total->statuses[301], 10);
+		(void)tear_down(NULL);
+	}
+}
+
 static void serve_one_and_close(int fd)
 {
 	(void)read_bytes(fd, request.len);
@@ -1020,6 +1056,7 @@ int main(void)
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
 		TEST(bytes_that_nobody_asked_for),
+		TEST(good_statuses_are_those_of_the_check),
 		TEST(a_server_may_end_a_pipeline),
 		TEST(a_body_can_end_with_the_connection),
 		TEST(a_reset_within_a_reply_is_short),
