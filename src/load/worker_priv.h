@@ -238,6 +238,9 @@ void load_plan_init(struct load_worker *w);
 unsigned load_plan_may(const struct load_worker *w, unsigned n);
 void load_plan_took(struct load_worker *w, unsigned n, int64_t planned_ns);
 void load_plan_gave_back(struct load_worker *w, unsigned n, int64_t planned_ns);
+/* Open loop: the measured part begins.  What the warm-up did not get sent is forgotten, or a rate
+ * that is too high would send nothing of the measured part. */
+void load_plan_begin(struct load_worker *w);
 /* Open loop: the next request has left or is charged; the one behind it is next. */
 void load_plan_advance(struct load_worker *w);
 /* Open loop: send what is due while connections are free. */
