@@ -84,19 +84,20 @@ static void print_totals(const struct load_report *r, FILE *out)
 /* --- latency ------------------------------------------------------------------------------------
  */
 
-/* A percentile as a cell; *few is set where it needs the footnote. */
-static json_t *percentile_cell(const struct load_hist *h, double p, bool *few)
+/* A percentile as a cell; of report_known() the kinds that need a footnote are marked. */
+static json_t *percentile_cell(const struct load_hist *h, double p, bool marks[])
 {
+	enum report_known known = report_known(h->total, p);
 	char text[REPORT_TEXT_MAX], cell[REPORT_TEXT_MAX + 2];
 
 	if (!h->total)
 		return NULL;
-	switch (report_known(h->total, p)) {
+	marks[known] = true;
+	switch (known) {
 	case REPORT_IS_MAX:
 		snprintf(cell, sizeof(cell), "max of %llu", (unsigned long long)h->total);
 		break;
 	case REPORT_FEW:
-		*few = true;
 		snprintf(cell, sizeof(cell), "* %s", report_time(text, load_hist_percentile(h, p)));
 		break;
 	case REPORT_KNOWN:
@@ -129,7 +130,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	const struct load_hist *h[2] = { load_report_latency(r), total->sent };
 	size_t n = h[0] == h[1] ? 1 : 2;
 	AUTO(table_free) struct table *t = table_new(n == 2 ? open_loop : closed_loop, n + 1);
-	bool few = false;
+	bool marks[3] = { false };
 
 	if (!h[0]->total && !h[1]->total)
 		return 0;
@@ -139,7 +140,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 		table_row(t);
 		table_set(t, 0, json_string(report_percentiles[i].title));
 		for (size_t k = 0; k < n; k++)
-			table_set(t, k + 1, percentile_cell(h[k], report_percentiles[i].p, &few));
+			table_set(t, k + 1, percentile_cell(h[k], report_percentiles[i].p, marks));
 	}
 	for (int row = 0; row < 4; row++) {
 		static const char *const names[] = { "max", "mean", "stddev", "min" };
@@ -157,7 +158,9 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	fputc('\n', out);
 	if (table_print(t, out, e) < 0)
 		return -1;
-	if (few)
+	if (marks[REPORT_IS_MAX])
+		fputs("max of N: of no more requests than N this percentile is the maximum\n", out);
+	if (marks[REPORT_FEW])
 		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
 		        out);
 	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
@@ -293,7 +296,7 @@ static int print_errors(const struct load_report *r, FILE *out, struct err *e)
  * ------------------------------------------------------------------------------------------ */
 
 static void slot_row(struct table *t, const struct load_slot *s, const struct load_backend *b,
-        uint64_t all, bool *few)
+        uint64_t all, bool marks[])
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
 	char share[REPORT_TEXT_MAX];
@@ -304,7 +307,7 @@ static void slot_row(struct table *t, const struct load_slot *s, const struct lo
 	table_set(t, 2, json_string(report_share(share, b->ok + b->failed, all)));
 	table_set(t, 3, json_integer((json_int_t)b->failed));
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		table_set(t, 4 + i, percentile_cell(b->latency, percentiles[i], few));
+		table_set(t, 4 + i, percentile_cell(b->latency, percentiles[i], marks));
 	table_set(t, 7, time_cell(b->latency->total, (double)b->latency->max));
 	table_set(t, 8, s->max_lag < 0 ? NULL : json_integer(s->max_lag));
 }
@@ -326,7 +329,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
 	char age[REPORT_TEXT_MAX];
 	uint64_t all = 0;
-	bool few = false;
+	bool marks[3] = { false };
 
 	if (!report_has_slots(r))
 		return 0;
@@ -335,7 +338,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	for (unsigned i = 0; i < r->n_slots; i++)
 		all += total->backends[i].ok + total->backends[i].failed;
 	for (unsigned i = 0; i < r->n_slots; i++)
-		slot_row(t, &r->slots[i], &total->backends[i], all, &few);
+		slot_row(t, &r->slots[i], &total->backends[i], all, marks);
 	table_sort(t, 0);
 	fputc('\n', out);
 	if (table_print(t, out, e) < 0)
