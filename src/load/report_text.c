@@ -11,7 +11,7 @@
 #define BAR_WIDTH    40
 #define STATUSES_MAX 12
 
-/* --- what was run ---------------------------------------------------------------------------- */
+/* --- what was run ----------------------------------------------------------------------------- */
 
 static void print_rate(const struct load_config *c, FILE *out)
 {
@@ -76,12 +76,11 @@ static void print_totals(const struct load_report *r, FILE *out)
 		fprintf(out, "; %s/s in, %s/s out",
 		        num_size_text(a, (uint64_t)((double)t->bytes_in / s)),
 		        num_size_text(b, (uint64_t)((double)t->bytes_out / s)));
-	fprintf(out, "; %llu connection%s opened\n", (unsigned long long)t->connects,
+	fprintf(out, "; %llu new connection%s\n", (unsigned long long)t->connects,
 	        t->connects == 1 ? "" : "s");
 }
 
-/* --- latency ------------------------------------------------------------------------------------
- */
+/* --- latency ---------------------------------------------------------------------------------- */
 
 /* A percentile as a cell; *few is set where it needs the footnote. */
 static json_t *percentile_cell(const struct load_hist *h, double p, bool *few)
@@ -128,7 +127,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	const struct load_hist *h[2] = { load_report_latency(r), total->sent };
 	size_t n = h[0] == h[1] ? 1 : 2;
 	AUTO(table_free) struct table *t = table_new(n == 2 ? open_loop : closed_loop, n + 1);
-	bool few = false;
+	bool few = false, is_max = false;
 
 	if (!h[0]->total && !h[1]->total)
 		return 0;
@@ -137,8 +136,12 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	for (size_t i = 0; i < report_n_percentiles; i++) {
 		table_row(t);
 		table_set(t, 0, json_string(report_percentiles[i].title));
-		for (size_t k = 0; k < n; k++)
-			table_set(t, k + 1, percentile_cell(h[k], report_percentiles[i].p, &few));
+		for (size_t k = 0; k < n; k++) {
+			double p = report_percentiles[i].p;
+
+			table_set(t, k + 1, percentile_cell(h[k], p, &few));
+			is_max |= h[k]->total && report_known(h[k]->total, p) == REPORT_IS_MAX;
+		}
 	}
 	for (int row = 0; row < 4; row++) {
 		static const char *const names[] = { "max", "mean", "stddev", "min" };
@@ -159,6 +162,8 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (few)
 		fputs("* less than 10 requests were slower: will differ much from run to run\n",
 		        out);
+	if (is_max)
+		fputs("max of N: N requests are too few for that percentile, see max\n", out);
 	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
 		fprintf(out,
 		        "%llu without an answer are in it with the time that was waited for them\n",
@@ -167,8 +172,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- histogram
- * ------------------------------------------------------------------------------------ */
+/* --- histogram -------------------------------------------------------------------------------- */
 
 /* The next of 1, 2, 5, 10, ... */
 static int64_t next_edge(int64_t ns)
@@ -232,8 +236,7 @@ static void print_histogram(const struct load_hist *h, FILE *out)
 	}
 }
 
-/* --- errors
- * ---------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void print_statuses(const struct load_tally *t, FILE *out)
 {
@@ -288,8 +291,7 @@ static int print_errors(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- slots
- * ------------------------------------------------------------------------------------------ */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void slot_row(struct table *t, const struct load_slot *s, const struct load_backend *b,
         uint64_t all, bool *few)
@@ -348,8 +350,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- the generator itself
- * ----------------------------------------------------------------------------- */
+/* --- the generator itself --------------------------------------------------------------------- */
 
 static const char *const priorities[] = {
 	[LOAD_ORDINARY] = "ordinary",
