@@ -418,8 +418,8 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 	if (!total)
 		snprintf(out, size, "no request was sent%s", cut);
 	else if (!failed && r->broken && r->broken[0])
-		snprintf(out, size, "does not hold: %s%s", r->broken[0],
-		        r->broken[1] ? ", and more" : "");
+		snprintf(out, size, "does not hold: %s%s%s%s", r->broken[0],
+		        r->broken[1] ? ", and more" : "", late, cut);
 	else if (!failed)
 		snprintf(out, size, "%s%llu request%s, none failed%s%s",
 		        *late || *cut ? "" : "OK: ", (unsigned long long)total,
