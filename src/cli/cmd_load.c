@@ -50,7 +50,9 @@ static const struct opt opts[] = {
 	        .value = "5s", .min = NS_PER_MS, .duration = &o.timeout },
 	{ "warmup", 0, "TIME", "load that long before measuring; 1s unless said, none with -n",
 	        .duration = &o.warmup },
-	{ "any", 0, NULL, "for other calls and servers: 200 and complete is a good answer",
+	{ "any", 0, NULL,
+	        "for other calls and servers: any complete answer with a status of 200 to 299 is "
+	        "good",
 	        .flag = &o.any },
 	{ "method", 0, "METHOD", "HTTP method; GET unless said, POST with --body",
 	        .string = &o.method },

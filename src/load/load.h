@@ -38,7 +38,7 @@
 
 enum load_check {
 	LOAD_CHECK_INFO, /* 200 and a sound get_info of the chain */
-	LOAD_CHECK_ANY,  /* 200 and complete */
+	LOAD_CHECK_ANY,  /* 2xx and complete: nodeos says 201 and 202 to some calls */
 };
 
 struct load_interval;
@@ -100,13 +100,19 @@ struct load_result {
 	enum load_scheduling scheduling;
 	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;
-	bool was_late;    /* with a schedule: LOAD_LATE_SHARE of the requests left later than
+	double starved;   /* how long the worst thread waited for a processor while it sent, by wall
+	                     time; NAN: the kernel does not tell */
+	bool left_late;   /* with a schedule: LOAD_LATE_SHARE of the requests left later than
 	                     LOAD_LATE_NS by our own fault */
+	bool was_starved; /* with a schedule: above LOAD_STARVED_SHARE.  Replies then lie unread and
+	                     no connection is free, so that lateness alone does not show it. */
+	bool was_late;    /* one of these two: the plan was not kept, and not by the server */
 	uint64_t planned; /* with a schedule: requests that the plan had in the part that was run */
 };
 
-#define LOAD_LATE_NS    1000000 /* 1 ms */
-#define LOAD_LATE_SHARE 0.001
+#define LOAD_LATE_NS       1000000 /* 1 ms */
+#define LOAD_LATE_SHARE    0.001
+#define LOAD_STARVED_SHARE 0.05
 
 /*
  * Run it.  0 with *ret (also when all requests failed, or it was interrupted); -1 when it could not

@@ -115,6 +115,14 @@ double load_report_rate(const struct load_report *r);
  */
 const char *load_report_verdict(const struct load_report *r, char *out, size_t size);
 
+/* Why the result is late: what left late, or waited for a processor; "" if it is not.  Returns out.
+ */
+const char *load_report_late(const struct load_report *r, char *out, size_t size);
+
+/* What there is to say of processors that were short and made no failure; "": nothing.  Returns
+ * out. */
+const char *load_report_short(const struct load_report *r, char *out, size_t size);
+
 /* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */
 #define REPORT_TEXT_MAX 48
 const char *report_time(char out[REPORT_TEXT_MAX], int64_t ns);
@@ -159,6 +167,8 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *	                    chain_id fork_depth
  *	generator{}         cpu_user_seconds cpu_system_seconds busiest_thread (0 to 1)
  *	                    scheduling ("other", "fifo", "fifo-then-other")
+ *	                    starved (0 to 1: the worst thread's wait for a processor), and
+ *	                    left_late, was_starved: which of them was_late is
  *
  * Numbers are numbers, times in microseconds with fractions or in seconds; what is not known is
  * null.  Percentiles are the nearest rank's, so with less samples than it takes they are the

@@ -218,6 +218,9 @@ static json_t *generator(const struct load_result *res)
 
 	rc |= put(o, "cpu_system_seconds", json_real(res->cpu_system_s));
 	rc |= put(o, "busiest_thread", json_real(res->busiest));
+	rc |= put(o, "left_late", json_boolean(res->left_late));
+	rc |= put(o, "was_starved", json_boolean(res->was_starved));
+	rc |= put(o, "starved", isnan(res->starved) ? json_null() : json_real(res->starved));
 	rc |= put(o, "scheduling", json_string(schedulings[res->scheduling]));
 	return rc == 0 ? TAKE(o) : NULL;
 }

@@ -43,9 +43,10 @@ static void print_what(const struct load_report *r, FILE *out)
 	fprintf(out, "%s\n", c->keep_alive ? "" : ", a new connection for each request");
 	fputs("  load     ", out);
 	print_rate(c, out);
-	fputs("\n  good     200 and complete", out);
-	if (c->check == LOAD_CHECK_INFO)
-		fputs(", a get_info whose head does not go back", out);
+	fputs(c->check == LOAD_CHECK_INFO
+	                ? "\n  good     200 and complete, a get_info whose head does not go back"
+	                : "\n  good     200 to 299 and complete",
+	        out);
 	fprintf(out, ", within %s\n", report_time(t1, c->timeout_ns));
 	if (c->check == LOAD_CHECK_INFO && *res->chain_id)
 		fprintf(out, "  chain    %s\n", res->chain_id);
@@ -353,9 +354,9 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 /* --- the generator itself --------------------------------------------------------------------- */
 
 static const char *const priorities[] = {
-	[LOAD_ORDINARY] = "ordinary",
+	[LOAD_ORDINARY] = "ordinary priority",
 	[LOAD_REAL_TIME] = "real-time priority",
-	[LOAD_WAS_REAL_TIME] = "real-time priority, and ordinary since it was too busy for that",
+	[LOAD_WAS_REAL_TIME] = "real-time priority, then (too busy for it) at ordinary priority",
 };
 
 static void print_generator(const struct load_report *r, FILE *out)
@@ -373,7 +374,11 @@ static void print_generator(const struct load_report *r, FILE *out)
 		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
 		                        (double)load_tally_total(res->total))));
 	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
-	fprintf(out, "its priority: %s\n", priorities[res->scheduling]);
+	fprintf(out, "it ran at %s", priorities[res->scheduling]);
+	if (!isnan(res->starved))
+		fprintf(out, ", and waited for a processor for %.2g %% of the time%s",
+		        100 * res->starved, res->was_starved ? ": TOO LONG" : "");
+	fputc('\n', out);
 	if (!r->config->scheduled || !late || !late->total)
 		return;
 	fputs("sent late by our own doing:", out);
@@ -382,7 +387,7 @@ static void print_generator(const struct load_report *r, FILE *out)
 			fprintf(out, " p%g %s,", percentiles[i],
 			        report_time(text, load_hist_percentile(late, percentiles[i])));
 	fprintf(out, " max %s: %s\n", report_time(text, late->max),
-	        res->was_late ? "TOO LATE" : "in time");
+	        res->left_late ? "TOO LATE" : "in time");
 }
 
 static void print_five_lines(const struct load_report *r, FILE *out)

@@ -268,6 +268,7 @@ void *load_worker_main(void *arg)
 		load_worker_watch_share(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
+	w->waited_begin_ns = load_worker_waited();
 	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);
 	run(w);
 	w->finished_ns = load_worker_clock(w);

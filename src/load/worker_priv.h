@@ -201,6 +201,7 @@ struct load_worker {
 	int64_t finished_ns;                              /* the thread has */
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
+	int64_t waited_begin_ns, waited_stop_ns;          /* load_worker_waited() with them */
 	uint64_t planned;
 
 	/* worker_share.c */
@@ -335,3 +336,5 @@ bool load_worker_be_punctual(void);
 void load_worker_watch_share(struct load_worker *w);
 /* At share_due_ns or later: ordinary from now on, if it uses too much. */
 void load_worker_check_share(struct load_worker *w);
+/* How long this thread has waited for a processor while it could run, ever; -1: not known. */
+int64_t load_worker_waited(void);

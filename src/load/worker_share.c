@@ -13,7 +13,9 @@
  * waited for a processor.
  */
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -108,4 +110,23 @@ void load_worker_check_share(struct load_worker *w)
 		return;
 	take_short_slices();
 	w->scheduling = LOAD_WAS_REAL_TIME;
+}
+
+/*
+ * "CPU_NS WAITED_NS TIMES" of the thread (Documentation/scheduler/sched-stats.rst); a kernel that
+ * does not count says zeros, and a thread that reads it has run at least once.
+ */
+int64_t load_worker_waited(void)
+{
+	AUTO(close_fd) int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	unsigned long long waited, times;
+	char text[96];
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %llu %llu", &waited, &times) != 2 || !times)
+		return -1;
+	return waited <= INT64_MAX ? (int64_t)waited : -1;
 }

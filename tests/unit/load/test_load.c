@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +31,18 @@ static unsigned socket_fails; /* every nth socket() is out of descriptors; 0: no
 static unsigned n_sockets;
 static rlim_t rlimit_is; /* 0: as it is */
 static bool has_no_pwait2;
+static bool has_no_right; /* to a priority */
+
+int __real_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p)
+{
+	if (__atomic_load_n(&has_no_right, __ATOMIC_RELAXED)) {
+		errno = EPERM;
+		return -1;
+	}
+	return __real_sched_setscheduler(pid, policy, p);
+}
 
 static int64_t thread_cpu_ns(void)
 {
@@ -132,7 +146,7 @@ static int set_up(void **state)
 	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
-	has_no_pwait2 = false;
+	has_no_pwait2 = has_no_right = false;
 	interrupted = 0;
 	n_intervals = 0;
 	buf_init(&request, 16 << 20);
@@ -700,6 +714,7 @@ static void a_plan_has_priority_while_it_is_light(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		start_server(&c, 0, true);
 		config.threads = 1;
+		config.connections = 40; /* whatever the server does */
 		config.scheduled = rows[i].scheduled;
 		config.schedule.from = config.schedule.to = 100;
 		config.duration_ns = 250 * NS_PER_MS;
@@ -708,6 +723,54 @@ static void a_plan_has_priority_while_it_is_light(void **state)
 		send_ns = 0;
 		assert_int_equal(
 		        result->scheduling, has_right ? rows[i].scheduling : LOAD_ORDINARY);
+		forget();
+	}
+}
+
+#define BUSY_N  3
+#define BUSY_NS (2 * NS_PER_SEC)
+
+/* Replies that lie unread make no connection free, and then nothing that leaves is late: only the
+ * wait for a processor shows it. */
+static void the_wait_for_a_processor_is_seen(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+	cpu_set_t before, one;
+	pid_t busy[BUSY_N];
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			busy[i] = fork();
+			if (!busy[i]) {
+				burn(BUSY_NS); /* or until it is killed */
+				_exit(0);
+			}
+			assert_true(busy[i] > 0);
+		}
+		start_server(&c, 0, true);
+		config.threads = 1;
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 20000;
+		config.duration_ns = 300 * NS_PER_MS;
+		has_no_right = true;
+		run();
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			(void)kill(busy[i], SIGKILL);
+			(void)waitpid(busy[i], NULL, 0);
+		}
+		assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+		assert_int_equal(result->scheduling, LOAD_ORDINARY);
+		if (access("/proc/thread-self/schedstat", R_OK) != 0)
+			skip();
+		if (!(result->starved > 0.2 && result->starved <= 1))
+			fail_msg("waited for %g %%", 100 * result->starved);
+		assert_int_equal(result->was_starved, scheduled);
+		assert_true(result->was_late || !scheduled);
 		forget();
 	}
 }
@@ -858,6 +921,60 @@ static void bytes_that_nobody_asked_for(void **state)
 	assert_int_equal(of(LOAD_OK), 4);
 }
 
+static void serve_statuses(int fd)
+{
+	static const char *const lines[] = { "200 OK", "201 Created", "202 Accepted", "299 Odd",
+		"204 No Content", "301 Moved", "404 Not Found" };
+	char text[1024];
+
+	for (size_t i = 0; read_bytes(fd, request.len); i++) {
+		bool is_empty = strncmp(lines[i % ARRAY_LEN(lines)], "204", 3) == 0;
+
+		snprintf(text, sizeof(text),
+		        "HTTP/1.1 %s\r\n%s%s{\"chain_id\":\"%s\",\"head_block_num\":7}",
+		        lines[i % ARRAY_LEN(lines)], is_empty ? "" : "Content-Length: 98\r\n",
+		        "\r\n", bad_server_chain_id);
+		if (is_empty)
+			*strchr(text, '{') = '\0';
+		if (!say(fd, text))
+			return;
+	}
+}
+
+/* nodeos says 201 and 202 to some calls; get_info is a 200 alone. */
+static void good_statuses_are_those_of_the_check(void **state)
+{
+	(void)state;
+	for (int any = 0; any < 2; any++) {
+		start_own_server(serve_statuses, 70);
+		config.check = any ? LOAD_CHECK_ANY : LOAD_CHECK_INFO;
+		run();
+		assert_int_equal(of(LOAD_OK), any ? 50 : 10);
+		assert_int_equal(of(LOAD_STATUS), any ? 20 : 60);
+		assert_int_equal(result->total->statuses[202], any ? 0 : 10);
+		assert_int_equal(result->total->statuses[301], 10);
+		(void)tear_down(NULL);
+	}
+}
+
+static void serve_one_and_close(int fd)
+{
+	(void)read_bytes(fd, request.len);
+	(void)say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+}
+
+/* What was asked behind the last reply is lost, though nothing failed. */
+static void a_server_may_end_a_pipeline(void **state)
+{
+	(void)state;
+	start_own_server(serve_one_and_close, 8);
+	config.pipeline = 4;
+	run();
+	assert_int_equal(of(LOAD_OK), 2);
+	assert_int_equal(of(LOAD_LOST), 6);
+	assert_non_null(strstr(load_class_text(LOAD_LOST), "the end of its connection"));
+}
+
 static void serve_and_go(int fd)
 {
 	(void)read_bytes(fd, request.len);
@@ -934,10 +1051,13 @@ int main(void)
 		TEST(what_finds_no_connection_is_unsent),
 		TEST(a_plan_against_a_closed_port),
 		TEST(a_plan_has_priority_while_it_is_light),
+		TEST(the_wait_for_a_processor_is_seen),
 		TEST(a_request_can_be_larger_than_a_socket),
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
 		TEST(bytes_that_nobody_asked_for),
+		TEST(good_statuses_are_those_of_the_check),
+		TEST(a_server_may_end_a_pipeline),
 		TEST(a_body_can_end_with_the_connection),
 		TEST(a_reset_within_a_reply_is_short),
 		TEST(a_refusal_is_heard_though_sending_fails),

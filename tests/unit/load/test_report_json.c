@@ -82,7 +82,7 @@ static void what_is_not_known_is_null(void **state)
 {
 	static const char *const nulls[] = { "chain_id", "max_lag_blocks", "max_head_age_us",
 		"latency_us.p50", "latency_us.max", "latency_us.min", "latency_us.mean",
-		"config.rate_from" };
+		"config.rate_from", "generator.starved" };
 	struct sample *s = sample_new(SAMPLE_FAILED, false);
 	json_t *j = made(&s->report), *point;
 
