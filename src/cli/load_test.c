@@ -130,8 +130,7 @@ static int set_threads(struct load_side *s, const struct load_test *t, struct er
 	c->threads = t->threads ? t->threads : processors();
 	if (per_round && !c->scheduled && c->connections > per_round) {
 		if (add_note(&s->notes, e,
-		            str_fmt("%" PRIu64 " connection%s instead of %u, for there are no more "
-		                    "requests",
+		            str_fmt("%" PRIu64 " connection%s instead of %u: one for each request",
 		                    per_round, per_round == 1 ? "" : "s", c->connections)) < 0)
 			return -1;
 		c->connections = (unsigned)per_round;

@@ -5,8 +5,8 @@
  *
  * load_run() runs one test from begin to end and returns what was counted.  Each thread has its own
  * epoll, connections, plan and tally; threads share nothing while they run but the run's constants.
- *Once a second each hands over what it counted (two tallies a thread take turns), and the caller's
- *thread adds them up and calls on_interval.
+ * Once a second each hands over what it counted (two tallies a thread take turns), and the
+ * caller's thread adds them up and calls on_interval.
  *
  *	struct load_config c = { ... };
  *	AUTO(load_result_free) struct load_result *r = NULL;
@@ -14,9 +14,9 @@
  *		return -1;
  *
  * Time: all *_ns are CLOCK_MONOTONIC nanoseconds relative to the begin of the measured part, so
- *that the warm-up is negative.  Requests that were *planned* (closed loop: sent) in the measured
- *part are counted, wherever they end; those of the warm-up never are.  After the end no request is
- *begun; those under way have until their timeout, and when it was interrupted a second at most.
+ * that the warm-up is negative.  Requests that were planned (closed loop: sent) in the measured
+ * part are counted, wherever they end; those of the warm-up never are.  After the end no request
+ * is begun; those under way have until their timeout, and when it was interrupted a second at most.
  */
 
 #include <stdbool.h>

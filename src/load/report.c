@@ -421,12 +421,14 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 		snprintf(out, size, "no request was %s%s", res->abandoned ? "answered" : "sent",
 		        cut);
 	else if (!failed && r->broken && r->broken[0])
-		snprintf(out, size, "does not hold: %s%s", r->broken[0],
-		        r->broken[1] ? ", and more" : "");
+		snprintf(out, size, "does not hold: %s%s%s%s", r->broken[0],
+		        r->broken[1] ? ", and more" : "", late, cut);
 	else if (!failed)
-		snprintf(out, size, "%s: %llu request%s, none failed%s%s",
-		        res->was_late ? "late" : "OK", (unsigned long long)total,
+		snprintf(out, size, "%s%llu request%s, none failed%s%s",
+		        *late || *cut ? "" : "OK: ", (unsigned long long)total,
 		        total == 1 ? "" : "s", late, cut);
+	else if (total == 1)
+		snprintf(out, size, "the only request failed%s%s", late, cut);
 	else if (failed == total)
 		snprintf(out, size, "all %llu requests failed%s%s", (unsigned long long)total, late,
 		        cut);

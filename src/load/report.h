@@ -156,9 +156,12 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *	latency_us{}        samples p50 p75 p90 p95 p99 p99_9 p99_99 p99_999 min mean stddev max
  *	latency_us_sent{}   the same from sending, schedule_lag_us{} (and within_100us_percent),
  *	                    requests_planned: with a schedule
- *	max_lag_blocks, max_head_age_us slots[]             address name requests_ok
- *requests_failed latency_us{} max_lag_blocks series[]            begin_s end_s is_warmup ok failed
- *errors{those that there were} p50_us p90_us p99_us p99_9_us max_us backlog open head head_age_us
+ *	max_lag_blocks, max_head_age_us
+ *	slots[]             address name requests_ok requests_failed latency_us{} max_lag_blocks
+ *	series[]            begin_s end_s is_warmup ok failed
+ *	                    errors{} of the classes that there were,
+ *	                    p50_us p90_us p99_us p99_9_us max_us
+ *	                    backlog open head head_age_us
  *	                    slots[ok failed p99_us lag_blocks], in the order of slots[]
  *	config{}            method threads connections pipeline keep_alive warmup_seconds
  *	                    duration_seconds requests rate_from rate_to timeout_seconds check

@@ -11,7 +11,7 @@
 #define BAR_WIDTH    40
 #define STATUSES_MAX 12
 
-/* --- what was run ---------------------------------------------------------------------------- */
+/* --- what was run ----------------------------------------------------------------------------- */
 
 static void print_rate(const struct load_config *c, FILE *out)
 {
@@ -81,23 +81,21 @@ static void print_totals(const struct load_report *r, FILE *out)
 	        t->connects == 1 ? "" : "s", r->config->warmup_ns ? " after the warm-up" : "");
 }
 
-/* --- latency ------------------------------------------------------------------------------------
- */
+/* --- latency ---------------------------------------------------------------------------------- */
 
-/* A percentile as a cell; of report_known() the kinds that need a footnote are marked. */
-static json_t *percentile_cell(const struct load_hist *h, double p, bool marks[])
+/* A percentile as a cell; *few is set where it needs the footnote. */
+static json_t *percentile_cell(const struct load_hist *h, double p, bool *few)
 {
-	enum report_known known = report_known(h->total, p);
 	char text[REPORT_TEXT_MAX], cell[REPORT_TEXT_MAX + 2];
 
 	if (!h->total)
 		return NULL;
-	marks[known] = true;
-	switch (known) {
+	switch (report_known(h->total, p)) {
 	case REPORT_IS_MAX:
 		snprintf(cell, sizeof(cell), "max of %llu", (unsigned long long)h->total);
 		break;
 	case REPORT_FEW:
+		*few = true;
 		snprintf(cell, sizeof(cell), "* %s", report_time(text, load_hist_percentile(h, p)));
 		break;
 	case REPORT_KNOWN:
@@ -130,7 +128,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	const struct load_hist *h[2] = { load_report_latency(r), total->sent };
 	size_t n = h[0] == h[1] ? 1 : 2;
 	AUTO(table_free) struct table *t = table_new(n == 2 ? open_loop : closed_loop, n + 1);
-	bool marks[3] = { false };
+	bool few = false, is_max = false;
 
 	if (!h[0]->total && !h[1]->total)
 		return 0;
@@ -139,8 +137,12 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	for (size_t i = 0; i < report_n_percentiles; i++) {
 		table_row(t);
 		table_set(t, 0, json_string(report_percentiles[i].title));
-		for (size_t k = 0; k < n; k++)
-			table_set(t, k + 1, percentile_cell(h[k], report_percentiles[i].p, marks));
+		for (size_t k = 0; k < n; k++) {
+			double p = report_percentiles[i].p;
+
+			table_set(t, k + 1, percentile_cell(h[k], p, &few));
+			is_max |= h[k]->total && report_known(h[k]->total, p) == REPORT_IS_MAX;
+		}
 	}
 	for (int row = 0; row < 4; row++) {
 		static const char *const names[] = { "max", "mean", "stddev", "min" };
@@ -158,11 +160,11 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	fputc('\n', out);
 	if (table_print(t, out, e) < 0)
 		return -1;
-	if (marks[REPORT_IS_MAX])
-		fputs("max of N: of no more requests than N this percentile is the maximum\n", out);
-	if (marks[REPORT_FEW])
+	if (few)
 		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
 		        out);
+	if (is_max)
+		fputs("max of N: N requests are too few for that percentile, see max\n", out);
 	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
 		fprintf(out,
 		        "%llu without an answer are in it with the time that was waited for them\n",
@@ -171,8 +173,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- histogram
- * ------------------------------------------------------------------------------------ */
+/* --- histogram -------------------------------------------------------------------------------- */
 
 /* The next of 1, 2, 5, 10, ... */
 static int64_t next_edge(int64_t ns)
@@ -236,8 +237,7 @@ static void print_histogram(const struct load_hist *h, FILE *out)
 	}
 }
 
-/* --- errors
- * ---------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void print_statuses(const struct load_tally *t, FILE *out)
 {
@@ -292,11 +292,10 @@ static int print_errors(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- slots
- * ------------------------------------------------------------------------------------------ */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void slot_row(struct table *t, const struct load_slot *s, const struct load_backend *b,
-        uint64_t all, bool marks[])
+        uint64_t all, bool *few)
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
 	char share[REPORT_TEXT_MAX];
@@ -307,7 +306,7 @@ static void slot_row(struct table *t, const struct load_slot *s, const struct lo
 	table_set(t, 2, json_string(report_share(share, b->ok + b->failed, all)));
 	table_set(t, 3, json_integer((json_int_t)b->failed));
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		table_set(t, 4 + i, percentile_cell(b->latency, percentiles[i], marks));
+		table_set(t, 4 + i, percentile_cell(b->latency, percentiles[i], few));
 	table_set(t, 7, time_cell(b->latency->total, (double)b->latency->max));
 	table_set(t, 8, s->max_lag < 0 ? NULL : json_integer(s->max_lag));
 }
@@ -329,7 +328,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	AUTO(table_free) struct table *t = table_new(cols, ARRAY_LEN(cols));
 	char age[REPORT_TEXT_MAX];
 	uint64_t all = 0;
-	bool marks[3] = { false };
+	bool few = false;
 
 	if (!report_has_slots(r))
 		return 0;
@@ -338,7 +337,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	for (unsigned i = 0; i < r->n_slots; i++)
 		all += total->backends[i].ok + total->backends[i].failed;
 	for (unsigned i = 0; i < r->n_slots; i++)
-		slot_row(t, &r->slots[i], &total->backends[i], all, marks);
+		slot_row(t, &r->slots[i], &total->backends[i], all, &few);
 	table_sort(t, 0);
 	fputc('\n', out);
 	if (table_print(t, out, e) < 0)
@@ -352,8 +351,7 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- the generator itself
- * ----------------------------------------------------------------------------- */
+/* --- the generator itself --------------------------------------------------------------------- */
 
 static const char *const priorities[] = {
 	[LOAD_ORDINARY] = "ordinary priority",
