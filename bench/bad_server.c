@@ -5,13 +5,12 @@
  *
  *   --mode NAME        what is wrong (good); --every N: with every Nth request (1)
  *   --delay KIND:...   good replies wait: fixed:1ms, uniform:1ms:9ms, bimodal:1ms:50ms:100 (the
- * long one once in 100), stall:3s:1s (who comes from 3 s after the first request on waits until
- * that second is over)
+ *                      long one once in 100), stall:3s:1s (who comes from 3 s after the first
+ *                      request on waits until that second is over)
  *   --listen ADDRESS   127.0.0.1, ::1 or the path of a unix socket
  *   --chunked --dribble --no-keep-alive --served-by
  *
- * Prints its URL, serves until SIGTERM or SIGINT, and prints what it did:
- * "REQUESTS BAD".
+ * Prints its URL, serves until SIGTERM or SIGINT, and prints what it did: "REQUESTS BAD".
  */
 
 #include <getopt.h>

@@ -6,9 +6,8 @@
  * Each thread has its part of the plan (load/schedule.h) and waits for each time with the code that
  * the threads of a load test wait with, which is why it includes their private header, and notes
  * how late it was when it looked at the clock again.  There are no sockets: what is late here, the
- * machine has made late.  Prints the requests, the percent of
- * them that were within 100 us and within 1 ms, and percentiles in microseconds (50, 99, 99.9,
- * max).
+ * machine has made late.  Prints the requests, the percent of them that were within 100 us and
+ * within 1 ms, and percentiles in microseconds (50, 99, 99.9, max).
  */
 
 #include <inttypes.h>
@@ -47,7 +46,7 @@ static void *run(void *arg)
 	AUTO(close_fd) int fd = epoll_create1(EPOLL_CLOEXEC);
 	uint64_t n = load_schedule_count(&plan, plan.duration_ns);
 
-	load_worker_be_punctual();
+	(void)load_worker_be_punctual();
 	for (uint64_t k = t->first; k < n; k += n_threads) {
 		const int64_t due = start_ns + load_schedule_at(&plan, k);
 		int64_t now;

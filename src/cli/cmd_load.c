@@ -29,8 +29,7 @@ static struct {
 static const struct opt opts[] = {
 	{ "threads", 't', "N",
 	        "threads that send, each with its share of the connections; without it one for "
-	        "each "
-	        "processor",
+	        "each processor",
 	        .min = 1, .max = LOAD_THREADS_MAX, .number = &o.threads },
 	{ "connections", 'c', "N", "connections, kept open", .value = "64", .min = 1,
 	        .max = LOAD_CONNECTIONS_MAX, .number = &o.connections },
@@ -51,9 +50,12 @@ static const struct opt opts[] = {
 	        .value = "5s", .min = NS_PER_MS, .duration = &o.timeout },
 	{ "warmup", 0, "TIME", "load that long before measuring; 1s unless said, none with -n",
 	        .duration = &o.warmup },
-	{ "any", 0, NULL, "for other calls and servers: 200 and complete is a good answer",
+	{ "any", 0, NULL,
+	        "for other calls and servers: any complete answer with a status of 200 to 299 is "
+	        "good",
 	        .flag = &o.any },
-	{ "method", 0, "METHOD", "the method; GET, or POST with --body", .string = &o.method },
+	{ "method", 0, "METHOD", "HTTP method; GET unless said, POST with --body",
+	        .string = &o.method },
 	{ "body", 0, "TEXT", "send TEXT, or with @FILE what is in FILE", .string = &o.body },
 	{ "header", 0, "LINE", "send the header 'Name: value', instead of ours of that name",
 	        .strings = &o.headers },
@@ -61,13 +63,12 @@ static const struct opt opts[] = {
 	        .string = &o.unix_socket },
 	{ "chain-id", 0, "ID", "expect that chain, not the one of the first answer",
 	        .string = &o.chain_id },
-	{ "fork-depth", 0, "BLOCKS", "head_block_num may go back so far on a connection",
+	{ "fork-depth", 0, "BLOCKS", "how far head_block_num may go back on a connection",
 	        .value = "330", .max = UINT32_MAX, .number = &o.fork_depth },
 	{ "i-own-this", 0, NULL, "load a public address", .flag = &o.owns_it },
 	{ "fail-if", 0, "LIMIT",
 	        "exit with 1 if so: 'p99>20ms', 'errors>10', 'error-rate>0.1%', 'rate<40k', "
-	        "'lag>2', "
-	        "'age>3s'; without one on errors also 'errors>0'",
+	        "'lag>2', 'age>3s'; without one on errors also 'errors>0'",
 	        .strings = &o.fail_if },
 	{ "csv", 0, "FILE", "write the time series there", .string = &o.csv },
 	{ "hdr", 0, "FILE", "write a log for HdrHistogram's tools there", .string = &o.hdr },
@@ -300,9 +301,10 @@ const struct command cmd_load = {
 	.summary = "load an API and tell what became of each request",
 	.description =
 	        "Sends get_info to a node, or to the front of many, as fast as it answers or at a "
-	        "fixed rate, and counts every request in one class. One is good only if it is "
-	        "complete, 200, JSON, of the expected chain, and its head block has not gone back "
-	        "further than a fork can on its connection. The path is /v1/chain/get_info unless "
+	        "fixed rate, and counts every request in one class. It is good only if its answer "
+	        "is complete, 200, JSON, of the expected chain, and the head block has not gone "
+	        "back further than a fork can on its connection. The path is /v1/chain/get_info "
+	        "unless "
 	        "the URL has one."
 	        "\n\n"
 	        "Without -r each connection sends when its answer is there (closed loop): a server "
@@ -319,8 +321,8 @@ const struct command cmd_load = {
 	        "server is an attack. --i-own-this is for a public address of your own."
 	        "\n\n"
 	        "Exits with 1 when a limit is broken (by default: any request failed), when the "
-	        "generator was late, when it was interrupted, and when --ab or --find-knee have no "
-	        "answer.",
+	        "generator was late, when it was interrupted, when the self-test before each run "
+	        "fails, and when --ab or --find-knee have no answer.",
 	.examples = (const char *const[]){ "nodeswarm load http://127.0.0.1:8888",
 	        "nodeswarm load http://10.0.0.5 -c 200 -d 30s --fail-if 'p99>20ms'",
 	        "nodeswarm load http://10.0.0.5 -r 2k -d 1m --html report.html",

@@ -138,6 +138,9 @@ static int figure_row(const struct compare *c, int f, struct table *t, json_t *l
 	json_t *row;
 
 	load_ratio_of(&r, c->v[f][0], c->v[f][1], c->done);
+	/* Two that never answered well are not "as fast as each other". */
+	if (r.a == 0 && r.b == 0)
+		load_ratio_of(&r, NULL, NULL, 0);
 	table_row(t);
 	table_set(t, 0, json_string(names[f]));
 	if (r.n) {

@@ -183,13 +183,17 @@ static void print_answer(const struct knee *n)
 
 	output_line(ctx, "\n%s", load_knee_text(&n->k, text, sizeof(text)));
 	if (low->rate > 0)
-		output_line(ctx, "with 95 %% confidence %.0f %% of runs at %s hold, or more",
+		output_line(ctx, "at least %.0f %% of runs at %s hold, with 95 %% confidence",
 		        100 * load_share_low(low->held, low->held + low->failed),
 		        load_rate_text(text, low->rate));
 	if (high->rate > 0)
-		output_line(ctx, "with 95 %% confidence %.0f %% of runs at %s fail, or more",
+		output_line(ctx, "at least %.0f %% of runs at %s fail, with 95 %% confidence",
 		        100 * load_share_low(high->failed, high->held + high->failed),
 		        load_rate_text(text, high->rate));
+	if (n->k.end == LOAD_KNEE_ALL_HELD)
+		output_line(ctx,
+		        "note: nothing failed, so this is not the knee: look further, with "
+		        "a higher --knee-to");
 	if (high_is_late(n))
 		output_line(ctx,
 		        "note: at %s nothing failed but this generator, which was late: the knee "

@@ -130,8 +130,7 @@ static int set_threads(struct load_side *s, const struct load_test *t, struct er
 	c->threads = t->threads ? t->threads : processors();
 	if (per_round && !c->scheduled && c->connections > per_round) {
 		if (add_note(&s->notes, e,
-		            str_fmt("%" PRIu64 " connection%s instead of %u, for there are no more "
-		                    "requests",
+		            str_fmt("%" PRIu64 " connection%s instead of %u: one for each request",
 		                    per_round, per_round == 1 ? "" : "s", c->connections)) < 0)
 			return -1;
 		c->connections = (unsigned)per_round;
@@ -202,7 +201,7 @@ static int add_broken(struct load_outcome *o, struct strvec *told, struct err *e
 static int judge_run(struct load_outcome *o, struct err *e)
 {
 	const struct load_result *r = o->result;
-	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX];
+	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX], why[256];
 
 	if (r->was_interrupted &&
 	        add_broken(o, &o->notes, e,
@@ -210,15 +209,19 @@ static int judge_run(struct load_outcome *o, struct err *e)
 	                        report_time(a, r->sending_ns),
 	                        report_time(b, o->config.duration_ns))) < 0)
 		return -1;
-	if (r->was_late) {
-		double over = 100 - load_hist_percent_below(r->total->late, LOAD_LATE_NS);
-
-		if (add_broken(o, &o->notes, e,
-		            str_fmt("the generator was late: %.2g %% of the requests left more "
-		                    "than 1 ms behind the plan for no fault of the server",
-		                    over)) < 0)
-			return -1;
-	}
+	if (r->abandoned &&
+	        add_note(&o->notes, e,
+	                str_fmt("%" PRIu64 " request%s that %s under way %s not counted",
+	                        r->abandoned, r->abandoned == 1 ? "" : "s",
+	                        r->abandoned == 1 ? "was" : "were",
+	                        r->abandoned == 1 ? "is" : "are")) < 0)
+		return -1;
+	if (*load_report_late(&o->report, why, sizeof(why)) &&
+	        add_broken(o, &o->notes, e, strdup(why)) < 0)
+		return -1;
+	if (*load_report_short(&o->report, why, sizeof(why)) &&
+	        add_note(&o->notes, e, strdup(why)) < 0)
+		return -1;
 	if (!o->config.scheduled && r->busiest > BUSY)
 		return add_note(&o->notes, e,
 		        str_fmt("the generator's busiest thread had %.0f %% of a processor: the "

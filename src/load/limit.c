@@ -281,16 +281,6 @@ bool load_limit_is_broken(
 	return true;
 }
 
-bool load_limits_hold(const struct load_limits *ls, const struct load_report *r)
-{
-	double actual;
-
-	for (size_t i = 0; i < ls->n; i++)
-		if (load_limit_is_broken(&ls->limits[i], r, &actual))
-			return false;
-	return true;
-}
-
 /* Three digits, or as many as it takes to tell it from the limit: 20.0004 ms is not "20 ms, above
  * 20ms".  Without an exponent and without zeros at the end. */
 static void number_text(char *out, size_t size, double v, double limit)

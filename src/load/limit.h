@@ -70,8 +70,5 @@ int load_limits_parse(struct load_limits *ls, const struct strvec *texts, struct
 bool load_limit_is_broken(
         const struct load_limit *l, const struct load_report *r, double *ret_actual);
 
-/* Whether none of them is broken. */
-bool load_limits_hold(const struct load_limits *ls, const struct load_report *r);
-
 /* "p99 is 31.2 ms, above 20ms", "lag is not known, and must not be above 2".  Returns out. */
 const char *load_limit_why(const struct load_limit *l, double actual, char *out, size_t size);

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 /* Threads hand over within that time; who is later is in the next interval. */
 #define HAND_OVER_NS (200 * NS_PER_MS)
 #define POLL_NS      (3 * NS_PER_MS)
-/* Descriptors beside the connections: epolls, standard streams, output files. */
+/* Descriptors beside those of the threads: standard streams, output files. */
 #define SPARE_FDS 64
 
 struct run {
@@ -62,7 +63,8 @@ static int check(const struct load_config *c, struct err *e)
 /* Room for all connections, as far as it is ours to make. */
 static int raise_limit(const struct load_config *c, struct err *e)
 {
-	rlim_t needed = (rlim_t)c->connections + c->threads + SPARE_FDS;
+	/* A thread has an epoll, and a file of /proc now and then. */
+	rlim_t needed = (rlim_t)c->connections + 2 * (rlim_t)c->threads + SPARE_FDS;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
@@ -303,6 +305,7 @@ static int finish(struct run *r, struct err *e)
 {
 	struct load_result *res = r->result;
 
+	res->starved = (double)NAN;
 	res->started_real_ns = r->shared.start_real_ns;
 	memcpy(res->chain_id, r->shared.chain_id, sizeof(res->chain_id));
 	for (unsigned i = 0; i < r->shared.config->threads; i++) {
@@ -318,17 +321,25 @@ static int finish(struct run *r, struct err *e)
 		if (w->last_ns > res->elapsed_ns)
 			res->elapsed_ns = w->last_ns;
 		res->planned += w->planned;
+		res->abandoned += w->abandoned;
+		if (w->scheduling > res->scheduling)
+			res->scheduling = w->scheduling;
 		if (w->in_warmup)
 			continue;
 		res->cpu_user_s += seconds(&w->usage_begin.ru_utime, &w->usage_end.ru_utime);
 		res->cpu_system_s += seconds(&w->usage_begin.ru_stime, &w->usage_end.ru_stime);
 		if (wall > 0 && busy / wall > res->busiest)
 			res->busiest = busy / wall < 1 ? busy / wall : 1;
+		if (wall > 0 && w->waited_begin_ns >= 0 && w->waited_stop_ns >= 0)
+			res->starved = fmax(res->starved,
+			        (double)(w->waited_stop_ns - w->waited_begin_ns) / 1e9 / wall);
 	}
 	if (res->elapsed_ns < res->sending_ns)
 		res->elapsed_ns = res->sending_ns;
 	res->was_interrupted = cancel_is_set(r->shared.config->interrupted);
-	res->was_late = share_of_late(res->total) > LOAD_LATE_SHARE;
+	res->left_late = share_of_late(res->total) > LOAD_LATE_SHARE;
+	res->was_starved = r->shared.config->scheduled && res->starved > LOAD_STARVED_SHARE;
+	res->was_late = res->left_late || res->was_starved;
 	return 0;
 }
 

@@ -5,8 +5,8 @@
  *
  * load_run() runs one test from begin to end and returns what was counted.  Each thread has its own
  * epoll, connections, plan and tally; threads share nothing while they run but the run's constants.
- *Once a second each hands over what it counted (two tallies a thread take turns), and the caller's
- *thread adds them up and calls on_interval.
+ * Once a second each hands over what it counted (two tallies a thread take turns), and the
+ * caller's thread adds them up and calls on_interval.
  *
  *	struct load_config c = { ... };
  *	AUTO(load_result_free) struct load_result *r = NULL;
@@ -14,9 +14,9 @@
  *		return -1;
  *
  * Time: all *_ns are CLOCK_MONOTONIC nanoseconds relative to the begin of the measured part, so
- *that the warm-up is negative.  Requests that were *planned* (closed loop: sent) in the measured
- *part are counted, wherever they end; those of the warm-up never are.  After the end no request is
- *begun; those under way have until their timeout.
+ * that the warm-up is negative.  Requests that were planned (closed loop: sent) in the measured
+ * part are counted, wherever they end; those of the warm-up never are.  After the end no request
+ * is begun; those under way have until their timeout, and when it was interrupted a second at most.
  */
 
 #include <stdbool.h>
@@ -38,7 +38,7 @@
 
 enum load_check {
 	LOAD_CHECK_INFO, /* 200 and a sound get_info of the chain */
-	LOAD_CHECK_ANY,  /* 200 and complete */
+	LOAD_CHECK_ANY,  /* 2xx and complete: nodeos says 201 and 202 to some calls */
 };
 
 struct load_interval;
@@ -66,8 +66,8 @@ struct load_config {
 	char chain_id[65];   /* expected; "": that of the first good body of the run is */
 	uint32_t fork_depth; /* head_block_num may go back so far on a connection */
 
-	const volatile int
-	        *interrupted; /* not 0: begin no further request, end with what there is */
+	const volatile int *interrupted; /* not 0: begin no further request, end with what there is
+	                                    within LOAD_ABANDON_NS */
 	/* Called by the thread of load_run() about once a second; t belongs to the caller of it. */
 	void (*on_interval)(void *arg, const struct load_interval *i);
 	void *arg;
@@ -82,6 +82,13 @@ struct load_interval {
 	unsigned open;                  /* connections that are open */
 };
 
+/* The priority of the threads that send: see worker_share.c. */
+enum load_scheduling {
+	LOAD_ORDINARY,      /* closed loop, or no right to more */
+	LOAD_REAL_TIME,     /* SCHED_FIFO of the lowest priority, all the time */
+	LOAD_WAS_REAL_TIME, /* until a thread used more than a half of a processor */
+};
+
 struct load_result {
 	struct load_tally *total; /* of the measured part */
 	int64_t elapsed_ns; /* from the begin to the end of the last counted request, at least the
@@ -90,15 +97,25 @@ struct load_result {
 	int64_t started_real_ns;         /* CLOCK_REALTIME of the begin of the measured part */
 	double cpu_user_s, cpu_system_s; /* of the threads, in the measured part */
 	double busiest;                  /* CPU of the busiest thread by wall time, 0 to 1 */
-	char chain_id[65];               /* that was expected, or learned; "" */
+	enum load_scheduling scheduling;
+	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;
-	bool was_late;    /* with a schedule: LOAD_LATE_SHARE of the requests left later than
+	uint64_t abandoned; /* interrupted: requests still under way at the end, in no class */
+	double starved;   /* how long the worst thread waited for a processor while it sent, by wall
+	                     time; NAN: the kernel does not tell */
+	bool left_late;   /* with a schedule: LOAD_LATE_SHARE of the requests left later than
 	                     LOAD_LATE_NS by our own fault */
-	uint64_t planned; /* with a schedule: requests that the plan had in the part that was run */
+	bool was_starved; /* with a schedule: above LOAD_STARVED_SHARE.  Replies then lie unread and
+	                     no connection is free, so that lateness alone does not show it. */
+	bool was_late;    /* one of these two: the plan was not kept, and not by the server */
+	uint64_t planned; /* with a schedule: requests that the plan had in the part that was run,
+	                     those that were abandoned too */
 };
 
-#define LOAD_LATE_NS    1000000 /* 1 ms */
-#define LOAD_LATE_SHARE 0.001
+#define LOAD_LATE_NS       1000000 /* 1 ms */
+#define LOAD_LATE_SHARE    0.001
+#define LOAD_STARVED_SHARE 0.05
+#define LOAD_ABANDON_NS    INT64_C(1000000000)
 
 /*
  * Run it.  0 with *ret (also when all requests failed, or it was interrupted); -1 when it could not

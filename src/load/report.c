@@ -411,19 +411,24 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 {
 	const struct load_result *res = r->result;
 	uint64_t total = load_tally_total(res->total), failed = load_tally_failed(res->total);
-	const char *late = res->was_late ? "; the generator was late" : "";
+	const char *late = res->left_late ? "; the generator was late"
+	        : res->was_late           ? "; the generator waited for a processor"
+	                                  : "";
 	const char *cut = res->was_interrupted ? "; interrupted" : "";
 	char share[REPORT_TEXT_MAX];
 
 	if (!total)
-		snprintf(out, size, "no request was sent%s", cut);
+		snprintf(out, size, "no request was %s%s", res->abandoned ? "answered" : "sent",
+		        cut);
 	else if (!failed && r->broken && r->broken[0])
-		snprintf(out, size, "does not hold: %s%s", r->broken[0],
-		        r->broken[1] ? ", and more" : "");
+		snprintf(out, size, "does not hold: %s%s%s%s", r->broken[0],
+		        r->broken[1] ? ", and more" : "", late, cut);
 	else if (!failed)
-		snprintf(out, size, "%s: %llu request%s, none failed%s%s",
-		        res->was_late ? "late" : "OK", (unsigned long long)total,
+		snprintf(out, size, "%s%llu request%s, none failed%s%s",
+		        *late || *cut ? "" : "OK: ", (unsigned long long)total,
 		        total == 1 ? "" : "s", late, cut);
+	else if (total == 1)
+		snprintf(out, size, "the only request failed%s%s", late, cut);
 	else if (failed == total)
 		snprintf(out, size, "all %llu requests failed%s%s", (unsigned long long)total, late,
 		        cut);
@@ -431,6 +436,44 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 		snprintf(out, size, "%llu of %llu requests failed (%s)%s%s",
 		        (unsigned long long)failed, (unsigned long long)total,
 		        report_share(share, failed, total), late, cut);
+	return out;
+}
+
+/* Without a plan the threads and a server beside them share the processors all the time; with one
+ * the threads should have them when they want. */
+#define SHORT_PLAN   0.01
+#define SHORT_CLOSED 0.20
+
+const char *load_report_late(const struct load_report *r, char *out, size_t size)
+{
+	const struct load_result *res = r->result;
+	int n = 0;
+
+	out[0] = '\0';
+	if (res->left_late)
+		n = snprintf(out, size,
+		        "the generator was late: %.2g %% of the requests left more than 1 ms "
+		        "behind the plan for no fault of the server",
+		        100 - load_hist_percent_below(res->total->late, LOAD_LATE_NS));
+	if (res->was_starved && n >= 0 && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n,
+		        "%s waited for a processor for %.2g %% of the time: answers lay unread, "
+		        "and latencies are too high",
+		        n ? "; it" : "the generator", 100 * res->starved);
+	return out;
+}
+
+const char *load_report_short(const struct load_report *r, char *out, size_t size)
+{
+	const struct load_result *res = r->result;
+	bool scheduled = r->config->scheduled;
+
+	out[0] = '\0';
+	if (!res->was_starved && res->starved > (scheduled ? SHORT_PLAN : SHORT_CLOSED))
+		snprintf(out, size,
+		        "this machine's processors were short: the generator waited for one for "
+		        "%.2g %% of the time, which is part of the latencies",
+		        100 * res->starved);
 	return out;
 }
 

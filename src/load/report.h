@@ -115,6 +115,14 @@ double load_report_rate(const struct load_report *r);
  */
 const char *load_report_verdict(const struct load_report *r, char *out, size_t size);
 
+/* Why the result is late: what left late, or waited for a processor; "" if it is not.  Returns out.
+ */
+const char *load_report_late(const struct load_report *r, char *out, size_t size);
+
+/* What there is to say of processors that were short and made no failure; "": nothing.  Returns
+ * out. */
+const char *load_report_short(const struct load_report *r, char *out, size_t size);
+
 /* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */
 #define REPORT_TEXT_MAX 48
 const char *report_time(char out[REPORT_TEXT_MAX], int64_t ns);
@@ -139,7 +147,8 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
 /*
  * A new reference.  Keys, which stay:
  *
- *	url, started, verdict, requests_total, requests_ok, requests_failed, requests_per_second,
+ *	url, started, verdict, requests_total, requests_ok, requests_failed,
+ *	requests_abandoned (in none of these: interrupted), requests_per_second,
  *	elapsed_seconds, sending_seconds, bytes_in, bytes_out, connects, chain_id,
  *	was_interrupted, was_late, limits_broken[], notes[]
  *	errors{}            requests by class (load_class_name()), each class but "ok"
@@ -147,14 +156,20 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *	latency_us{}        samples p50 p75 p90 p95 p99 p99_9 p99_99 p99_999 min mean stddev max
  *	latency_us_sent{}   the same from sending, schedule_lag_us{} (and within_100us_percent),
  *	                    requests_planned: with a schedule
- *	max_lag_blocks, max_head_age_us slots[]             address name requests_ok
- *requests_failed latency_us{} max_lag_blocks series[]            begin_s end_s is_warmup ok failed
- *errors{those that there were} p50_us p90_us p99_us p99_9_us max_us backlog open head head_age_us
+ *	max_lag_blocks, max_head_age_us
+ *	slots[]             address name requests_ok requests_failed latency_us{} max_lag_blocks
+ *	series[]            begin_s end_s is_warmup ok failed
+ *	                    errors{} of the classes that there were,
+ *	                    p50_us p90_us p99_us p99_9_us max_us
+ *	                    backlog open head head_age_us
  *	                    slots[ok failed p99_us lag_blocks], in the order of slots[]
  *	config{}            method threads connections pipeline keep_alive warmup_seconds
  *	                    duration_seconds requests rate_from rate_to timeout_seconds check
  *	                    chain_id fork_depth
  *	generator{}         cpu_user_seconds cpu_system_seconds busiest_thread (0 to 1)
+ *	                    scheduling ("other", "fifo", "fifo-then-other")
+ *	                    starved (0 to 1: the worst thread's wait for a processor), and
+ *	                    left_late, was_starved: which of them was_late is
  *
  * Numbers are numbers, times in microseconds with fractions or in seconds; what is not known is
  * null.  Percentiles are the nearest rank's, so with less samples than it takes they are the

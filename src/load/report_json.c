@@ -205,6 +205,12 @@ static json_t *config(const struct load_config *c)
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
+static const char *const schedulings[] = {
+	[LOAD_ORDINARY] = "other",
+	[LOAD_REAL_TIME] = "fifo",
+	[LOAD_WAS_REAL_TIME] = "fifo-then-other",
+};
+
 static json_t *generator(const struct load_result *res)
 {
 	AUTO(json) json_t *o = json_object();
@@ -212,6 +218,10 @@ static json_t *generator(const struct load_result *res)
 
 	rc |= put(o, "cpu_system_seconds", json_real(res->cpu_system_s));
 	rc |= put(o, "busiest_thread", json_real(res->busiest));
+	rc |= put(o, "left_late", json_boolean(res->left_late));
+	rc |= put(o, "was_starved", json_boolean(res->was_starved));
+	rc |= put(o, "starved", isnan(res->starved) ? json_null() : json_real(res->starved));
+	rc |= put(o, "scheduling", json_string(schedulings[res->scheduling]));
 	return rc == 0 ? TAKE(o) : NULL;
 }
 
@@ -239,6 +249,7 @@ static int totals(json_t *o, const struct load_report *r)
 	rc |= put(o, "requests_total", count(load_tally_total(t)));
 	rc |= put(o, "requests_ok", count(t->classes[LOAD_OK]));
 	rc |= put(o, "requests_failed", count(load_tally_failed(t)));
+	rc |= put(o, "requests_abandoned", count(res->abandoned));
 	if (r->config->scheduled)
 		rc |= put(o, "requests_planned", count(res->planned));
 	rc |= put(o, "requests_per_second", json_real(round(load_report_rate(r) * 1e3) / 1e3));

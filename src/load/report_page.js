@@ -673,20 +673,22 @@ function run() {
 			: "open loop: planned at " + amount(c.rate_from) + (c.rate_to !== c.rate_from ? " to " + amount(c.rate_to) : "") + " requests/s, "
 				+ count(rep.requests_planned) + " planned"],
 		["By", plural(c.threads, "thread") + ", " + plural(c.connections, "connection") + (c.pipeline > 1 ? ", pipelines of " + c.pipeline : "")
-			+ (c.keep_alive ? "" : ", a new connection for each request") + "; " + count(rep.connects) + " opened"],
+			+ (c.keep_alive ? "" : ", a new connection for each request") + "; " + count(rep.connects) + " opened" + (c.warmup_seconds ? " after the warm-up" : "")],
 		["Time", seconds(rep.sending_seconds) + " of sending" + (c.warmup_seconds ? " after " + seconds(c.warmup_seconds) + " of warm-up that is not counted" : "")
 			+ (rep.was_interrupted ? "; interrupted" : "")],
-		["Good is", "200 and complete" + (c.check === "get_info" ? ", a get_info whose head does not go back more than " + plural(c.fork_depth, "block") : "")
+		["Good is", (c.check === "get_info" ? "200 and complete, a get_info whose head does not go back more than " + plural(c.fork_depth, "block") : "200 to 299 and complete")
 			+ ", within " + seconds(c.timeout_seconds)],
 		["Chain", rep.chain_id],
 		["Bytes", count(rep.bytes_in) + " in, " + count(rep.bytes_out) + " out"],
 		["Generator", (g.cpu_user_seconds + g.cpu_system_seconds).toFixed(2) + " s of CPU (" + g.cpu_user_seconds.toFixed(2) + " user, "
-			+ g.cpu_system_seconds.toFixed(2) + " system), busiest thread " + Math.round(100 * g.busiest_thread) + " %"],
+			+ g.cpu_system_seconds.toFixed(2) + " system), busiest thread " + Math.round(100 * g.busiest_thread) + " %, "
+			+ { other: "ordinary priority", fifo: "real-time priority", "fifo-then-other": "real-time priority, and ordinary since it was too busy for that" }[g.scheduling]
+			+ (g.starved === null ? "" : ", waited for a processor for " + (100 * g.starved).toFixed(1) + " % of the time")],
 	];
 	const lag = rep.schedule_lag_us;
 	if (lag && lag.samples)
 		rows.push(["Sent late", (isMax(lag, 99) ? "" : "p99 " + time(lag.p99) + ", ") + (isMax(lag, 99.9) ? "" : "p99.9 " + time(lag.p99_9) + ", ")
-			+ "max " + time(lag.max) + " after the plan by the generator's own doing: " + (rep.was_late ? "too late, the figures are not those of the plan" : "in time")]);
+			+ "max " + time(lag.max) + " after the plan by the generator's own doing: " + (g.left_late ? "too late, the figures are not those of the plan" : "in time")]);
 	byId("run").hidden = false;
 	byId("run").querySelector("dl").append(...rows.filter((r) => r[1]).flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]));
 }

@@ -11,7 +11,7 @@
 #define BAR_WIDTH    40
 #define STATUSES_MAX 12
 
-/* --- what was run ---------------------------------------------------------------------------- */
+/* --- what was run ----------------------------------------------------------------------------- */
 
 static void print_rate(const struct load_config *c, FILE *out)
 {
@@ -43,9 +43,10 @@ static void print_what(const struct load_report *r, FILE *out)
 	fprintf(out, "%s\n", c->keep_alive ? "" : ", a new connection for each request");
 	fputs("  load     ", out);
 	print_rate(c, out);
-	fputs("\n  good     200 and complete", out);
-	if (c->check == LOAD_CHECK_INFO)
-		fputs(", a get_info whose head does not go back", out);
+	fputs(c->check == LOAD_CHECK_INFO
+	                ? "\n  good     200 and complete, a get_info whose head does not go back"
+	                : "\n  good     200 to 299 and complete",
+	        out);
 	fprintf(out, ", within %s\n", report_time(t1, c->timeout_ns));
 	if (c->check == LOAD_CHECK_INFO && *res->chain_id)
 		fprintf(out, "  chain    %s\n", res->chain_id);
@@ -76,12 +77,11 @@ static void print_totals(const struct load_report *r, FILE *out)
 		fprintf(out, "; %s/s in, %s/s out",
 		        num_size_text(a, (uint64_t)((double)t->bytes_in / s)),
 		        num_size_text(b, (uint64_t)((double)t->bytes_out / s)));
-	fprintf(out, "; %llu connection%s opened\n", (unsigned long long)t->connects,
-	        t->connects == 1 ? "" : "s");
+	fprintf(out, "; %llu connection%s opened%s\n", (unsigned long long)t->connects,
+	        t->connects == 1 ? "" : "s", r->config->warmup_ns ? " after the warm-up" : "");
 }
 
-/* --- latency ------------------------------------------------------------------------------------
- */
+/* --- latency ---------------------------------------------------------------------------------- */
 
 /* A percentile as a cell; *few is set where it needs the footnote. */
 static json_t *percentile_cell(const struct load_hist *h, double p, bool *few)
@@ -128,7 +128,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	const struct load_hist *h[2] = { load_report_latency(r), total->sent };
 	size_t n = h[0] == h[1] ? 1 : 2;
 	AUTO(table_free) struct table *t = table_new(n == 2 ? open_loop : closed_loop, n + 1);
-	bool few = false;
+	bool few = false, is_max = false;
 
 	if (!h[0]->total && !h[1]->total)
 		return 0;
@@ -137,8 +137,12 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	for (size_t i = 0; i < report_n_percentiles; i++) {
 		table_row(t);
 		table_set(t, 0, json_string(report_percentiles[i].title));
-		for (size_t k = 0; k < n; k++)
-			table_set(t, k + 1, percentile_cell(h[k], report_percentiles[i].p, &few));
+		for (size_t k = 0; k < n; k++) {
+			double p = report_percentiles[i].p;
+
+			table_set(t, k + 1, percentile_cell(h[k], p, &few));
+			is_max |= h[k]->total && report_known(h[k]->total, p) == REPORT_IS_MAX;
+		}
 	}
 	for (int row = 0; row < 4; row++) {
 		static const char *const names[] = { "max", "mean", "stddev", "min" };
@@ -157,8 +161,10 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (table_print(t, out, e) < 0)
 		return -1;
 	if (few)
-		fputs("* less than 10 requests were slower: will differ much from run to run\n",
+		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
 		        out);
+	if (is_max)
+		fputs("max of N: N requests are too few for that percentile, see max\n", out);
 	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
 		fprintf(out,
 		        "%llu without an answer are in it with the time that was waited for them\n",
@@ -167,8 +173,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- histogram
- * ------------------------------------------------------------------------------------ */
+/* --- histogram -------------------------------------------------------------------------------- */
 
 /* The next of 1, 2, 5, 10, ... */
 static int64_t next_edge(int64_t ns)
@@ -232,8 +237,7 @@ static void print_histogram(const struct load_hist *h, FILE *out)
 	}
 }
 
-/* --- errors
- * ---------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void print_statuses(const struct load_tally *t, FILE *out)
 {
@@ -288,8 +292,7 @@ static int print_errors(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- slots
- * ------------------------------------------------------------------------------------------ */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void slot_row(struct table *t, const struct load_slot *s, const struct load_backend *b,
         uint64_t all, bool *few)
@@ -348,24 +351,35 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 	return 0;
 }
 
-/* --- the generator itself
- * ----------------------------------------------------------------------------- */
+/* --- the generator itself --------------------------------------------------------------------- */
+
+static const char *const priorities[] = {
+	[LOAD_ORDINARY] = "ordinary priority",
+	[LOAD_REAL_TIME] = "real-time priority",
+	[LOAD_WAS_REAL_TIME] = "real-time priority, then (too busy for it) at ordinary priority",
+};
 
 static void print_generator(const struct load_report *r, FILE *out)
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
 	const struct load_result *res = r->result;
 	const struct load_hist *late = res->total->late;
+	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
 	char text[REPORT_TEXT_MAX];
 
 	fprintf(out, "\ngenerator: %.2f s of CPU (%.2f user, %.2f system)",
 	        res->cpu_user_s + res->cpu_system_s, res->cpu_user_s, res->cpu_system_s);
-	if (load_tally_total(res->total))
+	if (sent)
 		fprintf(out, ", %s a request",
 		        report_time(text,
 		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
-		                        (double)load_tally_total(res->total))));
+		                        (double)sent)));
 	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
+	fprintf(out, "it ran at %s", priorities[res->scheduling]);
+	if (!isnan(res->starved))
+		fprintf(out, ", and waited for a processor for %.2g %% of the time%s",
+		        100 * res->starved, res->was_starved ? ": TOO LONG" : "");
+	fputc('\n', out);
 	if (!r->config->scheduled || !late || !late->total)
 		return;
 	fputs("sent late by our own doing:", out);
@@ -374,7 +388,7 @@ static void print_generator(const struct load_report *r, FILE *out)
 			fprintf(out, " p%g %s,", percentiles[i],
 			        report_time(text, load_hist_percentile(late, percentiles[i])));
 	fprintf(out, " max %s: %s\n", report_time(text, late->max),
-	        res->was_late ? "TOO LATE" : "in time");
+	        res->left_late ? "TOO LATE" : "in time");
 }
 
 static void print_five_lines(const struct load_report *r, FILE *out)

@@ -82,15 +82,6 @@ uint64_t load_schedule_count(const struct load_schedule *s, int64_t ns)
 	return k;
 }
 
-double load_schedule_rate(const struct load_schedule *s, int64_t ns)
-{
-	if (!load_schedule_is_ramp(s) || ns >= s->duration_ns)
-		return s->to;
-	if (ns <= 0)
-		return s->from;
-	return s->from + (s->to - s->from) * ((double)ns / (double)s->duration_ns);
-}
-
 int load_rate_parse(double *ret, const char *text, struct err *e)
 {
 	char number[40];

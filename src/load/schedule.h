@@ -33,9 +33,6 @@ int64_t load_schedule_at(const struct load_schedule *s, uint64_t k);
 /* How many requests are planned before ns: the lowest k with load_schedule_at(k) >= ns. */
 uint64_t load_schedule_count(const struct load_schedule *s, int64_t ns);
 
-/* Requests per second that the plan has at ns. */
-double load_schedule_rate(const struct load_schedule *s, int64_t ns);
-
 bool load_schedule_is_ramp(const struct load_schedule *s);
 
 #define LOAD_RATE_MAX 10e6

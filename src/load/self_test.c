@@ -297,7 +297,12 @@ static int open_closed(int *ret_fd, char *url, size_t size, const struct self_te
 
 static int test_closed(struct self_test *t, const struct variant *v, struct err *e)
 {
-	struct load_self_test_row row = { "nothing listens", .expected = LOAD_CONNECT };
+	static const char *const whats[PLACES] = {
+		[PLACE_V4] = "nothing listens",
+		[PLACE_V6] = "nothing listens; IPv6",
+		[PLACE_UNIX] = "nothing listens; unix socket",
+	};
+	struct load_self_test_row row = { whats[v->place], .expected = LOAD_CONNECT };
 	static const struct mode mode = { .class = LOAD_CONNECT };
 	AUTO(close_fd) int fd = -1;
 	char url[64], said[256];

@@ -41,17 +41,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
-
-#define SLICE_NS 100000 /* the least that the kernel takes */
 
 int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns)
 {
@@ -99,6 +94,7 @@ int load_worker_init(struct load_worker *w, struct load_shared *s, unsigned inde
 	if (w->epfd < 0)
 		return err_sys(e, errno, "epoll_create1");
 	w->tally = w->tallies[0];
+	w->abandon_ns = INT64_MAX;
 	w->knows_chain = c->chain_id[0];
 	memcpy(w->chain_id, c->chain_id, sizeof(w->chain_id));
 	w->in_warmup = c->warmup_ns > 0;
@@ -126,36 +122,6 @@ void load_worker_release(struct load_worker *w)
 	load_tally_free(w->tallies[0]);
 	load_tally_free(w->tallies[1]);
 	*w = (struct load_worker){ .epfd = -1 };
-}
-
-/*
- * For the open loop.  Not having these is no error: it shows in the measured lateness.
- *
- * The lowest real-time priority, where we may have it, is what a client on another machine has for
- * nothing: the server's work does not hold up its sending.  A thread of a plan sleeps most of the
- * time, and the kernel leaves the others 5 % of each CPU whatever it does.  Else a short slice
- * makes the fair scheduler (Linux 6.12) prefer it when it wakes.
- */
-void load_worker_be_punctual(void)
-{
-	struct sched_param fifo = { .sched_priority = 1 };
-	/* struct sched_attr of sched_setattr(2), first version. */
-	struct {
-		uint32_t size, policy;
-		uint64_t flags;
-		int32_t nice;
-		uint32_t priority;
-		uint64_t runtime, deadline, period;
-	} attr = { .size = sizeof(attr), .policy = SCHED_OTHER };
-
-	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-	if (sched_setscheduler(0, SCHED_FIFO, &fifo) == 0 ||
-	        syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0U) < 0 ||
-	        attr.policy != SCHED_OTHER)
-		return;
-	attr.size = sizeof(attr);
-	attr.runtime = SLICE_NS;
-	(void)syscall(SYS_sched_setattr, 0, &attr, 0U);
 }
 
 static void on_event(struct load_worker *w, const struct epoll_event *ev)
@@ -197,6 +163,16 @@ static void read_on(struct load_worker *w)
 	}
 }
 
+static void be_interrupted(struct load_worker *w)
+{
+	if (w->end_ns > w->now)
+		w->end_ns = w->now;
+	if (w->abandon_ns == INT64_MAX)
+		w->abandon_ns = w->now + LOAD_ABANDON_NS;
+	if (w->is_over && w->now >= w->abandon_ns)
+		load_conn_abandon(w);
+}
+
 /* What is due by the clock. */
 static void keep_time(struct load_worker *w)
 {
@@ -204,8 +180,10 @@ static void keep_time(struct load_worker *w)
 		load_worker_begin(w);
 	if (__builtin_expect(w->now >= w->handover_ns, 0))
 		load_worker_hand_over(w, w->handover_ns);
-	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0) && w->end_ns > w->now)
-		w->end_ns = w->now;
+	if (__builtin_expect(w->now >= w->share_due_ns, 0))
+		load_worker_check_share(w);
+	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0))
+		be_interrupted(w);
 	if (w->n_waiting)
 		load_conn_resume(w);
 	load_conn_expire(w);
@@ -295,11 +273,13 @@ void *load_worker_main(void *arg)
 
 	if (!pass_gate(s))
 		return NULL;
-	if (w->config->scheduled)
-		load_worker_be_punctual();
 	(void)load_worker_clock(w);
+	w->share_due_ns = INT64_MAX;
+	if (w->config->scheduled)
+		load_worker_watch_share(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
+	w->waited_begin_ns = load_worker_waited();
 	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);
 	run(w);
 	w->finished_ns = load_worker_clock(w);

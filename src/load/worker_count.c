@@ -35,6 +35,11 @@ void load_count(struct load_worker *w, const struct load_request *q, enum load_c
 		count(w, q, class);
 }
 
+void load_count_abandoned(struct load_worker *w, const struct load_request *q)
+{
+	w->abandoned += q->planned_ns >= 0;
+}
+
 void load_count_unsent(struct load_worker *w, int64_t planned_ns, int64_t ns)
 {
 	if (!is_counted(w, planned_ns))
@@ -110,6 +115,13 @@ static struct load_backend *backend_of(
 	return &t->backends[i];
 }
 
+/* A get_info is answered by 200 alone.  The producer and net APIs answer 201, push_transaction 202
+ * (observed of nodeos v4.0.6). */
+static bool is_good_status(enum load_check check, unsigned status)
+{
+	return check == LOAD_CHECK_ANY ? status / 100 == 2 : status == 200;
+}
+
 void load_count_reply(
         struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed)
 {
@@ -121,7 +133,7 @@ void load_count_reply(
 
 	if (is_followed)
 		class = LOAD_NOT_HTTP;
-	else if (r->status != 200)
+	else if (!is_good_status(w->config->check, r->status))
 		class = LOAD_STATUS;
 	else if (w->config->check == LOAD_CHECK_INFO)
 		class = judge_info(w, c, r, &info);

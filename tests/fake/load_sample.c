@@ -1,6 +1,7 @@
 #include "fake/load_sample.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,8 @@ static void settle(struct sample *s, enum sample_kind kind)
 	r->cpu_user_s = 0.25 * kinds[kind].seconds;
 	r->cpu_system_s = 0.5 * kinds[kind].seconds;
 	r->busiest = 0.41;
+	r->starved = kind == SAMPLE_FAILED ? (double)NAN : 0.004;
+	r->scheduling = s->config.scheduled ? LOAD_REAL_TIME : LOAD_ORDINARY;
 	if (kind != SAMPLE_ONE && kind != SAMPLE_FAILED)
 		memcpy(r->chain_id, chain, sizeof(chain));
 	if (s->config.scheduled)

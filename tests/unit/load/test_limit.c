@@ -334,19 +334,6 @@ static void defaults(void **state)
 	assert_string_equal(e.msg, "32 limits are more than 31");
 }
 
-static void several(void **state)
-{
-	struct run *run = *state;
-	struct load_limits ls = { .n = 2 };
-	struct err e = ERR_INIT;
-
-	assert_int_equal(load_limit_parse(&ls.limits[0], "p99>20ms", &e), 0);
-	assert_int_equal(load_limit_parse(&ls.limits[1], "errors>10", &e), 0);
-	assert_true(load_limits_hold(&ls, &run->r));
-	assert_int_equal(load_limit_parse(&ls.limits[1], "errors>9", &e), 0);
-	assert_false(load_limits_hold(&ls, &run->r));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,7 +344,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unknown, closed_loop, run_ended),
 		cmocka_unit_test(near),
 		cmocka_unit_test(defaults),
-		cmocka_unit_test_setup_teardown(several, closed_loop, run_ended),
 	};
 
 	return cmocka_run_group_tests_name("load/limit", tests, NULL, NULL);

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,10 +26,39 @@
 /* --- replaced calls --------------------------------------------------------------------------- */
 
 static size_t send_max;       /* bytes that a send takes; 0: all */
+static int64_t send_ns;       /* of a processor that a send takes */
 static unsigned socket_fails; /* every nth socket() is out of descriptors; 0: none */
 static unsigned n_sockets;
 static rlim_t rlimit_is; /* 0: as it is */
 static bool has_no_pwait2;
+static bool has_no_right; /* to a priority */
+
+int __real_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
+int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p)
+{
+	if (__atomic_load_n(&has_no_right, __ATOMIC_RELAXED)) {
+		errno = EPERM;
+		return -1;
+	}
+	return __real_sched_setscheduler(pid, policy, p);
+}
+
+static int64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+static void burn(int64_t ns)
+{
+	int64_t until = ns ? thread_cpu_ns() + ns : 0;
+
+	while (ns && thread_cpu_ns() < until)
+		;
+}
 
 ssize_t __real_send(int fd, const void *p, size_t n, int flags);
 ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
@@ -34,6 +66,7 @@ ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
 {
 	size_t max = __atomic_load_n(&send_max, __ATOMIC_RELAXED);
 
+	burn(__atomic_load_n(&send_ns, __ATOMIC_RELAXED));
 	return __real_send(fd, p, max && n > max ? max : n, flags);
 }
 
@@ -110,9 +143,10 @@ static int set_up(void **state)
 {
 	(void)state;
 	send_max = 0;
+	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
-	has_no_pwait2 = false;
+	has_no_pwait2 = has_no_right = false;
 	interrupted = 0;
 	n_intervals = 0;
 	buf_init(&request, 16 << 20);
@@ -207,10 +241,14 @@ static void run(void)
 	assert_non_null(sum);
 	if (load_run(&config, &result, &e) < 0)
 		fail_msg("%s", e.msg);
-	if (config.requests && !interrupted && config.duration_ns >= 60 * NS_PER_SEC)
+	if (config.requests && !cancel_is_set(&interrupted) &&
+	        config.duration_ns >= 60 * NS_PER_SEC)
 		assert_int_equal(load_tally_total(result->total), config.requests);
+	if (!cancel_is_set(&interrupted))
+		assert_int_equal(result->abandoned, 0);
 	if (config.scheduled) {
-		assert_int_equal(load_tally_total(result->total), result->planned);
+		assert_int_equal(
+		        load_tally_total(result->total) + result->abandoned, result->planned);
 		assert_int_equal(result->total->planned->total,
 		        of(LOAD_OK) + of(LOAD_TIMEOUT) + of(LOAD_UNSENT));
 	}
@@ -512,6 +550,90 @@ static void ctrl_c_ends_in_a_result(void **state)
 	}
 }
 
+static void short_sleep(int ms)
+{
+	struct timespec t = { .tv_nsec = ms * NS_PER_MS };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static void *interrupt_soon(void *unused)
+{
+	(void)unused;
+	short_sleep(100);
+	cancel_set(&interrupted);
+	return NULL;
+}
+
+static void run_interrupted(void)
+{
+	pthread_t t;
+
+	interrupted = 0;
+	assert_int_equal(pthread_create(&t, NULL, interrupt_soon, NULL), 0);
+	run();
+	(void)pthread_join(t, NULL);
+	assert_true(result->was_interrupted);
+	assert_true(result->elapsed_ns < 10 * NS_PER_SEC);
+}
+
+/* Who says Ctrl-C does not wait for the timeout of a server that is silent. */
+static void ctrl_c_drops_what_is_under_way(void **state)
+{
+	static const struct {
+		bool scheduled, keep;
+		unsigned pipeline;
+		int64_t timeout_ms;
+		bool is_timeout; /* before the second is over */
+	} rows[] = {
+		{ false, true, 1, 60000, false },
+		{ false, true, 4, 60000, false },
+		{ false, false, 1, 60000, false },
+		{ true, true, 1, 60000, false },
+		{ true, false, 1, 60000, false },
+		{ false, true, 1, 500, true },
+	};
+	struct bad_server_config c = {
+		.mode = BAD_SERVER_SILENT,
+		.every = 1,
+		.listen = "127.0.0.1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t n = 4 * rows[i].pipeline;
+
+		start_server(&c, 0, rows[i].keep);
+		config.scheduled = rows[i].scheduled;
+		config.schedule.from = config.schedule.to = 500;
+		config.timeout_ns = rows[i].timeout_ms * NS_PER_MS;
+		config.pipeline = rows[i].pipeline;
+		run_interrupted();
+		assert_int_equal(of(LOAD_OK), 0);
+		assert_int_equal(result->abandoned, rows[i].is_timeout ? 0 : n);
+		assert_int_equal(of(LOAD_TIMEOUT), rows[i].is_timeout ? n : 0);
+		assert_int_equal(
+		        load_tally_total(result->total), of(LOAD_TIMEOUT) + of(LOAD_UNSENT));
+		forget();
+	}
+}
+
+static void ctrl_c_drops_attempts_to_connect(void **state)
+{
+	(void)state;
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		assert_int_equal(listen_on_unix(0), 0);
+		configure("http://localhost/", unix_path, 0, true);
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 500;
+		run_interrupted();
+		/* One connection is in the queue, and its request was sent. */
+		assert_int_equal(result->abandoned, scheduled ? 1 : 4);
+		assert_int_equal(of(LOAD_CONNECT) + of(LOAD_TIMEOUT), 0);
+		(void)tear_down(NULL);
+	}
+}
+
 /* --- what is told ----------------------------------------------------------------------------- */
 
 static void backends_are_told_apart(void **state)
@@ -650,6 +772,97 @@ static void a_plan_against_a_closed_port(void **state)
 	assert_int_equal(of(LOAD_CONNECT) + of(LOAD_UNSENT), 40);
 }
 
+static void *ask_for_priority(void *arg)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	*(bool *)arg = sched_setscheduler(0, SCHED_FIFO, &p) == 0;
+	return NULL;
+}
+
+/* A thread that is busy with its plan would starve a server on its processor. */
+static void a_plan_has_priority_while_it_is_light(void **state)
+{
+	static const struct {
+		bool scheduled;
+		int64_t send_ms;
+		enum load_scheduling scheduling;
+	} rows[] = {
+		{ false, 0, LOAD_ORDINARY },
+		{ true, 0, LOAD_REAL_TIME },
+		{ true, 8, LOAD_WAS_REAL_TIME },
+	};
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+	bool has_right = false;
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(pthread_create(&t, NULL, ask_for_priority, &has_right), 0);
+	(void)pthread_join(t, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		start_server(&c, 0, true);
+		config.threads = 1;
+		config.connections = 40; /* whatever the server does */
+		config.scheduled = rows[i].scheduled;
+		config.schedule.from = config.schedule.to = 100;
+		config.duration_ns = 250 * NS_PER_MS;
+		send_ns = rows[i].send_ms * NS_PER_MS;
+		run();
+		send_ns = 0;
+		assert_int_equal(
+		        result->scheduling, has_right ? rows[i].scheduling : LOAD_ORDINARY);
+		forget();
+	}
+}
+
+#define BUSY_N  3
+#define BUSY_NS (2 * NS_PER_SEC)
+
+/* Replies that lie unread make no connection free, and then nothing that leaves is late: only the
+ * wait for a processor shows it. */
+static void the_wait_for_a_processor_is_seen(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+	cpu_set_t before, one;
+	pid_t busy[BUSY_N];
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			busy[i] = fork();
+			if (!busy[i]) {
+				burn(BUSY_NS); /* or until it is killed */
+				_exit(0);
+			}
+			assert_true(busy[i] > 0);
+		}
+		start_server(&c, 0, true);
+		config.threads = 1;
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 20000;
+		config.duration_ns = 300 * NS_PER_MS;
+		has_no_right = true;
+		run();
+		for (unsigned i = 0; i < BUSY_N; i++) {
+			(void)kill(busy[i], SIGKILL);
+			(void)waitpid(busy[i], NULL, 0);
+		}
+		assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+		assert_int_equal(result->scheduling, LOAD_ORDINARY);
+		if (access("/proc/thread-self/schedstat", R_OK) != 0)
+			skip();
+		if (!(result->starved > 0.2 && result->starved <= 1))
+			fail_msg("waited for %g %%", 100 * result->starved);
+		assert_int_equal(result->was_starved, scheduled);
+		assert_true(result->was_late || !scheduled);
+		forget();
+	}
+}
+
 /* --- servers of the test's own ---------------------------------------------------------------- */
 
 static void *own_server(void *serve)
@@ -695,13 +908,6 @@ static bool read_bytes(int fd, size_t n)
 static bool say(int fd, const char *text)
 {
 	return __real_send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
-}
-
-static void short_sleep(int ms)
-{
-	struct timespec t = { .tv_nsec = ms * NS_PER_MS };
-
-	(void)nanosleep(&t, NULL);
 }
 
 /* Takes a request of 3 MB late. */
@@ -796,6 +1002,60 @@ static void bytes_that_nobody_asked_for(void **state)
 	assert_int_equal(of(LOAD_OK), 4);
 }
 
+static void serve_statuses(int fd)
+{
+	static const char *const lines[] = { "200 OK", "201 Created", "202 Accepted", "299 Odd",
+		"204 No Content", "301 Moved", "404 Not Found" };
+	char text[1024];
+
+	for (size_t i = 0; read_bytes(fd, request.len); i++) {
+		bool is_empty = strncmp(lines[i % ARRAY_LEN(lines)], "204", 3) == 0;
+
+		snprintf(text, sizeof(text),
+		        "HTTP/1.1 %s\r\n%s%s{\"chain_id\":\"%s\",\"head_block_num\":7}",
+		        lines[i % ARRAY_LEN(lines)], is_empty ? "" : "Content-Length: 98\r\n",
+		        "\r\n", bad_server_chain_id);
+		if (is_empty)
+			*strchr(text, '{') = '\0';
+		if (!say(fd, text))
+			return;
+	}
+}
+
+/* nodeos says 201 and 202 to some calls; get_info is a 200 alone. */
+static void good_statuses_are_those_of_the_check(void **state)
+{
+	(void)state;
+	for (int any = 0; any < 2; any++) {
+		start_own_server(serve_statuses, 70);
+		config.check = any ? LOAD_CHECK_ANY : LOAD_CHECK_INFO;
+		run();
+		assert_int_equal(of(LOAD_OK), any ? 50 : 10);
+		assert_int_equal(of(LOAD_STATUS), any ? 20 : 60);
+		assert_int_equal(result->total->statuses[202], any ? 0 : 10);
+		assert_int_equal(result->total->statuses[301], 10);
+		(void)tear_down(NULL);
+	}
+}
+
+static void serve_one_and_close(int fd)
+{
+	(void)read_bytes(fd, request.len);
+	(void)say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+}
+
+/* What was asked behind the last reply is lost, though nothing failed. */
+static void a_server_may_end_a_pipeline(void **state)
+{
+	(void)state;
+	start_own_server(serve_one_and_close, 8);
+	config.pipeline = 4;
+	run();
+	assert_int_equal(of(LOAD_OK), 2);
+	assert_int_equal(of(LOAD_LOST), 6);
+	assert_non_null(strstr(load_class_text(LOAD_LOST), "the end of its connection"));
+}
+
 static void serve_and_go(int fd)
 {
 	(void)read_bytes(fd, request.len);
@@ -865,16 +1125,22 @@ int main(void)
 		TEST(our_own_limits_are_local),
 		TEST(what_cannot_be_run),
 		TEST(ctrl_c_ends_in_a_result),
+		TEST(ctrl_c_drops_what_is_under_way),
+		TEST(ctrl_c_drops_attempts_to_connect),
 		TEST(backends_are_told_apart),
 		TEST(the_chain_is_learned),
 		TEST(a_slow_caller_misses_nothing),
 		TEST(the_plan_is_kept),
 		TEST(what_finds_no_connection_is_unsent),
 		TEST(a_plan_against_a_closed_port),
+		TEST(a_plan_has_priority_while_it_is_light),
+		TEST(the_wait_for_a_processor_is_seen),
 		TEST(a_request_can_be_larger_than_a_socket),
 		TEST(requests_can_leave_in_pieces),
 		TEST(large_bodies_are_not_stored),
 		TEST(bytes_that_nobody_asked_for),
+		TEST(good_statuses_are_those_of_the_check),
+		TEST(a_server_may_end_a_pipeline),
 		TEST(a_body_can_end_with_the_connection),
 		TEST(a_reset_within_a_reply_is_short),
 		TEST(a_refusal_is_heard_though_sending_fails),

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "unit/load/golden.h"
 
 #include "base/clock.h"
@@ -224,29 +226,38 @@ static void verdicts(void **state)
 {
 	static const char *const broken[] = { "p99 is 31.2 ms, above 20 ms", "x", NULL };
 	static const struct {
-		uint64_t ok, failed;
+		uint64_t ok, failed, abandoned;
 		bool late, cut, is_broken;
 		const char *text;
 	} rows[] = {
-		{ 0, 0, false, false, false, "no request was sent" },
-		{ 1, 0, false, false, false, "OK: 1 request, none failed" },
-		{ 20, 0, false, true, false, "OK: 20 requests, none failed; interrupted" },
-		{ 20, 0, true, false, false,
-		        "late: 20 requests, none failed; the generator was late" },
-		{ 20, 0, false, false, true,
+		{ 0, 0, 0, false, false, false, "no request was sent" },
+		{ 0, 0, 4, false, true, false, "no request was answered; interrupted" },
+		{ 1, 0, 0, false, false, false, "OK: 1 request, none failed" },
+		{ 20, 0, 0, false, true, false, "20 requests, none failed; interrupted" },
+		{ 20, 0, 0, true, false, false,
+		        "20 requests, none failed; the generator was late" },
+		{ 20, 0, 0, true, true, false,
+		        "20 requests, none failed; the generator was late; interrupted" },
+		{ 20, 0, 0, false, false, true,
 		        "does not hold: p99 is 31.2 ms, above 20 ms, and more" },
-		{ 19, 1, false, false, true, "1 of 20 requests failed (5.0 %)" },
-		{ 0, 7, false, false, false, "all 7 requests failed" },
-		{ 9999999, 1, false, false, false, "1 of 10000000 requests failed (< 0.001 %)" },
-		{ 1, 9999999, false, false, false,
+		{ 20, 0, 0, true, false, true,
+		        "does not hold: p99 is 31.2 ms, above 20 ms, and more; the generator was "
+		        "late" },
+		{ 19, 1, 0, false, false, true, "1 of 20 requests failed (5.0 %)" },
+		{ 0, 1, 0, false, false, false, "the only request failed" },
+		{ 0, 7, 0, false, false, false, "all 7 requests failed" },
+		{ 9999999, 1, 0, false, false, false, "1 of 10000000 requests failed (< 0.001 %)" },
+		{ 1, 9999999, 0, false, false, false,
 		        "9999999 of 10000000 requests failed (> 99.999 %)" },
 	};
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct load_result res = {
-			.total = b->t, .was_late = rows[i].late, .was_interrupted = rows[i].cut
-		};
+		struct load_result res = { .total = b->t,
+			.abandoned = rows[i].abandoned,
+			.was_late = rows[i].late,
+			.left_late = rows[i].late,
+			.was_interrupted = rows[i].cut };
 		char out[256];
 
 		b->report.result = &res;
@@ -257,6 +268,55 @@ static void verdicts(void **state)
 		        load_report_verdict(&b->report, out, sizeof(out)), rows[i].text);
 	}
 	b->report.broken = NULL;
+}
+
+static void short_processors_are_told(void **state)
+{
+	static const char late_text[] = "the generator was late: ",
+	                  waited[] = "waited for a processor for ";
+	static const struct {
+		bool scheduled, left_late;
+		double starved;
+		bool is_late, is_noted;
+		const char *verdict;
+	} rows[] = {
+		{ true, false, (double)NAN, false, false, "OK: 2 requests, none failed" },
+		{ true, false, 0.009, false, false, "OK: 2 requests, none failed" },
+		{ true, false, 0.02, false, true, "OK: 2 requests, none failed" },
+		{ true, false, 0.3, true, false,
+		        "2 requests, none failed; the generator waited for a processor" },
+		{ true, true, 0.02, true, true, "2 requests, none failed; the generator was late" },
+		{ true, true, 0.3, true, false, "2 requests, none failed; the generator was late" },
+		{ false, false, 0.1, false, false, "OK: 2 requests, none failed" },
+		{ false, false, 0.3, false, true, "OK: 2 requests, none failed" },
+	};
+	struct bench *b = *state;
+	struct load_tally *t = load_tally_new(true);
+
+	assert_non_null(t);
+	load_hist_record(t->late, 2 * NS_PER_MS);
+	t->classes[LOAD_OK] = 2;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct load_result res = { .total = t,
+			.left_late = rows[i].left_late,
+			.starved = rows[i].starved,
+			.was_starved = rows[i].scheduled && rows[i].starved > LOAD_STARVED_SHARE };
+		char out[256];
+
+		res.was_late = res.left_late || res.was_starved;
+		b->report.result = &res;
+		b->config.scheduled = rows[i].scheduled;
+		assert_string_equal(
+		        load_report_verdict(&b->report, out, sizeof(out)), rows[i].verdict);
+		load_report_late(&b->report, out, sizeof(out));
+		if (!!*out != rows[i].is_late || !!strstr(out, late_text) != rows[i].left_late ||
+		        !!strstr(out, waited) != res.was_starved)
+			fail_msg("row %zu: '%s'", i, out);
+		load_report_short(&b->report, out, sizeof(out));
+		if (!!*out != rows[i].is_noted)
+			fail_msg("row %zu: note '%s'", i, out);
+	}
+	load_tally_free(t);
 }
 
 /* The wait for the last answers is part of a rate when they came, and not when they did not. */
@@ -326,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        memory_that_was_missing_is_told_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(verdicts, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_processors_are_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(rates, setup, teardown),
 		cmocka_unit_test(a_full_disk_is_named_by_each_writer),
 	};

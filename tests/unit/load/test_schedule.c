@@ -131,6 +131,13 @@ static void in_order(void **state)
 	}
 }
 
+/* Requests a second at ns. */
+static double rate_at(const struct load_schedule *s, int64_t ns)
+{
+	return s->duration_ns ? s->from + (s->to - s->from) * (double)ns / (double)s->duration_ns
+	                      : s->to;
+}
+
 /* Between any two times the plan has as many requests as the area under its rate. */
 static void area(void **state)
 {
@@ -141,8 +148,8 @@ static void area(void **state)
 
 		for (int64_t t = 0; t < 100; t++) {
 			int64_t from = length / 100 * t, to = from + length / 100;
-			double want = (load_schedule_rate(s, from) + load_schedule_rate(s, to)) /
-			        2 * (double)(to - from) / 1e9;
+			double want =
+			        (rate_at(s, from) + rate_at(s, to)) / 2 * (double)(to - from) / 1e9;
 			double got =
 			        (double)(load_schedule_count(s, to) - load_schedule_count(s, from));
 

@@ -1,6 +1,7 @@
 #include "load/worker_priv.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -184,6 +185,24 @@ static void threads_share_a_plan(void **state)
 	assert_int_equal(seen, (1ULL << 40) - 1);
 }
 
+static void the_backlog_of_the_warm_up_is_forgotten(void **state)
+{
+	(void)state;
+	config.scheduled = true;
+	config.schedule = (struct load_schedule){ 40, 40, 0 };
+	config.warmup_ns = NS_PER_SEC;
+	init(2);
+	load_plan_advance(&worker);
+	worker.now = 30 * NS_PER_MS;
+	assert_in_range(load_plan_backlog(&worker, worker.now), 12, 14);
+	load_worker_begin(&worker);
+	assert_int_equal(worker.due_ns, 50 * NS_PER_MS);
+	assert_int_equal(load_plan_backlog(&worker, worker.now), 0);
+	load_plan_advance(&worker);
+	load_worker_begin(&worker);
+	assert_int_equal(worker.due_ns, 125 * NS_PER_MS);
+}
+
 static void what_was_due_at_the_end_is_unsent(void **state)
 {
 	(void)state;
@@ -296,6 +315,86 @@ static void those_behind_a_timeout(void **state)
 	}
 }
 
+/* --- priority --------------------------------------------------------------------------------- */
+
+static int policy_of_thread(void)
+{
+	return sched_getscheduler(0);
+}
+
+static void burn(int64_t ns)
+{
+	struct timespec ts;
+
+	do
+		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	while (ts.tv_sec * NS_PER_SEC + ts.tv_nsec < ns);
+}
+
+struct priority_row {
+	unsigned threads;    /* on one processor */
+	unsigned use, after; /* percent of the first 100 ms, and of the next second */
+	enum load_scheduling scheduling;
+	int policy;
+};
+
+static int policies[3]; /* at the begin, after both looks */
+
+/* Time is only what w.now says: the thread needs no second for it. */
+static void *be_watched(void *arg)
+{
+	const struct priority_row *row = arg;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+	load_worker_watch_share(&worker);
+	policies[0] = policy_of_thread();
+	burn(worker.share_ns + row->use * NS_PER_MS);
+	worker.now = worker.share_due_ns;
+	if (policies[0] != SCHED_OTHER)
+		load_worker_check_share(&worker);
+	policies[1] = policy_of_thread();
+	if (worker.share_due_ns != INT64_MAX) {
+		/* As if the second had been a hundred milliseconds. */
+		burn(worker.share_ns + row->after * NS_PER_MS);
+		worker.now += 100 * NS_PER_MS;
+		load_worker_check_share(&worker);
+	}
+	policies[2] = policy_of_thread();
+	return NULL;
+}
+
+static void a_busy_thread_is_ordinary_for_good(void **state)
+{
+	static const struct priority_row rows[] = {
+		{ 1, 0, 0, LOAD_REAL_TIME, SCHED_FIFO },
+		{ 1, 30, 30, LOAD_REAL_TIME, SCHED_FIFO },
+		{ 1, 60, 0, LOAD_WAS_REAL_TIME, SCHED_OTHER },
+		{ 1, 30, 60, LOAD_WAS_REAL_TIME, SCHED_OTHER },
+		{ 3, 30, 0, LOAD_WAS_REAL_TIME, SCHED_OTHER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct priority_row row = rows[i];
+		pthread_t t;
+
+		config.threads = row.threads;
+		init(0);
+		assert_int_equal(pthread_create(&t, NULL, be_watched, &row), 0);
+		(void)pthread_join(t, NULL);
+		if (policies[0] == SCHED_OTHER)
+			skip(); /* no right to it */
+		assert_int_equal(policies[0], SCHED_FIFO | SCHED_RESET_ON_FORK);
+		assert_int_equal(policies[2], row.policy | SCHED_RESET_ON_FORK);
+		assert_int_equal(worker.scheduling, row.scheduling);
+		assert_true((worker.share_due_ns == INT64_MAX) ==
+		        (row.scheduling == LOAD_WAS_REAL_TIME));
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -306,10 +405,12 @@ int main(void)
 		cmocka_unit_test(a_sleep_is_as_long_as_asked),
 		TEST(a_quota_is_shared_out),
 		TEST(threads_share_a_plan),
+		TEST(the_backlog_of_the_warm_up_is_forgotten),
 		TEST(what_was_due_at_the_end_is_unsent),
 		TEST(tallies_take_turns),
 		TEST(the_warm_up_ends_by_the_plan),
 		TEST(those_behind_a_timeout),
+		TEST(a_busy_thread_is_ordinary_for_good),
 	};
 
 	worker.epfd = -1;
