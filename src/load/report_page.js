@@ -673,7 +673,7 @@ function run() {
 			: "open loop: planned at " + amount(c.rate_from) + (c.rate_to !== c.rate_from ? " to " + amount(c.rate_to) : "") + " requests/s, "
 				+ count(rep.requests_planned) + " planned"],
 		["By", plural(c.threads, "thread") + ", " + plural(c.connections, "connection") + (c.pipeline > 1 ? ", pipelines of " + c.pipeline : "")
-			+ (c.keep_alive ? "" : ", a new connection for each request") + "; " + count(rep.connects) + " new ones while measured"],
+			+ (c.keep_alive ? "" : ", a new connection for each request") + "; " + count(rep.connects) + " opened" + (c.warmup_seconds ? " after the warm-up" : "")],
 		["Time", seconds(rep.sending_seconds) + " of sending" + (c.warmup_seconds ? " after " + seconds(c.warmup_seconds) + " of warm-up that is not counted" : "")
 			+ (rep.was_interrupted ? "; interrupted" : "")],
 		["Good is", (c.check === "get_info" ? "200 and complete, a get_info whose head does not go back more than " + plural(c.fork_depth, "block") : "200 to 299 and complete")

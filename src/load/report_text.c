@@ -77,8 +77,8 @@ static void print_totals(const struct load_report *r, FILE *out)
 		fprintf(out, "; %s/s in, %s/s out",
 		        num_size_text(a, (uint64_t)((double)t->bytes_in / s)),
 		        num_size_text(b, (uint64_t)((double)t->bytes_out / s)));
-	fprintf(out, "; %llu new connection%s\n", (unsigned long long)t->connects,
-	        t->connects == 1 ? "" : "s");
+	fprintf(out, "; %llu connection%s opened%s\n", (unsigned long long)t->connects,
+	        t->connects == 1 ? "" : "s", r->config->warmup_ns ? " after the warm-up" : "");
 }
 
 /* --- latency ---------------------------------------------------------------------------------- */
@@ -161,7 +161,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (table_print(t, out, e) < 0)
 		return -1;
 	if (few)
-		fputs("* less than 10 requests were slower: will differ much from run to run\n",
+		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
 		        out);
 	if (is_max)
 		fputs("max of N: N requests are too few for that percentile, see max\n", out);
