@@ -298,11 +298,13 @@ static int test_self(struct context *ctx, struct err *e)
 
 	if (ctx->err_tty)
 		progress_set(ctx, "self-test");
-	rc = load_self_test(false, NULL, NULL, &why);
+	rc = load_self_test(false, NULL, NULL, &ctx->interrupted, &why);
 	progress_end(ctx);
 	if (rc == 0)
 		return 0;
 	err_set(e, rc > 0 ? ERR_UNHEALTHY : why.kind, "self-test: %s", why.msg);
+	if (why.kind == ERR_INTERRUPTED)
+		return -1;
 	return err_hint(e,
 	        "'nodeswarm load --self-test' shows all cases; no figure of this machine "
 	        "is to be trusted until they are right");

@@ -180,7 +180,7 @@ static void add_state(struct page *p, const struct load_live *l, const struct lo
 	if (i->tally->head)
 		field(p, "head %u", i->tally->head);
 	if (age != INT64_MIN)
-		field(p, "age %s%s", age < 0 ? "-" : "", report_time(text, age < 0 ? -age : age));
+		field(p, "head age %s%s", age < 0 ? "-" : "", report_time(text, age < 0 ? -age : age));
 }
 
 /* --- slots ----------------------------------------------------------------------------- */

@@ -63,7 +63,10 @@ static void print_totals(const struct load_report *r, FILE *out)
 
 	fprintf(out, "\n%s\n", load_report_verdict(r, verdict, sizeof(verdict)));
 	for (const char *const *n = r->broken; n && *n; n++)
-		fprintf(out, "broken: %s\n", *n);
+		if (!strstr(verdict, *n))
+			fprintf(out, "broken: %s\n", *n);
+	if (r->held && *r->held)
+		fprintf(out, "limits that hold: %s\n", r->held);
 	for (const char *const *n = r->notes; n && *n; n++)
 		fprintf(out, "note: %s\n", *n);
 	fputc('\n', out);
@@ -110,6 +113,20 @@ static json_t *time_cell(bool is_known, double ns)
 	char text[REPORT_TEXT_MAX];
 
 	return is_known ? json_string(report_time(text, (int64_t)llround(ns))) : NULL;
+}
+
+/* Those that never left are not in the times from sending. */
+static void print_waited(const struct load_tally *t, FILE *out)
+{
+	unsigned long long timeouts = t->classes[LOAD_TIMEOUT], unsent = t->classes[LOAD_UNSENT];
+
+	if (timeouts)
+		fprintf(out, "%llu without an answer %s in it with the time that was waited\n",
+		        timeouts, timeouts == 1 ? "is" : "are");
+	if (unsent)
+		fprintf(out,
+		        "%llu that could not be sent %s in FROM PLAN with the time %s waited\n",
+		        unsent, unsent == 1 ? "is" : "are", unsent == 1 ? "it" : "they");
 }
 
 /* Down to the maximum one line each; columns are as many as there are histograms. */
@@ -165,11 +182,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 		        out);
 	if (is_max)
 		fputs("max of N: N requests are too few for that percentile, see max\n", out);
-	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
-		fprintf(out,
-		        "%llu without an answer are in it with the time that was waited for them\n",
-		        (unsigned long long)(total->classes[LOAD_TIMEOUT] +
-		                total->classes[LOAD_UNSENT]));
+	print_waited(total, out);
 	return 0;
 }
 
