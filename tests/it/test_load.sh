@@ -194,13 +194,13 @@ one_is_down()
 			[.figures[] | .a > 0] == [true, true, true] and [.figures[] | .b] == [0, null, null]'
 }
 check 'of which one is down: the figures of the other, no ratio' one_is_down
-cut()
+cut_by_time()
 {
 	serve --delay fixed:10ms && load 1 "$url" -n 1000 -c 2 -d 300ms --chain-id "$CHAIN_ID" && kill "$SERVER" &&
 		result '.requests_failed == 0 and .requests_ok > 10 and .requests_ok < 80 and
 			(.limits_broken[0] | test("^[0-9]+ of 1000 requests: the time was over$")) and .limits == [{"fail_if":"errors>0","actual":0,"holds":true}]'
 }
-check 'fewer requests than were asked for are no success' cut
+check 'fewer requests than were asked for are no success' cut_by_time
 
 # --- a chain ----------------------------------------------------------------------------------------------
 
