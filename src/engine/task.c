@@ -76,10 +76,11 @@ static void take_addresses(struct engine_task *t, const json_t *networks)
 
 		for (size_t k = 0; k < json_array_size(list); k++) {
 			const char *s = json_string_value(json_array_get(list, k));
-			char *to = t->addresses[t->n_addresses];
+			char *to;
 
 			if (!s || t->n_addresses == ENGINE_TASK_ADDRESSES)
 				continue;
+			to = t->addresses[t->n_addresses];
 			engine_copy_text(to, sizeof(t->addresses[0]), s);
 			to[strcspn(to, "/")] = '\0';
 			if (*to)

@@ -443,7 +443,8 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
 	char share[REPORT_TEXT_MAX];
 
 	if (!total)
-		snprintf(out, size, "no request was sent%s", cut);
+		snprintf(out, size, "no request was %s%s", res->abandoned ? "answered" : "sent",
+		        cut);
 	else if (!failed && r->broken && r->broken[0])
 		snprintf(out, size, "does not hold: %s%s%s%s", r->broken[0],
 		        r->broken[1] ? ", and more" : "", late, cut);

@@ -377,15 +377,16 @@ static void print_generator(const struct load_report *r, FILE *out)
 	static const double percentiles[] = { 50, 99, 99.9 };
 	const struct load_result *res = r->result;
 	const struct load_hist *late = res->total->late;
+	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
 	char text[REPORT_TEXT_MAX];
 
 	fprintf(out, "\ngenerator: %.2f s of CPU (%.2f user, %.2f system)",
 	        res->cpu_user_s + res->cpu_system_s, res->cpu_user_s, res->cpu_system_s);
-	if (load_tally_total(res->total))
+	if (sent)
 		fprintf(out, ", %s a request",
 		        report_time(text,
 		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
-		                        (double)load_tally_total(res->total))));
+		                        (double)sent)));
 	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
 	fprintf(out, "it ran at %s", priorities[res->scheduling]);
 	if (!isnan(res->starved))

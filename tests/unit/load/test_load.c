@@ -241,9 +241,10 @@ static void run(void)
 	assert_non_null(sum);
 	if (load_run(&config, &result, &e) < 0)
 		fail_msg("%s", e.msg);
-	if (config.requests && !interrupted && config.duration_ns >= 60 * NS_PER_SEC)
+	if (config.requests && !cancel_is_set(&interrupted) &&
+	        config.duration_ns >= 60 * NS_PER_SEC)
 		assert_int_equal(load_tally_total(result->total), config.requests);
-	if (!interrupted)
+	if (!cancel_is_set(&interrupted))
 		assert_int_equal(result->abandoned, 0);
 	if (config.scheduled) {
 		assert_int_equal(

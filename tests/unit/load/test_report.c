@@ -292,32 +292,35 @@ static void verdicts(void **state)
 {
 	static const char *const broken[] = { "p99 is 31.2 ms, above 20 ms", "x", NULL };
 	static const struct {
-		uint64_t ok, failed;
+		uint64_t ok, failed, abandoned;
 		bool late, cut, is_broken;
 		const char *text;
 	} rows[] = {
-		{ 0, 0, false, false, false, "no request was sent" },
-		{ 1, 0, false, false, false, "OK: 1 request, none failed" },
-		{ 20, 0, false, true, false, "20 requests, none failed; interrupted" },
-		{ 20, 0, true, false, false, "20 requests, none failed; the generator was late" },
-		{ 20, 0, true, true, false,
+		{ 0, 0, 0, false, false, false, "no request was sent" },
+		{ 0, 0, 4, false, true, false, "no request was answered; interrupted" },
+		{ 1, 0, 0, false, false, false, "OK: 1 request, none failed" },
+		{ 20, 0, 0, false, true, false, "20 requests, none failed; interrupted" },
+		{ 20, 0, 0, true, false, false,
+		        "20 requests, none failed; the generator was late" },
+		{ 20, 0, 0, true, true, false,
 		        "20 requests, none failed; the generator was late; interrupted" },
-		{ 20, 0, false, false, true,
+		{ 20, 0, 0, false, false, true,
 		        "does not hold: p99 is 31.2 ms, above 20 ms, and more" },
-		{ 20, 0, true, false, true,
+		{ 20, 0, 0, true, false, true,
 		        "does not hold: p99 is 31.2 ms, above 20 ms, and more; the generator was "
 		        "late" },
-		{ 19, 1, false, false, true, "1 of 20 requests failed (5.0 %)" },
-		{ 0, 1, false, false, false, "the only request failed" },
-		{ 0, 7, false, false, false, "all 7 requests failed" },
-		{ 9999999, 1, false, false, false, "1 of 10000000 requests failed (< 0.001 %)" },
-		{ 1, 9999999, false, false, false,
+		{ 19, 1, 0, false, false, true, "1 of 20 requests failed (5.0 %)" },
+		{ 0, 1, 0, false, false, false, "the only request failed" },
+		{ 0, 7, 0, false, false, false, "all 7 requests failed" },
+		{ 9999999, 1, 0, false, false, false, "1 of 10000000 requests failed (< 0.001 %)" },
+		{ 1, 9999999, 0, false, false, false,
 		        "9999999 of 10000000 requests failed (> 99.999 %)" },
 	};
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct load_result res = { .total = b->t,
+			.abandoned = rows[i].abandoned,
 			.was_late = rows[i].late,
 			.left_late = rows[i].late,
 			.was_interrupted = rows[i].cut };
