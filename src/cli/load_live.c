@@ -99,8 +99,11 @@ static void add_progress(struct page *p, const struct load_live *l, const struct
 	double share;
 
 	if (i->is_warmup) {
-		(void)snprintf(said, sizeof(said), "warm-up, %s left",
-		        num_duration_text(a, i->end_ns < 0 ? -i->end_ns : 0));
+		if (i->end_ns < 0)
+			(void)snprintf(said, sizeof(said), "warm-up, %s left",
+			        num_duration_text(a, -i->end_ns));
+		else
+			(void)snprintf(said, sizeof(said), "warm-up is over");
 		share = c->warmup_ns ? 1 + (double)i->end_ns / (double)c->warmup_ns : 1;
 	} else if (c->requests) {
 		(void)snprintf(said, sizeof(said), "%" PRIu64 " of %" PRIu64 " requests", l->total,

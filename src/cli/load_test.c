@@ -209,6 +209,13 @@ static int judge_run(struct load_outcome *o, struct err *e)
 	                        report_time(a, r->sending_ns),
 	                        report_time(b, o->config.duration_ns))) < 0)
 		return -1;
+	if (r->abandoned &&
+	        add_note(&o->notes, e,
+	                str_fmt("%" PRIu64 " request%s that %s under way %s not counted",
+	                        r->abandoned, r->abandoned == 1 ? "" : "s",
+	                        r->abandoned == 1 ? "was" : "were",
+	                        r->abandoned == 1 ? "is" : "are")) < 0)
+		return -1;
 	if (*load_report_late(&o->report, why, sizeof(why)) &&
 	        add_broken(o, &o->notes, e, strdup(why)) < 0)
 		return -1;

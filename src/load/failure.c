@@ -20,8 +20,7 @@ static const struct {
 	[LOAD_NOT_INFO] = { "not-info", "JSON, but no get_info; for another call use --any" },
 	[LOAD_WRONG_CHAIN] = { "wrong-chain", "a get_info of another chain" },
 	[LOAD_HEAD_BACK] = { "head-back", "head_block_num went back further than a fork can" },
-	[LOAD_LOST] = { "lost",
-	        "in a pipeline, behind a failure or the end of its connection" },
+	[LOAD_LOST] = { "lost", "in a pipeline, behind a failure or the end of its connection" },
 	[LOAD_UNSENT] = { "unsent", "planned, but no connection was free until the end; see -c" },
 	[LOAD_LOCAL] = { "local", "this machine had no port, descriptor or memory left" },
 };

@@ -305,7 +305,7 @@ static int finish(struct run *r, struct err *e)
 {
 	struct load_result *res = r->result;
 
-	res->starved = NAN;
+	res->starved = (double)NAN;
 	res->started_real_ns = r->shared.start_real_ns;
 	memcpy(res->chain_id, r->shared.chain_id, sizeof(res->chain_id));
 	for (unsigned i = 0; i < r->shared.config->threads; i++) {
@@ -321,6 +321,7 @@ static int finish(struct run *r, struct err *e)
 		if (w->last_ns > res->elapsed_ns)
 			res->elapsed_ns = w->last_ns;
 		res->planned += w->planned;
+		res->abandoned += w->abandoned;
 		if (w->scheduling > res->scheduling)
 			res->scheduling = w->scheduling;
 		if (w->in_warmup)

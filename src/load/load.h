@@ -16,7 +16,7 @@
  * Time: all *_ns are CLOCK_MONOTONIC nanoseconds relative to the begin of the measured part, so
  * that the warm-up is negative.  Requests that were planned (closed loop: sent) in the measured
  * part are counted, wherever they end; those of the warm-up never are.  After the end no request
- * is begun; those under way have until their timeout.
+ * is begun; those under way have until their timeout, and when it was interrupted a second at most.
  */
 
 #include <stdbool.h>
@@ -66,8 +66,8 @@ struct load_config {
 	char chain_id[65];   /* expected; "": that of the first good body of the run is */
 	uint32_t fork_depth; /* head_block_num may go back so far on a connection */
 
-	const volatile int
-	        *interrupted; /* not 0: begin no further request, end with what there is */
+	const volatile int *interrupted; /* not 0: begin no further request, end with what there is
+	                                    within LOAD_ABANDON_NS */
 	/* Called by the thread of load_run() about once a second; t belongs to the caller of it. */
 	void (*on_interval)(void *arg, const struct load_interval *i);
 	void *arg;
@@ -100,6 +100,7 @@ struct load_result {
 	enum load_scheduling scheduling;
 	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;
+	uint64_t abandoned; /* interrupted: requests still under way at the end, in no class */
 	double starved;   /* how long the worst thread waited for a processor while it sent, by wall
 	                     time; NAN: the kernel does not tell */
 	bool left_late;   /* with a schedule: LOAD_LATE_SHARE of the requests left later than
@@ -107,12 +108,14 @@ struct load_result {
 	bool was_starved; /* with a schedule: above LOAD_STARVED_SHARE.  Replies then lie unread and
 	                     no connection is free, so that lateness alone does not show it. */
 	bool was_late;    /* one of these two: the plan was not kept, and not by the server */
-	uint64_t planned; /* with a schedule: requests that the plan had in the part that was run */
+	uint64_t planned; /* with a schedule: requests that the plan had in the part that was run,
+	                     those that were abandoned too */
 };
 
 #define LOAD_LATE_NS       1000000 /* 1 ms */
 #define LOAD_LATE_SHARE    0.001
 #define LOAD_STARVED_SHARE 0.05
+#define LOAD_ABANDON_NS    INT64_C(1000000000)
 
 /*
  * Run it.  0 with *ret (also when all requests failed, or it was interrupted); -1 when it could not

@@ -147,7 +147,8 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
 /*
  * A new reference.  Keys, which stay:
  *
- *	url, started, verdict, requests_total, requests_ok, requests_failed, requests_per_second,
+ *	url, started, verdict, requests_total, requests_ok, requests_failed,
+ *	requests_abandoned (in none of these: interrupted), requests_per_second,
  *	elapsed_seconds, sending_seconds, bytes_in, bytes_out, connects, chain_id,
  *	was_interrupted, was_late, limits_broken[], notes[]
  *	errors{}            requests by class (load_class_name()), each class but "ok"

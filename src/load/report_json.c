@@ -249,6 +249,7 @@ static int totals(json_t *o, const struct load_report *r)
 	rc |= put(o, "requests_total", count(load_tally_total(t)));
 	rc |= put(o, "requests_ok", count(t->classes[LOAD_OK]));
 	rc |= put(o, "requests_failed", count(load_tally_failed(t)));
+	rc |= put(o, "requests_abandoned", count(res->abandoned));
 	if (r->config->scheduled)
 		rc |= put(o, "requests_planned", count(res->planned));
 	rc |= put(o, "requests_per_second", json_real(round(load_report_rate(r) * 1e3) / 1e3));

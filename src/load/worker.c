@@ -94,6 +94,7 @@ int load_worker_init(struct load_worker *w, struct load_shared *s, unsigned inde
 	if (w->epfd < 0)
 		return err_sys(e, errno, "epoll_create1");
 	w->tally = w->tallies[0];
+	w->abandon_ns = INT64_MAX;
 	w->knows_chain = c->chain_id[0];
 	memcpy(w->chain_id, c->chain_id, sizeof(w->chain_id));
 	w->in_warmup = c->warmup_ns > 0;
@@ -162,6 +163,16 @@ static void read_on(struct load_worker *w)
 	}
 }
 
+static void be_interrupted(struct load_worker *w)
+{
+	if (w->end_ns > w->now)
+		w->end_ns = w->now;
+	if (w->abandon_ns == INT64_MAX)
+		w->abandon_ns = w->now + LOAD_ABANDON_NS;
+	if (w->is_over && w->now >= w->abandon_ns)
+		load_conn_abandon(w);
+}
+
 /* What is due by the clock. */
 static void keep_time(struct load_worker *w)
 {
@@ -171,8 +182,8 @@ static void keep_time(struct load_worker *w)
 		load_worker_hand_over(w, w->handover_ns);
 	if (__builtin_expect(w->now >= w->share_due_ns, 0))
 		load_worker_check_share(w);
-	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0) && w->end_ns > w->now)
-		w->end_ns = w->now;
+	if (__builtin_expect(cancel_is_set(w->config->interrupted), 0))
+		be_interrupted(w);
 	if (w->n_waiting)
 		load_conn_resume(w);
 	load_conn_expire(w);

@@ -289,6 +289,29 @@ void load_conn_expire(struct load_worker *w)
 	}
 }
 
+void load_conn_abandon(struct load_worker *w)
+{
+	while (!load_list_is_empty(&w->under_way)) {
+		struct load_request *q = LOAD_LIST_FIRST(&w->under_way, struct load_request, link);
+		struct load_conn *c = q->conn;
+
+		if (c->state == CONN_WAITING)
+			stop_waiting(w, c);
+		if (c->state == CONN_OPEN) {
+			for (; c->n; load_conn_pop(w, c))
+				load_count_abandoned(w, load_conn_request(w, c, 0));
+		} else {
+			load_list_remove(&q->link);
+			if (c->carries) {
+				c->carries = false;
+				w->n_under_way--;
+				load_count_abandoned(w, q);
+			}
+		}
+		load_conn_shut(w, c);
+	}
+}
+
 void load_conn_resume(struct load_worker *w)
 {
 	unsigned n = 0;
@@ -303,7 +326,9 @@ void load_conn_resume(struct load_worker *w)
 				break;
 			stop_waiting(w, c);
 			n++;
-			if (c->carries)
+			/* The attempt that waited for room in the queue of a unix socket goes on.
+			 */
+			if (c->carries || (c->requests[0].link.next && !w->is_over))
 				attempt(w, c);
 			else
 				load_conn_start(w, c);

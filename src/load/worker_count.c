@@ -35,6 +35,11 @@ void load_count(struct load_worker *w, const struct load_request *q, enum load_c
 		count(w, q, class);
 }
 
+void load_count_abandoned(struct load_worker *w, const struct load_request *q)
+{
+	w->abandoned += q->planned_ns >= 0;
+}
+
 void load_count_unsent(struct load_worker *w, int64_t planned_ns, int64_t ns)
 {
 	if (!is_counted(w, planned_ns))

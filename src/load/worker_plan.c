@@ -31,6 +31,15 @@ static void set_due(struct load_worker *w)
 		w->due_ns = INT64_MAX;
 }
 
+void load_plan_begin(struct load_worker *w)
+{
+	if (!w->config->scheduled || !w->plans_warmup)
+		return;
+	w->plans_warmup = false;
+	w->k = w->index;
+	set_due(w);
+}
+
 void load_plan_init(struct load_worker *w)
 {
 	const struct load_config *c = w->config;

@@ -151,11 +151,12 @@ struct load_worker {
 	unsigned index;
 	pthread_t thread;
 
-	int64_t now;    /* read after each recv(), connect() and sleep */
-	int64_t end_ns; /* no request is begun from then on */
-	bool is_over;   /* no request will be begun */
-	bool is_ending; /* after one more look at what is there */
-	bool is_failed; /* out of memory where counting would go wrong */
+	int64_t now;        /* read after each recv(), connect() and sleep */
+	int64_t end_ns;     /* no request is begun from then on */
+	int64_t abandon_ns; /* interrupted: what is under way then is dropped; else INT64_MAX */
+	bool is_over;       /* no request will be begun */
+	bool is_ending;     /* after one more look at what is there */
+	bool is_failed;     /* out of memory where counting would go wrong */
 	int epfd;
 	char *buf; /* WORKER_READ_SIZE */
 
@@ -202,7 +203,7 @@ struct load_worker {
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
 	int64_t waited_begin_ns, waited_stop_ns;          /* load_worker_waited() with them */
-	uint64_t planned;
+	uint64_t planned, abandoned;
 
 	/* worker_share.c */
 	enum load_scheduling scheduling;
@@ -237,6 +238,9 @@ void load_plan_init(struct load_worker *w);
 unsigned load_plan_may(const struct load_worker *w, unsigned n);
 void load_plan_took(struct load_worker *w, unsigned n, int64_t planned_ns);
 void load_plan_gave_back(struct load_worker *w, unsigned n, int64_t planned_ns);
+/* Open loop: the measured part begins.  What the warm-up did not get sent is forgotten, or a rate
+ * that is too high would send nothing of the measured part. */
+void load_plan_begin(struct load_worker *w);
 /* Open loop: the next request has left or is charged; the one behind it is next. */
 void load_plan_advance(struct load_worker *w);
 /* Open loop: send what is due while connections are free. */
@@ -268,6 +272,8 @@ void load_conn_again(struct load_worker *w, struct load_conn *c);
 void load_conn_shut(struct load_worker *w, struct load_conn *c);
 /* Whatever is overdue has timed out. */
 void load_conn_expire(struct load_worker *w);
+/* Whatever is under way is dropped, and counted in no class. */
+void load_conn_abandon(struct load_worker *w);
 /* Those whose pause is over. */
 void load_conn_resume(struct load_worker *w);
 /* When the next pause ends; INT64_MAX: there is none. */
@@ -311,6 +317,8 @@ void load_io_read(struct load_worker *w, struct load_conn *c, bool is_end);
 /* worker_count.c */
 /* The request has ended so. */
 void load_count(struct load_worker *w, const struct load_request *q, enum load_class class);
+/* It was dropped. */
+void load_count_abandoned(struct load_worker *w, const struct load_request *q);
 /* The oldest request of c was answered so; is_followed: by more than was asked for. */
 void load_count_reply(
         struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed);

@@ -44,6 +44,7 @@ void load_worker_begin(struct load_worker *w)
 	if (w->turn == turn)
 		load_tally_clear(w->tally); /* the collector is late: nobody will miss it */
 	w->in_warmup = false;
+	load_plan_begin(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
 	w->waited_begin_ns = load_worker_waited();

@@ -243,8 +243,11 @@ static void run(void)
 		fail_msg("%s", e.msg);
 	if (config.requests && !interrupted && config.duration_ns >= 60 * NS_PER_SEC)
 		assert_int_equal(load_tally_total(result->total), config.requests);
+	if (!interrupted)
+		assert_int_equal(result->abandoned, 0);
 	if (config.scheduled) {
-		assert_int_equal(load_tally_total(result->total), result->planned);
+		assert_int_equal(
+		        load_tally_total(result->total) + result->abandoned, result->planned);
 		assert_int_equal(result->total->planned->total,
 		        of(LOAD_OK) + of(LOAD_TIMEOUT) + of(LOAD_UNSENT));
 	}
@@ -546,6 +549,90 @@ static void ctrl_c_ends_in_a_result(void **state)
 	}
 }
 
+static void short_sleep(int ms)
+{
+	struct timespec t = { .tv_nsec = ms * NS_PER_MS };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static void *interrupt_soon(void *unused)
+{
+	(void)unused;
+	short_sleep(100);
+	cancel_set(&interrupted);
+	return NULL;
+}
+
+static void run_interrupted(void)
+{
+	pthread_t t;
+
+	interrupted = 0;
+	assert_int_equal(pthread_create(&t, NULL, interrupt_soon, NULL), 0);
+	run();
+	(void)pthread_join(t, NULL);
+	assert_true(result->was_interrupted);
+	assert_true(result->elapsed_ns < 10 * NS_PER_SEC);
+}
+
+/* Who says Ctrl-C does not wait for the timeout of a server that is silent. */
+static void ctrl_c_drops_what_is_under_way(void **state)
+{
+	static const struct {
+		bool scheduled, keep;
+		unsigned pipeline;
+		int64_t timeout_ms;
+		bool is_timeout; /* before the second is over */
+	} rows[] = {
+		{ false, true, 1, 60000, false },
+		{ false, true, 4, 60000, false },
+		{ false, false, 1, 60000, false },
+		{ true, true, 1, 60000, false },
+		{ true, false, 1, 60000, false },
+		{ false, true, 1, 500, true },
+	};
+	struct bad_server_config c = {
+		.mode = BAD_SERVER_SILENT,
+		.every = 1,
+		.listen = "127.0.0.1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t n = 4 * rows[i].pipeline;
+
+		start_server(&c, 0, rows[i].keep);
+		config.scheduled = rows[i].scheduled;
+		config.schedule.from = config.schedule.to = 500;
+		config.timeout_ns = rows[i].timeout_ms * NS_PER_MS;
+		config.pipeline = rows[i].pipeline;
+		run_interrupted();
+		assert_int_equal(of(LOAD_OK), 0);
+		assert_int_equal(result->abandoned, rows[i].is_timeout ? 0 : n);
+		assert_int_equal(of(LOAD_TIMEOUT), rows[i].is_timeout ? n : 0);
+		assert_int_equal(
+		        load_tally_total(result->total), of(LOAD_TIMEOUT) + of(LOAD_UNSENT));
+		forget();
+	}
+}
+
+static void ctrl_c_drops_attempts_to_connect(void **state)
+{
+	(void)state;
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		assert_int_equal(listen_on_unix(0), 0);
+		configure("http://localhost/", unix_path, 0, true);
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 500;
+		run_interrupted();
+		/* One connection is in the queue, and its request was sent. */
+		assert_int_equal(result->abandoned, scheduled ? 1 : 4);
+		assert_int_equal(of(LOAD_CONNECT) + of(LOAD_TIMEOUT), 0);
+		(void)tear_down(NULL);
+	}
+}
+
 /* --- what is told ----------------------------------------------------------------------------- */
 
 static void backends_are_told_apart(void **state)
@@ -822,13 +909,6 @@ static bool say(int fd, const char *text)
 	return __real_send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }
 
-static void short_sleep(int ms)
-{
-	struct timespec t = { .tv_nsec = ms * NS_PER_MS };
-
-	(void)nanosleep(&t, NULL);
-}
-
 /* Takes a request of 3 MB late. */
 static void serve_slowly(int fd)
 {
@@ -1044,6 +1124,8 @@ int main(void)
 		TEST(our_own_limits_are_local),
 		TEST(what_cannot_be_run),
 		TEST(ctrl_c_ends_in_a_result),
+		TEST(ctrl_c_drops_what_is_under_way),
+		TEST(ctrl_c_drops_attempts_to_connect),
 		TEST(backends_are_told_apart),
 		TEST(the_chain_is_learned),
 		TEST(a_slow_caller_misses_nothing),

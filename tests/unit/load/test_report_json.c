@@ -3,7 +3,7 @@
 #include "base/json.h"
 
 static const char *const keys[] = { "url", "started", "verdict", "requests_total", "requests_ok",
-	"requests_failed", "requests_per_second", "elapsed_seconds", "sending_seconds", "bytes_in",
+	"requests_failed", "requests_abandoned", "requests_per_second", "elapsed_seconds", "sending_seconds", "bytes_in",
 	"bytes_out", "connects", "chain_id", "was_interrupted", "was_late", "limits_broken",
 	"notes", "errors", "statuses", "latency_us", "max_lag_blocks", "max_head_age_us", "slots",
 	"series", "config", "generator" };

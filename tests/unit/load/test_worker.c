@@ -185,6 +185,24 @@ static void threads_share_a_plan(void **state)
 	assert_int_equal(seen, (1ULL << 40) - 1);
 }
 
+static void the_backlog_of_the_warm_up_is_forgotten(void **state)
+{
+	(void)state;
+	config.scheduled = true;
+	config.schedule = (struct load_schedule){ 40, 40, 0 };
+	config.warmup_ns = NS_PER_SEC;
+	init(2);
+	load_plan_advance(&worker);
+	worker.now = 30 * NS_PER_MS;
+	assert_in_range(load_plan_backlog(&worker, worker.now), 12, 14);
+	load_worker_begin(&worker);
+	assert_int_equal(worker.due_ns, 50 * NS_PER_MS);
+	assert_int_equal(load_plan_backlog(&worker, worker.now), 0);
+	load_plan_advance(&worker);
+	load_worker_begin(&worker);
+	assert_int_equal(worker.due_ns, 125 * NS_PER_MS);
+}
+
 static void what_was_due_at_the_end_is_unsent(void **state)
 {
 	(void)state;
@@ -387,6 +405,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_is_as_long_as_asked),
 		TEST(a_quota_is_shared_out),
 		TEST(threads_share_a_plan),
+		TEST(the_backlog_of_the_warm_up_is_forgotten),
 		TEST(what_was_due_at_the_end_is_unsent),
 		TEST(tallies_take_turns),
 		TEST(the_warm_up_ends_by_the_plan),
