@@ -178,7 +178,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (table_print(t, out, e) < 0)
 		return -1;
 	if (few)
-		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
+		fputs("* less than 10 requests were slower: will differ much from run to run\n",
 		        out);
 	if (is_max)
 		fputs("max of N: N requests are too few for that percentile, see max\n", out);

@@ -106,7 +106,7 @@ static void fail_attempt(struct load_worker *w, struct load_conn *c, enum load_c
 		c->carries = false;
 		w->n_under_way--;
 		load_count(w, q, class);
-	} else if (w->due_ns <= w->now) {
+	} else if (w->due_ns <= w->now && !w->n_free) {
 		q->planned_ns = w->due_ns;
 		if (q->sent_ns < q->planned_ns)
 			q->sent_ns = q->planned_ns;
@@ -182,6 +182,8 @@ static void attempt(struct load_worker *w, struct load_conn *c)
 	if (r < 0 && errno == EAGAIN && a->sa.ss_family == AF_UNIX) {
 		/* Its queue is full: that is slow, and not refused. */
 		load_conn_shut(w, c);
+		if (!c->carries) /* the next try is another attempt */
+			load_list_remove(&c->requests[0].link);
 		load_conn_wait(w, c, 1);
 		return;
 	}

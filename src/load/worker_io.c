@@ -157,11 +157,14 @@ static void last_reply(struct load_worker *w, struct load_conn *c)
 static bool reply_done(
         struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed)
 {
-	load_count_reply(w, c, r, is_followed);
+	/* Only the last request can be there in part. */
+	bool is_early = c->out_left && c->n == 1;
+
+	load_count_reply(w, c, r, is_followed, is_early);
 	load_conn_pop(w, c);
 	c->has_replied = true;
 	c->pause = 0;
-	if (__builtin_expect(is_followed || r->closes || !w->config->keep_alive, 0)) {
+	if (__builtin_expect(is_followed || is_early || r->closes || !w->config->keep_alive, 0)) {
 		last_reply(w, c);
 		return false;
 	}

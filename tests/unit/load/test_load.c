@@ -1109,6 +1109,49 @@ static void a_refusal_is_heard_though_sending_fails(void **state)
 	assert_int_equal(result->total->statuses[413], 3);
 }
 
+/* Takes a piece of the request, and thinks that it knows enough. */
+static void serve_early(int fd)
+{
+	if (read_bytes(fd, 1000) && say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+		short_sleep(30);
+}
+
+static void an_answer_to_a_part_is_none(void **state)
+{
+	static char big[3 << 20];
+
+	(void)state;
+	start_own_server(serve_early, 3);
+	memset(big, 'x', sizeof(big));
+	config.request = big;
+	config.request_n = sizeof(big);
+	run();
+	assert_int_equal(of(LOAD_NOT_HTTP), 3);
+	/* The connection is not used again. */
+	assert_int_equal(result->total->connects, 3);
+}
+
+static void serve_nothing(int fd)
+{
+	(void)fd;
+	short_sleep(50);
+}
+
+/* A full queue is asked again and again, and each time it is another attempt. */
+static void a_plan_against_a_full_queue(void **state)
+{
+	(void)state;
+	start_own_server(serve_nothing, 0);
+	config.connections = 40;
+	config.scheduled = true;
+	config.schedule.from = config.schedule.to = 200;
+	config.duration_ns = 400 * NS_PER_MS;
+	config.timeout_ns = 100 * NS_PER_MS;
+	run();
+	assert_int_equal(result->planned, 80);
+	assert_int_equal(of(LOAD_OK), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1144,6 +1187,8 @@ int main(void)
 		TEST(a_body_can_end_with_the_connection),
 		TEST(a_reset_within_a_reply_is_short),
 		TEST(a_refusal_is_heard_though_sending_fails),
+		TEST(an_answer_to_a_part_is_none),
+		TEST(a_plan_against_a_full_queue),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_dir, remove_dir);

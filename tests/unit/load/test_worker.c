@@ -315,6 +315,28 @@ static void those_behind_a_timeout(void **state)
 	}
 }
 
+/* --- attempts to connect ---------------------------------------------------------------------- */
+
+static void a_refusal_is_charged_to_who_waits(void **state)
+{
+	(void)state;
+	for (unsigned n_free = 0; n_free < 2; n_free++) {
+		struct load_conn *c;
+
+		config.scheduled = true;
+		config.schedule = (struct load_schedule){ 40, 40, 0 };
+		init(0);
+		c = load_worker_conn(&worker, 0);
+		c->state = CONN_CONNECTING;
+		load_list_append(&worker.under_way, &c->requests[0].link);
+		worker.n_free = n_free;
+		load_conn_event(&worker, c, true); /* it has no descriptor: that is an error */
+		assert_int_equal(c->state, CONN_WAITING);
+		assert_int_equal(worker.tally->classes[LOAD_CONNECT], !n_free);
+		assert_int_equal(worker.k, n_free ? 0 : config.threads);
+	}
+}
+
 /* --- priority --------------------------------------------------------------------------------- */
 
 static int policy_of_thread(void)
@@ -410,6 +432,7 @@ int main(void)
 		TEST(tallies_take_turns),
 		TEST(the_warm_up_ends_by_the_plan),
 		TEST(those_behind_a_timeout),
+		TEST(a_refusal_is_charged_to_who_waits),
 		TEST(a_busy_thread_is_ordinary_for_good),
 	};
 
