@@ -178,7 +178,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 	if (table_print(t, out, e) < 0)
 		return -1;
 	if (few)
-		fputs("* less than 10 requests were slower: will differ much from run to run\n",
+		fputs("* fewer than 10 requests were slower: will differ much from run to run\n",
 		        out);
 	if (is_max)
 		fputs("max of N: N requests are too few for that percentile, see max\n", out);
@@ -367,30 +367,41 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 /* --- the generator itself --------------------------------------------------------------------- */
 
 static const char *const priorities[] = {
-	[LOAD_ORDINARY] = "ordinary priority",
-	[LOAD_REAL_TIME] = "real-time priority",
-	[LOAD_WAS_REAL_TIME] = "real-time priority, then (too busy for it) at ordinary priority",
+	[LOAD_ORDINARY] = "ordinary",
+	[LOAD_REAL_TIME] = "real-time",
+	[LOAD_WAS_REAL_TIME] = "real-time, then ordinary (too busy for it)",
 };
+
+/* A time that the kernel measured as none is not told as a figure. */
+static void print_cpu(const struct load_result *res, FILE *out)
+{
+	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
+	double cpu = res->cpu_user_s + res->cpu_system_s;
+	char text[REPORT_TEXT_MAX];
+
+	if (cpu < 0.005)
+		return;
+	fprintf(out, "%.2f s of CPU (%.2f user, %.2f system)", cpu, res->cpu_user_s,
+	        res->cpu_system_s);
+	if (sent)
+		fprintf(out, ", %s a request",
+		        report_time(text, llround(cpu * 1e9 / (double)sent)));
+	fputs("; ", out);
+}
 
 static void print_generator(const struct load_report *r, FILE *out)
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
 	const struct load_result *res = r->result;
 	const struct load_hist *late = res->total->late;
-	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
 	char text[REPORT_TEXT_MAX];
 
-	fprintf(out, "\ngenerator: %.2f s of CPU (%.2f user, %.2f system)",
-	        res->cpu_user_s + res->cpu_system_s, res->cpu_user_s, res->cpu_system_s);
-	if (sent)
-		fprintf(out, ", %s a request",
-		        report_time(text,
-		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
-		                        (double)sent)));
-	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
-	fprintf(out, "it ran at %s", priorities[res->scheduling]);
+	fputs("\ngenerator: ", out);
+	print_cpu(res, out);
+	fprintf(out, "busiest thread %.0f %%\n", 100 * res->busiest);
+	fprintf(out, "priority: %s", priorities[res->scheduling]);
 	if (!isnan(res->starved))
-		fprintf(out, ", and waited for a processor for %.2g %% of the time%s",
+		fprintf(out, "; waited for a processor for %.2g %% of the time%s",
 		        100 * res->starved, res->was_starved ? ": TOO LONG" : "");
 	fputc('\n', out);
 	if (!r->config->scheduled || !late || !late->total)

@@ -75,12 +75,29 @@ static void unsent_are_of_the_plan(void **state)
 	sample_free(s);
 }
 
+static void no_cpu_is_no_figure(void **state)
+{
+	struct sample *s = sample_new(SAMPLE_ONE, false);
+	char *text;
+	size_t n;
+
+	(void)state;
+	s->result.cpu_user_s = s->result.cpu_system_s = 0.002;
+	text = written(&s->report, load_report_text, &n);
+	assert_int_equal(count(text, "\ngenerator: busiest thread"), 1);
+	assert_int_equal(count(text, "of CPU"), 0);
+	assert_int_equal(count(text, "a request"), 0);
+	free(text);
+	sample_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_as_kept),
 		cmocka_unit_test(limits_are_told_once),
 		cmocka_unit_test(unsent_are_of_the_plan),
+		cmocka_unit_test(no_cpu_is_no_figure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
