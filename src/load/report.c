@@ -420,9 +420,8 @@ const struct load_hist *load_report_latency(const struct load_report *r)
 double report_seconds(const struct load_report *r)
 {
 	const struct load_result *res = r->result;
-	bool waited = !r->config->requests && res->total->classes[LOAD_TIMEOUT];
-
-	return (double)(waited ? res->sending_ns : res->elapsed_ns) / 1e9;
+	return (double)(res->last_ok_ns > res->sending_ns ? res->last_ok_ns : res->sending_ns) /
+	        1e9;
 }
 
 double load_report_rate(const struct load_report *r)

@@ -26,6 +26,8 @@ static inline void count(struct load_worker *w, const struct load_request *q, en
 		if (t->planned)
 			load_hist_record(t->planned, w->now - q->planned_ns);
 	}
+	if (class == LOAD_OK)
+		w->last_ok_ns = w->now;
 	w->last_ns = w->now;
 }
 

@@ -200,7 +200,7 @@ struct load_worker {
 
 	/* the result */
 	int64_t stopped_ns;                               /* no more was begun */
-	int64_t last_ns;                                  /* a counted request ended */
+	int64_t last_ns, last_ok_ns;                      /* a counted, a good request ended */
 	int64_t finished_ns;                              /* the thread has */
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
@@ -336,6 +336,12 @@ int64_t load_interval_after(const struct load_config *c, int64_t ns);
 /* By the thread: the measured part has begun; an interval has ended. */
 void load_worker_begin(struct load_worker *w);
 void load_worker_hand_over(struct load_worker *w, int64_t end_ns);
+/* By the thread, before anything is sent: what is begun now is counted where it belongs. */
+static inline void load_worker_turn(struct load_worker *w)
+{
+	if (__builtin_expect(w->in_warmup && w->now >= 0, 0))
+		load_worker_begin(w);
+}
 /* By the collector: is there something; it was taken. */
 bool load_worker_is_handed(struct load_worker *w);
 void load_worker_taken(struct load_worker *w);

@@ -1152,6 +1152,54 @@ static void a_plan_against_a_full_queue(void **state)
 	assert_int_equal(of(LOAD_OK), 0);
 }
 
+static void the_warm_up_is_in_no_sum(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+
+	(void)state;
+	for (int keep = 0; keep < 2; keep++) {
+		start_server(&c, 7, keep);
+		config.threads = config.connections = 4;
+		config.warmup_ns = 100 * NS_PER_MS;
+		run();
+		assert_int_equal(of(LOAD_OK), 7);
+		assert_int_equal(result->total->bytes_out, 7 * request.len);
+		assert_int_equal(result->total->connects, keep ? 0 : 7);
+		/* All replies are equally long, but for digits of the head. */
+		assert_in_range(result->total->bytes_in, 7 * 500, 7 * 1500);
+		forget();
+	}
+}
+
+static void serve_one_late(int fd)
+{
+	if (!read_bytes(fd, request.len))
+		return;
+	short_sleep(120);
+	(void)say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+/* The third one is connected only after the end: it waited all the same. */
+static void the_wait_for_a_connection_is_latency(void **state)
+{
+	(void)state;
+	for (int keep = 0; keep < 2; keep++) {
+		start_own_server(serve_one_late, 0);
+		assert_int_equal(listen(own_listen, 0), 0);
+		forget();
+		configure("http://localhost/x", unix_path, 0, keep);
+		config.check = LOAD_CHECK_ANY;
+		config.threads = 1;
+		config.connections = 3;
+		config.duration_ns = 100 * NS_PER_MS;
+		run();
+		assert_int_equal(of(LOAD_OK), 3);
+		assert_int_equal(load_tally_total(result->total), 3);
+		assert_true(result->total->sent->max >= 350 * NS_PER_MS);
+		(void)tear_down(NULL);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1189,6 +1237,8 @@ int main(void)
 		TEST(a_refusal_is_heard_though_sending_fails),
 		TEST(an_answer_to_a_part_is_none),
 		TEST(a_plan_against_a_full_queue),
+		TEST(the_warm_up_is_in_no_sum),
+		TEST(the_wait_for_a_connection_is_latency),
 	};
 
 	return cmocka_run_group_tests(tests, set_up_dir, remove_dir);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "load/target.h"
@@ -28,6 +30,18 @@ int __wrap_epoll_pwait2(
 		return -1;
 	}
 	return __real_epoll_pwait2(fd, ev, n, t, mask);
+}
+
+static int connect_fails; /* with that errno */
+
+int __real_connect(int fd, const struct sockaddr *sa, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n)
+{
+	if (!connect_fails)
+		return __real_connect(fd, sa, n);
+	errno = connect_fails;
+	return -1;
 }
 
 static void intervals_end_so(void **state)
@@ -337,6 +351,32 @@ static void a_refusal_is_charged_to_who_waits(void **state)
 	}
 }
 
+/* It is one attempt all the time, once in the list of deadlines. */
+static void a_full_queue_is_asked_again(void **state)
+{
+	struct load_conn *c;
+
+	(void)state;
+	target.addrs[0].sa.ss_family = AF_UNIX;
+	target.addrs[0].n = sizeof(struct sockaddr_un);
+	target.n_addrs = 1;
+	config.scheduled = true;
+	config.schedule = (struct load_schedule){ 40, 40, 0 };
+	init(0);
+	c = load_worker_conn(&worker, 0);
+	connect_fails = EAGAIN;
+	load_conn_start(&worker, c);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(c->state, CONN_WAITING);
+		assert_ptr_equal(worker.under_way.next, &c->requests[0].link);
+		assert_ptr_equal(worker.under_way.prev, &c->requests[0].link);
+		worker.now = c->resume_ns;
+		load_conn_resume(&worker);
+	}
+	connect_fails = 0;
+	memset(&target, 0, sizeof(target));
+}
+
 /* --- priority --------------------------------------------------------------------------------- */
 
 static int policy_of_thread(void)
@@ -433,6 +473,7 @@ int main(void)
 		TEST(the_warm_up_ends_by_the_plan),
 		TEST(those_behind_a_timeout),
 		TEST(a_refusal_is_charged_to_who_waits),
+		TEST(a_full_queue_is_asked_again),
 		TEST(a_busy_thread_is_ordinary_for_good),
 	};
 
