@@ -12,25 +12,10 @@
 
 #include "load/target.h"
 
-#include "../test.h"
+#include "unit/load/load_wraps.h"
+#include "unit/test.h"
 
 /* What of a thread can be asked without a server. */
-
-static bool has_no_pwait2;
-
-int __real_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask);
-int __wrap_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask);
-int __wrap_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask)
-{
-	if (has_no_pwait2) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return __real_epoll_pwait2(fd, ev, n, t, mask);
-}
 
 static int connect_fails; /* with that errno */
 
@@ -384,15 +369,6 @@ static int policy_of_thread(void)
 	return sched_getscheduler(0);
 }
 
-static void burn(int64_t ns)
-{
-	struct timespec ts;
-
-	do
-		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	while (ts.tv_sec * NS_PER_SEC + ts.tv_nsec < ns);
-}
-
 struct priority_row {
 	unsigned threads;    /* on one processor */
 	unsigned use, after; /* percent of the first 100 ms, and of the next second */
@@ -413,14 +389,14 @@ static void *be_watched(void *arg)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 	load_worker_watch_share(&worker);
 	policies[0] = policy_of_thread();
-	burn(worker.share_ns + row->use * NS_PER_MS);
+	burn_until(worker.share_ns + row->use * NS_PER_MS);
 	worker.now = worker.share_due_ns;
 	if (policies[0] != SCHED_OTHER)
 		load_worker_check_share(&worker);
 	policies[1] = policy_of_thread();
 	if (worker.share_due_ns != INT64_MAX) {
 		/* As if the second had been a hundred milliseconds. */
-		burn(worker.share_ns + row->after * NS_PER_MS);
+		burn_until(worker.share_ns + row->after * NS_PER_MS);
 		worker.now += 100 * NS_PER_MS;
 		load_worker_check_share(&worker);
 	}
