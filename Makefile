@@ -192,7 +192,8 @@ wraps_test_examine := $(TRIP_WRAPS) fstatvfs64
 wraps_test_self_test := load_run
 wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_load := send socket getrlimit64 epoll_pwait2 sched_setscheduler
-wraps_test_worker := epoll_pwait2
+wraps_test_load_bytes := send socket getrlimit64 epoll_pwait2 sched_setscheduler
+wraps_test_worker := epoll_pwait2 connect
 wraps_test_hist := malloc calloc
 wraps_test_tally := calloc realloc
 

@@ -13,9 +13,10 @@
 #include "load/schedule.h"
 #include "load/self_test.h"
 
-#define MIN_DURATION_NS (100 * NS_PER_MS)
-#define DEFAULT_NS      (10 * NS_PER_SEC)
-#define WARMUP_NS       NS_PER_SEC
+#define MIN_DURATION_NS  (100 * NS_PER_MS)
+#define DEFAULT_NS       (10 * NS_PER_SEC)
+#define WARMUP_NS        NS_PER_SEC
+#define HEADERS_FILE_MAX ((size_t)1 << 20)
 
 static struct {
 	int64_t threads, connections, requests, pipeline, fork_depth, rounds;
@@ -25,6 +26,29 @@ static struct {
 	struct strvec headers, fail_if;
 	bool no_keep_alive, any, owns_it, self_test, ab, find_knee, no_live;
 } o = { .duration = -1, .warmup = -1 };
+
+/* --- options --------------------------------------------------------------------------- */
+
+static int check_schedule(const char *value, struct err *e)
+{
+	struct load_schedule unused;
+
+	return load_schedule_parse(&unused, value, e);
+}
+
+static int check_rate(const char *value, struct err *e)
+{
+	double unused;
+
+	return load_rate_parse(&unused, value, e);
+}
+
+static int check_limit(const char *value, struct err *e)
+{
+	struct load_limit unused;
+
+	return load_limit_parse(&unused, value, e);
+}
 
 static const struct opt opts[] = {
 	{ "threads", 't', "N",
@@ -41,7 +65,7 @@ static const struct opt opts[] = {
 	{ "rate", 'r', "RATE",
 	        "send on a plan, so many requests a second ('2000', '1.5k') or from one rate to "
 	        "another ('100..2k'), whatever the answers do; latency is from the planned start",
-	        .string = &o.rate },
+	        .check = check_schedule, .string = &o.rate },
 	{ "pipeline", 0, "N", "requests under way on a connection", .value = "1", .min = 1,
 	        .max = LOAD_PIPELINE_MAX, .number = &o.pipeline },
 	{ "no-keep-alive", 0, NULL, "open a connection for each request",
@@ -57,7 +81,9 @@ static const struct opt opts[] = {
 	{ "method", 0, "METHOD", "HTTP method; GET unless said, POST with --body",
 	        .string = &o.method },
 	{ "body", 0, "TEXT", "send TEXT, or with @FILE what is in FILE", .string = &o.body },
-	{ "header", 0, "LINE", "send the header 'Name: value', instead of ours of that name",
+	{ "header", 0, "LINE",
+	        "send the header 'Name: value', instead of ours of that name; with @FILE each "
+	        "line of FILE is one",
 	        .strings = &o.headers },
 	{ "unix-socket", 0, "PATH", "connect to that socket; the URL gives Host and path",
 	        .string = &o.unix_socket },
@@ -69,29 +95,27 @@ static const struct opt opts[] = {
 	{ "fail-if", 0, "LIMIT",
 	        "exit with 1 if so: 'p99>20ms', 'errors>10', 'error-rate>0.1%', 'rate<40k', "
 	        "'lag>2', 'age>3s'; without one on errors also 'errors>0'",
-	        .strings = &o.fail_if },
+	        .check = check_limit, .strings = &o.fail_if },
 	{ "csv", 0, "FILE", "write the time series there", .string = &o.csv },
 	{ "hdr", 0, "FILE", "write a log for HdrHistogram's tools there", .string = &o.hdr },
 	{ "html", 0, "FILE", "write a page with charts there", .string = &o.html },
 	{ "ab", 0, NULL, "compare two URLs, loaded in turn", .exclusive = 'm', .flag = &o.ab },
 	{ "rounds", 0, "N", "with --ab: runs of each", .value = "6", .min = 1,
-	        .max = LOAD_PAIRS_MAX, .number = &o.rounds },
+	        .max = LOAD_PAIRS_MAX, .needs = "ab", .number = &o.rounds },
 	{ "find-knee", 0, NULL,
 	        "find the highest rate that holds the limits; without one on errors or latency "
 	        "'errors>0' and 'p99>50ms'",
 	        .exclusive = 'm', .flag = &o.find_knee },
 	{ "knee-from", 0, "RATE", "with --find-knee: the rate to begin with", .value = "100",
-	        .string = &o.knee_from },
+	        .needs = "find-knee", .check = check_rate, .string = &o.knee_from },
 	{ "knee-to", 0, "RATE", "with --find-knee: look no further", .value = "1000k",
-	        .string = &o.knee_to },
+	        .needs = "find-knee", .check = check_rate, .string = &o.knee_to },
 	{ "self-test", 0, NULL,
 	        "run every kind of failure against a server of ours and show what was counted",
 	        .exclusive = 'm', .flag = &o.self_test },
 	{ "no-live", 0, NULL, "draw nothing while it runs", .flag = &o.no_live },
 	{ NULL },
 };
-
-/* --- options --------------------------------------------------------------------------- */
 
 static int check_ways(const struct context *ctx, int argc, struct err *e)
 {
@@ -122,8 +146,8 @@ static int check_load(const struct context *ctx, struct err *e)
 		        (long long)o.threads, (long long)o.connections);
 	if (o.duration > LOAD_DURATION_MAX_NS || o.warmup > LOAD_DURATION_MAX_NS)
 		return command_usage(ctx, e, "a load test lasts a day at most");
-	if (o.timeout > LOAD_DURATION_MAX_NS)
-		return command_usage(ctx, e, "a timeout is a day at most");
+	if (o.timeout > LOAD_HIST_MAX_NS)
+		return command_usage(ctx, e, "a timeout is an hour at most");
 	if (o.any && o.chain_id)
 		return command_usage(ctx, e, "--any looks at no chain: leave --chain-id out");
 	if (!o.any && o.method && strcmp(o.method, "HEAD") == 0)
@@ -137,7 +161,7 @@ static int set_rate(const struct context *ctx, struct load_config *c, struct err
 		return 0;
 	c->scheduled = true;
 	if (load_schedule_parse(&c->schedule, o.rate, e) < 0)
-		return err_wrap(e, "option '--rate'");
+		return -1;
 	c->schedule.duration_ns = c->duration_ns;
 	if (load_schedule_is_ramp(&c->schedule) && o.duration < 0 && o.requests)
 		return command_usage(ctx, e, "a ramp with -n needs -d, the time from end to end");
@@ -199,6 +223,41 @@ static int read_body(struct buf *file, const char **ret, struct err *e)
 	return 0;
 }
 
+/* Each line of a file; what they hold is told nobody. */
+static int add_headers(struct strvec *headers, const char *path, struct err *e)
+{
+	AUTO(buf) struct buf file = BUF_INIT(HEADERS_FILE_MAX);
+	char *rest, *line;
+
+	if (fs_read_at(AT_FDCWD, path, &file, e) != 0)
+		return e->kind ? err_wrap(e, "option '--header'")
+		               : err_set(e, ERR_NOT_FOUND,
+		                         "option '--header': there is no file '%s'", path);
+	if (file.len && strlen(file.data) != file.len)
+		return err_set(e, ERR_USAGE, "option '--header': '%s' has a NUL byte", path);
+	for (rest = file.data; rest && (line = strsep(&rest, "\n"));) {
+		size_t n = strlen(line);
+
+		if (n && line[n - 1] == '\r')
+			line[n - 1] = '\0';
+		if (*line && strvec_add(headers, line) < 0)
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+/* LINE or @FILE. */
+static int read_headers(struct strvec *headers, struct err *e)
+{
+	for (size_t i = 0; i < o.headers.n; i++) {
+		const char *h = o.headers.v[i];
+
+		if (*h == '@' ? add_headers(headers, h + 1, e) < 0 : strvec_add(headers, h) < 0)
+			return e->kind ? -1 : err_nomem(e);
+	}
+	return 0;
+}
+
 static bool has_limit(const struct load_limits *ls, bool of_errors)
 {
 	for (size_t i = 0; i < ls->n; i++) {
@@ -223,10 +282,8 @@ static int set_limits(struct load_limits *ls, struct err *e)
 
 static int set_knee(double *from, double *to, struct err *e)
 {
-	if (load_rate_parse(from, o.knee_from, e) < 0)
-		return err_wrap(e, "option '--knee-from'");
-	if (load_rate_parse(to, o.knee_to, e) < 0)
-		return err_wrap(e, "option '--knee-to'");
+	if (load_rate_parse(from, o.knee_from, e) < 0 || load_rate_parse(to, o.knee_to, e) < 0)
+		return -1;
 	if (*from > *to)
 		return err_set(e, ERR_USAGE, "--knee-from %s is above --knee-to %s", o.knee_from,
 		        o.knee_to);
@@ -241,11 +298,13 @@ static int test_self(struct context *ctx, struct err *e)
 
 	if (ctx->err_tty)
 		progress_set(ctx, "self-test");
-	rc = load_self_test(false, NULL, NULL, &why);
+	rc = load_self_test(false, NULL, NULL, &ctx->interrupted, &why);
 	progress_end(ctx);
 	if (rc == 0)
 		return 0;
 	err_set(e, rc > 0 ? ERR_UNHEALTHY : why.kind, "self-test: %s", why.msg);
+	if (why.kind == ERR_INTERRUPTED)
+		return -1;
 	return err_hint(e,
 	        "'nodeswarm load --self-test' shows all cases; no figure of this machine "
 	        "is to be trusted until they are right");
@@ -261,6 +320,7 @@ static bool terminal_can_draw(void)
 static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
 	AUTO(buf) struct buf file = BUF_INIT(LOAD_REQUEST_BODY_MAX);
+	AUTO(strvec) struct strvec headers = STRVEC_INIT;
 	struct load_run_files files = { o.csv, o.hdr, o.html };
 	struct load_test t = {
 		.ctx = ctx,
@@ -268,7 +328,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 		.method = o.method ? o.method
 		        : o.body   ? "POST"
 		                   : "GET",
-		.headers = &o.headers,
+		.headers = &headers,
 		.unix_socket = o.unix_socket,
 		.owns_it = o.owns_it,
 		.has_live = ctx->err_tty && ctx->level >= 0 && !o.no_live && terminal_can_draw(),
@@ -282,7 +342,7 @@ static int run(struct context *ctx, int argc, char **argv, struct err *e)
 		return load_cmd_self_test(ctx, e);
 	if (set_config(ctx, &t.config, e) < 0 || set_limits(&t.limits, e) < 0 ||
 	        set_knee(&from, &to, e) < 0 || read_body(&file, &t.body, e) < 0 ||
-	        test_self(ctx, e) < 0)
+	        read_headers(&headers, e) < 0 || test_self(ctx, e) < 0)
 		return -1;
 	if (o.ab)
 		rc = load_cmd_compare(&t, argv[0], argv[1], (unsigned)o.rounds, e);

@@ -128,7 +128,16 @@ static const char *value_text(char out[REPORT_TEXT_MAX], int f, double v)
 	return out;
 }
 
-/* The figures that have a ratio; one without stands in the table without values. */
+/* The median of the runs that know it; NAN: none does. */
+static double median_of(const double *v, unsigned n)
+{
+	struct load_ratio r;
+
+	load_ratio_of(&r, v, v, n);
+	return r.a;
+}
+
+/* The figures that have a ratio; without one each side's own. */
 static int figure_row(const struct compare *c, int f, struct table *t, json_t *list, struct err *e)
 {
 	static const char *const keys[] = { "requests_per_second", "p50_us", "p99_us" };
@@ -138,16 +147,21 @@ static int figure_row(const struct compare *c, int f, struct table *t, json_t *l
 	json_t *row;
 
 	load_ratio_of(&r, c->v[f][0], c->v[f][1], c->done);
-	/* Two that never answered well are not "as fast as each other". */
-	if (r.a == 0 && r.b == 0)
+	/* One that never answered well is not "0 times as fast", two are not as fast as each other.
+	 */
+	if (r.n == 0 || r.a == 0 || r.b == 0) {
 		load_ratio_of(&r, NULL, NULL, 0);
+		r.a = median_of(c->v[f][0], c->done);
+		r.b = median_of(c->v[f][1], c->done);
+	}
 	table_row(t);
 	table_set(t, 0, json_string(names[f]));
-	if (r.n) {
+	if (isfinite(r.a))
 		table_set(t, 1, json_string(value_text(a, f, r.a)));
+	if (isfinite(r.b))
 		table_set(t, 2, json_string(value_text(b, f, r.b)));
+	if (r.n)
 		table_set(t, 3, json_string(load_ratio_text(&r, text, sizeof(text))));
-	}
 	row = json_pack("{s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "figure", keys[f], "pairs",
 	        (int)r.n, "a", load_number_json(r.a / unit), "b", load_number_json(r.b / unit),
 	        "ratio", load_number_json(r.ratio), "low", load_number_json(r.low), "high",
@@ -234,7 +248,7 @@ int load_cmd_compare(
 		        e, ERR_INTERRUPTED, "interrupted after %u of %u rounds", c.done, rounds);
 	load_ratio_of(&rate, c.v[RATE][0], c.v[RATE][1], c.done);
 	load_ratio_of(&p99, c.v[P99][0], c.v[P99][1], c.done);
-	if (!rate.n || !isfinite(rate.ratio) || !p99.n)
+	if (!rate.n || rate.a == 0 || rate.b == 0 || !p99.n)
 		return err_set(e, ERR_UNHEALTHY, "no ratio: A or B had no good answer");
 	return 0;
 }

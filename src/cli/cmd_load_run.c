@@ -158,7 +158,7 @@ int load_cmd_self_test(struct context *ctx, struct err *e)
 
 	if (!table)
 		return err_nomem(e);
-	rc = load_self_test(true, add_row, &rows, &why);
+	rc = load_self_test(true, add_row, &rows, &ctx->interrupted, &why);
 	progress_end(ctx);
 	if (output_table(ctx, "cases", table, &shown) < 0 && rc == 0)
 		return *e = shown, -1;

@@ -82,6 +82,9 @@ struct opt {
 	int64_t min, max;  /* of a number; both 0: 0 to INT64_MAX.  Of a duration and a size: min
 	                    * only, in ns and in bytes */
 	bool is_hidden;    /* not in the help: for tests */
+	const char *needs; /* the name of a flag without which it cannot be given; or NULL */
+	/* Whether a value, beyond its type, can be meant: 0, or -1 with ERR_USAGE; or NULL. */
+	int (*check)(const char *value, struct err *e);
 
 	bool *flag;             /* set to true */
 	int64_t *number;        /* decimal */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "cli/terminal.h"
@@ -92,16 +93,30 @@ static void add_bar(struct page *p, double share, const char *said)
 	end_line(p);
 }
 
+/* As other times are told; from a minute on as durations are. */
+static const char *length_text(char out[REPORT_TEXT_MAX], int64_t ns)
+{
+	char text[NUM_TEXT_MAX];
+
+	if (ns < NS_PER_SEC)
+		return report_time(out, ns);
+	if (ns < 60 * NS_PER_SEC)
+		(void)snprintf(out, REPORT_TEXT_MAX, "%.1f s", (double)ns / 1e9);
+	else
+		(void)snprintf(out, REPORT_TEXT_MAX, "%s", num_duration_text(text, ns));
+	return out;
+}
+
 static void add_progress(struct page *p, const struct load_live *l, const struct load_interval *i)
 {
 	const struct load_config *c = l->config;
-	char a[NUM_TEXT_MAX], b[NUM_TEXT_MAX], said[128];
+	char a[REPORT_TEXT_MAX], b[REPORT_TEXT_MAX], said[128];
 	double share;
 
 	if (i->is_warmup) {
 		if (i->end_ns < 0)
-			(void)snprintf(said, sizeof(said), "warm-up, %s left",
-			        num_duration_text(a, -i->end_ns));
+			(void)snprintf(
+			        said, sizeof(said), "warm-up, %s left", length_text(a, -i->end_ns));
 		else
 			(void)snprintf(said, sizeof(said), "warm-up is over");
 		share = c->warmup_ns ? 1 + (double)i->end_ns / (double)c->warmup_ns : 1;
@@ -113,8 +128,8 @@ static void add_progress(struct page *p, const struct load_live *l, const struct
 		(void)snprintf(said, sizeof(said), "waiting for the last answers");
 		share = 1;
 	} else {
-		(void)snprintf(said, sizeof(said), "%s of %s", num_duration_text(a, i->end_ns),
-		        num_duration_text(b, c->duration_ns));
+		(void)snprintf(said, sizeof(said), "%s of %s", length_text(a, i->end_ns),
+		        length_text(b, c->duration_ns));
 		share = (double)i->end_ns / (double)c->duration_ns;
 	}
 	add_bar(p, share, said);
@@ -180,7 +195,8 @@ static void add_state(struct page *p, const struct load_live *l, const struct lo
 	if (i->tally->head)
 		field(p, "head %u", i->tally->head);
 	if (age != INT64_MIN)
-		field(p, "age %s%s", age < 0 ? "-" : "", report_time(text, age < 0 ? -age : age));
+		field(p, "head age %s%s", age < 0 ? "-" : "",
+		        report_time(text, age < 0 ? -age : age));
 }
 
 /* --- slots ----------------------------------------------------------------------------- */

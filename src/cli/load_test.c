@@ -16,8 +16,10 @@
 #include "engine/engine.h"
 
 #define PROBE_NS  (5 * NS_PER_SEC)
+#define HELD_MAX  ((size_t)LOAD_LIMITS_MAX * 80)
 #define ENGINE_NS (3 * NS_PER_SEC)
 #define BUSY      0.95
+#define BUSY_NS   (100 * NS_PER_MS) /* less is said of no thread */
 
 void load_test_release(struct load_test *t)
 {
@@ -92,6 +94,8 @@ static int probe(struct load_side *s, struct load_test *t, struct err *e)
 	c.on_interval = NULL;
 	if (load_run(&c, &r, e) < 0)
 		return -1;
+	if (r->was_interrupted)
+		return err_set(e, ERR_INTERRUPTED, "interrupted before the run");
 	if (has_addresses(r->total))
 		ask_engine(t);
 	if (r->total->classes[LOAD_OK] == 1 && *r->chain_id) {
@@ -197,6 +201,13 @@ static int add_broken(struct load_outcome *o, struct strvec *told, struct err *e
 	return 0;
 }
 
+/* -n requests are wanted, and -d was over before. */
+static bool is_cut(const struct load_outcome *o)
+{
+	return !o->result->was_interrupted &&
+	        load_tally_total(o->result->total) < o->config.requests;
+}
+
 /* What the run itself could not do. */
 static int judge_run(struct load_outcome *o, struct err *e)
 {
@@ -222,7 +233,12 @@ static int judge_run(struct load_outcome *o, struct err *e)
 	if (*load_report_short(&o->report, why, sizeof(why)) &&
 	        add_note(&o->notes, e, strdup(why)) < 0)
 		return -1;
-	if (!o->config.scheduled && r->busiest > BUSY)
+	if (is_cut(o) &&
+	        add_broken(o, &o->limits, e,
+	                str_fmt("%" PRIu64 " of %" PRIu64 " requests: the time was over",
+	                        load_tally_total(r->total), o->config.requests)) < 0)
+		return -1;
+	if (!o->config.scheduled && r->busiest > BUSY && r->sending_ns >= BUSY_NS)
 		return add_note(&o->notes, e,
 		        str_fmt("the generator's busiest thread had %.0f %% of a processor: the "
 		                "server may be able to do more than this",
@@ -241,6 +257,10 @@ static int judge_limits(const struct load_limits *ls, struct load_outcome *o, st
 		                strdup(load_limit_why(
 		                        &ls->limits[i], o->actual[i], why, sizeof(why)))) < 0)
 			return -1;
+		if (!o->is_broken[i] &&
+		        buf_add_fmt(&o->held, "%s%s", o->held.len ? ", " : "", ls->limits[i].text) <
+		                0)
+			return err_nomem(e);
 	}
 	return 0;
 }
@@ -265,7 +285,11 @@ int load_test_run(struct load_test *t, struct load_side *s, const char *title,
 {
 	int rc;
 
-	*o = (struct load_outcome){ .config = s->config, .has_live = t->has_live };
+	*o = (struct load_outcome){
+		.config = s->config,
+		.has_live = t->has_live,
+		.held = BUF_INIT(HELD_MAX),
+	};
 	if (schedule) {
 		o->config.scheduled = true;
 		o->config.schedule = *schedule;
@@ -293,6 +317,7 @@ int load_test_run(struct load_test *t, struct load_side *s, const char *title,
 		return -1;
 	o->report.notes = (const char *const *)o->notes.v;
 	o->report.broken = (const char *const *)o->limits.v;
+	o->report.held = o->held.data;
 	return 0;
 }
 
@@ -303,6 +328,7 @@ void load_outcome_release(struct load_outcome *o)
 	strvec_release(&o->notes);
 	strvec_release(&o->limits);
 	strvec_release(&o->broken);
+	buf_release(&o->held);
 	*o = (struct load_outcome){ .result = NULL };
 }
 

@@ -71,6 +71,7 @@ struct load_outcome {
 	struct strvec broken;           /* all that keeps it from holding, a line each */
 	double actual[LOAD_LIMITS_MAX]; /* of load_test.limits */
 	bool is_broken[LOAD_LIMITS_MAX];
+	struct buf held; /* the limits that hold, for the report */
 };
 
 /*

@@ -53,6 +53,8 @@ static int store(const struct opt *o, const char *value, struct err *e)
 {
 	if (!*value)
 		return err_set(e, ERR_USAGE, "an empty value");
+	if (o->check && o->check(value, e) < 0)
+		return -1;
 	if (o->number)
 		return store_number(o, value, e);
 	if (o->duration)
@@ -118,19 +120,20 @@ static int unknown_name(const struct opts *p, const char *name, size_t n, struct
 	return err_set(e, ERR_USAGE, "unknown option '--%s'", typed);
 }
 
-static int check_exclusive(struct opts *p, const struct opt *o, struct err *e)
+/* Remember it, if others cannot be given with it or have to be. */
+static int note_given(struct opts *p, const struct opt *o, struct err *e)
 {
-	if (!o->exclusive)
+	if (!o->exclusive && !o->needs)
 		return 0;
 	for (size_t i = 0; i < p->ngiven; i++) {
 		if (p->given[i] == o)
 			return 0;
-		if (p->given[i]->exclusive == o->exclusive)
+		if (o->exclusive && p->given[i]->exclusive == o->exclusive)
 			return err_set(e, ERR_USAGE,
 			        "options '--%s' and '--%s' cannot be given together",
 			        p->given[i]->name, o->name);
 	}
-	assert(p->ngiven < OPTS_EXCLUSIVE_MAX);
+	assert(p->ngiven < OPTS_GIVEN_MAX);
 	p->given[p->ngiven++] = o;
 	return 0;
 }
@@ -139,7 +142,7 @@ static int check_exclusive(struct opts *p, const struct opt *o, struct err *e)
 static int take(
         struct opts *p, const struct opt *o, const char *value, const char *shown, struct err *e)
 {
-	if (check_exclusive(p, o, e) < 0)
+	if (note_given(p, o, e) < 0)
 		return -1;
 	if (o->flag) {
 		*o->flag = true;
@@ -208,6 +211,20 @@ static int parse_short(struct opts *p, char **argv, struct err *e)
 	return 1;
 }
 
+static int check_needs(const struct opts *p, struct err *e)
+{
+	for (size_t i = 0; i < p->ngiven; i++) {
+		const char *needs = p->given[i]->needs;
+		const struct opt *o = needs ? find_name(p, needs, strlen(needs)) : NULL;
+
+		assert(!needs || (o && o->flag));
+		if (o && !*o->flag)
+			return err_set(e, ERR_USAGE, "option '--%s' is for '--%s' only",
+			        p->given[i]->name, needs);
+	}
+	return 0;
+}
+
 int opts_parse(struct opts *p, int argc, char **argv, bool options_first, char **args, int *nargs,
         struct err *e)
 {
@@ -235,5 +252,5 @@ int opts_parse(struct opts *p, int argc, char **argv, bool options_first, char *
 		args[n++] = argv[i++];
 	args[n] = NULL;
 	*nargs = n;
-	return 0;
+	return check_needs(p, e);
 }

@@ -21,13 +21,13 @@
 
 struct opt;
 
-#define OPTS_EXCLUSIVE_MAX 16
+#define OPTS_GIVEN_MAX 16
 
 /* One parse; zero but for tables, which is NULL-terminated and searched in order. */
 struct opts {
 	const struct opt *const *tables;
-	/* The options with an exclusive mark that were given. */
-	const struct opt *given[OPTS_EXCLUSIVE_MAX];
+	/* The options that were given of those that exclude or need others. */
+	const struct opt *given[OPTS_GIVEN_MAX];
 	size_t ngiven;
 };
 

@@ -320,6 +320,8 @@ static int finish(struct run *r, struct err *e)
 			res->sending_ns = w->stopped_ns;
 		if (w->last_ns > res->elapsed_ns)
 			res->elapsed_ns = w->last_ns;
+		if (w->last_ok_ns > res->last_ok_ns)
+			res->last_ok_ns = w->last_ok_ns;
 		res->planned += w->planned;
 		res->abandoned += w->abandoned;
 		if (w->scheduling > res->scheduling)

@@ -59,8 +59,8 @@ struct load_config {
 	uint64_t requests;   /* end after that many (counted) requests; 0: by time alone */
 	bool scheduled;      /* open loop */
 	struct load_schedule schedule;
-	int64_t timeout_ns; /* of one request: from sending to its complete reply; of a connect as
-	                       well */
+	int64_t timeout_ns; /* of one request, from sending to its complete reply; of one that
+	                       waited for its connection, from the begin of that */
 
 	enum load_check check;
 	char chain_id[65];   /* expected; "": that of the first good body of the run is */
@@ -94,6 +94,7 @@ struct load_result {
 	int64_t elapsed_ns; /* from the begin to the end of the last counted request, at least the
 	                       part that was run */
 	int64_t sending_ns; /* of the measured part until no more was begun */
+	int64_t last_ok_ns; /* the last good answer ended; 0: there was none */
 	int64_t started_real_ns;         /* CLOCK_REALTIME of the begin of the measured part */
 	double cpu_user_s, cpu_system_s; /* of the threads, in the measured part */
 	double busiest;                  /* CPU of the busiest thread by wall time, 0 to 1 */

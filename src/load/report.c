@@ -20,6 +20,14 @@
 #define HDR_BYTES_MAX ((size_t)256 << 20)
 #define HDR_DIGITS    3
 
+#define NOT_SAID "(not said)"
+
+#define RAISE(to, from)                \
+	do {                           \
+		if ((from) > (to))     \
+			(to) = (from); \
+	} while (0)
+
 const struct report_percentile report_percentiles[] = {
 	{ 50, "p50", "p50" },
 	{ 75, "p75", "p75" },
@@ -89,6 +97,23 @@ static int slot_index(struct load_report *r, const char *address)
 	return (int)r->n_slots++;
 }
 
+static uint32_t best_head(const struct load_report *r)
+{
+	uint32_t best = 0, second = 0;
+
+	for (unsigned i = 0; i < r->n_slots; i++) {
+		uint32_t head = r->slots[i].head;
+
+		if (head > best) {
+			second = best;
+			best = head;
+		} else {
+			RAISE(second, head);
+		}
+	}
+	return r->heads > 2 && best - second > LOAD_HEAD_ABSURD ? second : best;
+}
+
 static int know_slots(struct load_report *r, const struct load_tally *t)
 {
 	for (unsigned i = 0; i < t->n_backends; i++) {
@@ -97,13 +122,11 @@ static int know_slots(struct load_report *r, const struct load_tally *t)
 
 		if (at < 0)
 			return -1;
-		if (b->head && !r->slots[at].has_head) {
-			r->slots[at].has_head = true;
+		if (b->head && !r->slots[at].head)
 			r->heads++;
-		}
-		if (b->head > r->head)
-			r->head = b->head;
+		RAISE(r->slots[at].head, b->head);
 	}
+	r->head = best_head(r);
 	return 0;
 }
 
@@ -114,7 +137,7 @@ static void set_age(struct load_report *r, struct load_point *p, const struct lo
 	for (unsigned i = 0; i < t->n_backends; i++) {
 		const struct load_backend *b = &t->backends[i];
 
-		if (b->head_age_ns == INT64_MIN)
+		if (b->head_age_ns == INT64_MIN || b->head > r->head)
 			continue;
 		if (b->head > best || (b->head == best && b->head_age_ns < p->age_ns)) {
 			best = b->head;
@@ -133,7 +156,7 @@ static void set_slot(struct load_report *r, struct load_point *p, const struct l
 	s->ok = b->ok;
 	s->failed = b->failed;
 	s->p99_ns = b->latency ? load_hist_percentile(b->latency, 99) : 0;
-	if (!b->head || r->heads < 2)
+	if (!b->head || b->head > r->head || r->heads < 2)
 		return;
 	s->lag = (int32_t)(r->head - b->head < INT32_MAX ? r->head - b->head : INT32_MAX);
 	if (p->begin_ns >= 0 && s->lag > r->slots[at].max_lag)
@@ -173,12 +196,6 @@ static int make_point(struct load_report *r, const struct load_interval *i, stru
 	set_age(r, p, t);
 	return 0;
 }
-
-#define RAISE(to, from)                \
-	do {                           \
-		if ((from) > (to))     \
-			(to) = (from); \
-	} while (0)
 
 static void join_slots(struct load_slot_point *into, const struct load_slot_point *from, unsigned n)
 {
@@ -343,14 +360,22 @@ static int reorder(struct load_point *p, const int *from, unsigned n)
 	return 0;
 }
 
+/* "(not said)" is ours: who calls itself so is told apart. */
+static void quote_ours(struct load_slot *s)
+{
+	if (*s->address && strcmp(s->name, NOT_SAID) == 0)
+		snprintf(s->name, sizeof(s->name), "'%s'", NOT_SAID);
+}
+
 static void name_slot(struct load_report *r, struct load_slot *s)
 {
 	if (!*s->address)
-		snprintf(s->name, sizeof(s->name), "(not said)");
+		snprintf(s->name, sizeof(s->name), NOT_SAID);
 	else if (!r->namer || !r->namer(r->namer_arg, s->address, s->name, sizeof(s->name)))
 		snprintf(s->name, sizeof(s->name), "%s", s->address);
 	str_printable(s->address);
 	str_printable(s->name);
+	quote_ours(s);
 }
 
 static int settle_slots(struct load_report *r, const struct load_tally *t)
@@ -395,9 +420,8 @@ const struct load_hist *load_report_latency(const struct load_report *r)
 double report_seconds(const struct load_report *r)
 {
 	const struct load_result *res = r->result;
-	bool waited = !r->config->requests && res->total->classes[LOAD_TIMEOUT];
-
-	return (double)(waited ? res->sending_ns : res->elapsed_ns) / 1e9;
+	return (double)(res->last_ok_ns > res->sending_ns ? res->last_ok_ns : res->sending_ns) /
+	        1e9;
 }
 
 double load_report_rate(const struct load_report *r)

@@ -6,6 +6,12 @@
  * A report is the result, what it was asked for, and the time series.  Writers add nothing of their
  * own: the same figures in text, JSON, CSV, HdrHistogram log and HTML.
  *
+ * The lag of a backend is by how many blocks its head is behind the best one that any backend has
+ * said so far, at the end of each interval; the report has the worst of them.  Where three or more
+ * have said a head, one that is more than LOAD_HEAD_ABSURD blocks above all the others is not of
+ * this chain: it is ignored for the best head, and its own lag is not known.  Of two nobody knows
+ * which one is wrong.
+ *
  * All latencies are of the planned start when there was a schedule, and of sending else; where both
  * exist both are shown.
  */
@@ -19,6 +25,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "load/load.h"
+
+#define LOAD_HEAD_ABSURD 10000
 
 /* Points; beyond it neighbours are joined, and a point covers twice as many intervals. */
 #define LOAD_SERIES_MAX 86400
@@ -46,7 +54,7 @@ struct load_point {
 		uint64_t ok, failed;
 		int64_t p99_ns;
 		int32_t lag; /* blocks behind the best head at the end of the interval; -1: it said
-		                none, or nobody else did so far */
+		                none, nobody else did so far, or its own is absurd */
 	} * slots;
 };
 
@@ -55,7 +63,7 @@ struct load_slot {
 	char address[64]; /* X-Served-By */
 	char name[80];    /* "readers.3@node2", or the address where the engine does not know it */
 	int32_t max_lag;  /* blocks, -1: none */
-	bool has_head;
+	uint32_t head;    /* the highest that it said, 0: none */
 };
 
 /* Maps addresses to slots; out gets at most size bytes.  false: not known. */
@@ -79,6 +87,7 @@ struct load_report {
 	                              "p99 is 31.2 ms, above 20 ms", ... */
 	const char *const *broken; /* why the run does not hold, as load_limit_why() says it, in the
 	                              same way; not among the notes */
+	const char *held; /* the limits that hold, "errors>0, p99>20ms"; "" or NULL: none */
 
 	/* its own */
 	size_t points_cap;

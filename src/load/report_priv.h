@@ -31,8 +31,8 @@ const char *report_share(char out[REPORT_TEXT_MAX], uint64_t part, uint64_t whol
 #define REPORT_METHOD_MAX 24
 const char *report_method(const struct load_config *c, char out[REPORT_METHOD_MAX]);
 
-/* What rates are of: the whole run; of one that was limited by time without the wait at its end for
- * answers that never came, which would make a server look slower the longer the timeout is. */
+/* What rates are of: the time of sending, or until the last good answer if that is longer.  A wait
+ * for what never came must not count: the rate would depend on the timeout. */
 double report_seconds(const struct load_report *r);
 
 /* At the end of a writer: whether all of it could be written, and why not. */

@@ -63,7 +63,10 @@ static void print_totals(const struct load_report *r, FILE *out)
 
 	fprintf(out, "\n%s\n", load_report_verdict(r, verdict, sizeof(verdict)));
 	for (const char *const *n = r->broken; n && *n; n++)
-		fprintf(out, "broken: %s\n", *n);
+		if (!strstr(verdict, *n))
+			fprintf(out, "broken: %s\n", *n);
+	if (r->held && *r->held)
+		fprintf(out, "limits that hold: %s\n", r->held);
 	for (const char *const *n = r->notes; n && *n; n++)
 		fprintf(out, "note: %s\n", *n);
 	fputc('\n', out);
@@ -110,6 +113,20 @@ static json_t *time_cell(bool is_known, double ns)
 	char text[REPORT_TEXT_MAX];
 
 	return is_known ? json_string(report_time(text, (int64_t)llround(ns))) : NULL;
+}
+
+/* Those that never left are not in the times from sending. */
+static void print_waited(const struct load_tally *t, FILE *out)
+{
+	unsigned long long timeouts = t->classes[LOAD_TIMEOUT], unsent = t->classes[LOAD_UNSENT];
+
+	if (timeouts)
+		fprintf(out, "%llu without an answer %s in it with the time that was waited\n",
+		        timeouts, timeouts == 1 ? "is" : "are");
+	if (unsent)
+		fprintf(out,
+		        "%llu that could not be sent %s in FROM PLAN with the time %s waited\n",
+		        unsent, unsent == 1 ? "is" : "are", unsent == 1 ? "it" : "they");
 }
 
 /* Down to the maximum one line each; columns are as many as there are histograms. */
@@ -165,11 +182,7 @@ static int print_latency(const struct load_report *r, FILE *out, struct err *e)
 		        out);
 	if (is_max)
 		fputs("max of N: N requests are too few for that percentile, see max\n", out);
-	if (total->classes[LOAD_TIMEOUT] + total->classes[LOAD_UNSENT])
-		fprintf(out,
-		        "%llu without an answer are in it with the time that was waited for them\n",
-		        (unsigned long long)(total->classes[LOAD_TIMEOUT] +
-		                total->classes[LOAD_UNSENT]));
+	print_waited(total, out);
 	return 0;
 }
 
@@ -354,30 +367,41 @@ static int print_slots(const struct load_report *r, FILE *out, struct err *e)
 /* --- the generator itself --------------------------------------------------------------------- */
 
 static const char *const priorities[] = {
-	[LOAD_ORDINARY] = "ordinary priority",
-	[LOAD_REAL_TIME] = "real-time priority",
-	[LOAD_WAS_REAL_TIME] = "real-time priority, then (too busy for it) at ordinary priority",
+	[LOAD_ORDINARY] = "ordinary",
+	[LOAD_REAL_TIME] = "real-time",
+	[LOAD_WAS_REAL_TIME] = "real-time, then ordinary (too busy for it)",
 };
+
+/* A time that the kernel measured as none is not told as a figure. */
+static void print_cpu(const struct load_result *res, FILE *out)
+{
+	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
+	double cpu = res->cpu_user_s + res->cpu_system_s;
+	char text[REPORT_TEXT_MAX];
+
+	if (cpu < 0.005)
+		return;
+	fprintf(out, "%.2f s of CPU (%.2f user, %.2f system)", cpu, res->cpu_user_s,
+	        res->cpu_system_s);
+	if (sent)
+		fprintf(out, ", %s a request",
+		        report_time(text, llround(cpu * 1e9 / (double)sent)));
+	fputs("; ", out);
+}
 
 static void print_generator(const struct load_report *r, FILE *out)
 {
 	static const double percentiles[] = { 50, 99, 99.9 };
 	const struct load_result *res = r->result;
 	const struct load_hist *late = res->total->late;
-	uint64_t sent = load_tally_total(res->total) - res->total->classes[LOAD_UNSENT];
 	char text[REPORT_TEXT_MAX];
 
-	fprintf(out, "\ngenerator: %.2f s of CPU (%.2f user, %.2f system)",
-	        res->cpu_user_s + res->cpu_system_s, res->cpu_user_s, res->cpu_system_s);
-	if (sent)
-		fprintf(out, ", %s a request",
-		        report_time(text,
-		                llround((res->cpu_user_s + res->cpu_system_s) * 1e9 /
-		                        (double)sent)));
-	fprintf(out, "; busiest thread %.0f %%\n", 100 * res->busiest);
-	fprintf(out, "it ran at %s", priorities[res->scheduling]);
+	fputs("\ngenerator: ", out);
+	print_cpu(res, out);
+	fprintf(out, "busiest thread %.0f %%\n", 100 * res->busiest);
+	fprintf(out, "priority: %s", priorities[res->scheduling]);
 	if (!isnan(res->starved))
-		fprintf(out, ", and waited for a processor for %.2g %% of the time%s",
+		fprintf(out, "; waited for a processor for %.2g %% of the time%s",
 		        100 * res->starved, res->was_starved ? ": TOO LONG" : "");
 	fputc('\n', out);
 	if (!r->config->scheduled || !late || !late->total)

@@ -91,6 +91,7 @@ static const struct variant brief = { .requests = 2, .every = 2, .connections = 
 struct self_test {
 	void (*row)(void *arg, const struct load_self_test_row *);
 	void *arg;
+	const volatile int *interrupted; /* or NULL */
 	bool full, has[PLACES];
 	char dir[64];
 	char socket[96];
@@ -134,6 +135,7 @@ static int run(struct outcome *o, const struct self_test *t, const struct varian
 		.timeout_ns = timeout_ns,
 		.check = LOAD_CHECK_INFO,
 		.fork_depth = FORK_DEPTH,
+		.interrupted = t->interrupted,
 	};
 
 	if (!v->learns)
@@ -146,6 +148,8 @@ static int run(struct outcome *o, const struct self_test *t, const struct varian
 	c.request_n = request.len;
 	if (load_run(&c, &r, e) < 0)
 		return -1;
+	if (r->was_interrupted)
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	memcpy(o->classes, r->total->classes, sizeof(o->classes));
 	o->total = load_tally_total(r->total);
 	o->status_503 = r->total->statuses[503];
@@ -427,9 +431,9 @@ static int test_briefly(struct self_test *t, struct err *e)
 }
 
 int load_self_test(bool full, void (*row)(void *arg, const struct load_self_test_row *), void *arg,
-        struct err *e)
+        const volatile int *interrupted, struct err *e)
 {
-	struct self_test t = { .row = row, .arg = arg, .full = full };
+	struct self_test t = { .row = row, .arg = arg, .interrupted = interrupted, .full = full };
 	struct err wrong = ERR_INIT;
 	int rc = 0;
 

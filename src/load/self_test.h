@@ -35,6 +35,8 @@ struct load_self_test_row {
  *
  * A run that ends with more timeouts than the server made is repeated with a longer limit, three
  * times at most: a machine that is busy makes some of its own.
+ *
+ * interrupted: not 0 ends it with ERR_INTERRUPTED, or NULL; the run that was under way has no row.
  */
 int load_self_test(bool full, void (*row)(void *arg, const struct load_self_test_row *), void *arg,
-        struct err *e) NODISCARD;
+        const volatile int *interrupted, struct err *e) NODISCARD;

@@ -38,7 +38,9 @@ struct load_tally {
 	uint64_t bytes_in, bytes_out;
 	uint64_t connects;         /* connections that were opened */
 	struct load_hist *planned; /* from when it was to leave; with a schedule only */
-	struct load_hist *sent;    /* from when it left (its first byte was given to the kernel) */
+	struct load_hist *sent;    /* from when it left (its first byte was given to the kernel), or
+	                              from the connect() that it had to wait for: always so in the
+	                              closed loop and without keep-alive */
 	struct load_hist *late; /* with a schedule: how late those left that had a free connection:
 	                           our own fault */
 	struct load_backend *backends;

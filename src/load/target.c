@@ -69,11 +69,31 @@ static bool is_near6(const struct in6_addr *a)
 	        (a->s6_addr[0] & 0xfe) == 0xfc;
 }
 
+/* Where clouds tell a machine its secrets: link-local and unique local, and nobody's node. */
+static bool is_metadata(const struct load_addr *a)
+{
+	static const unsigned char v4[] = { 169, 254, 169, 254 };
+	static const struct in6_addr v6 = { { { 0xfd, 0, 0x0e, 0xc2, [14] = 0x02, 0x54 } } };
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+
+	memcpy(&in4, &a->sa, sizeof(in4));
+	memcpy(&in6, &a->sa, sizeof(in6));
+	if (a->sa.ss_family == AF_INET)
+		return memcmp(&in4.sin_addr, v4, sizeof(v4)) == 0;
+	return a->sa.ss_family == AF_INET6 &&
+	        (memcmp(&in6.sin6_addr, &v6, sizeof(v6)) == 0 ||
+	                (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) &&
+	                        memcmp(in6.sin6_addr.s6_addr + 12, v4, sizeof(v4)) == 0));
+}
+
 bool load_addr_is_near(const struct load_addr *a)
 {
 	struct sockaddr_in in4;
 	struct sockaddr_in6 in6;
 
+	if (is_metadata(a))
+		return false;
 	switch (a->sa.ss_family) {
 	case AF_UNIX:
 		return true;
@@ -109,10 +129,13 @@ static int add_addr(struct load_target *t, const struct load_addr *a, bool owns_
 	if (!owns_it && !load_addr_is_near(a)) {
 		struct addr_text text = text_of(a);
 
+		const char *what =
+		        is_metadata(a) ? "the address of a cloud's metadata" : "a public address";
+
 		if (strcmp(text.s, host) == 0)
-			err_set(e, ERR_DENIED, "%s is a public address", text.s);
+			err_set(e, ERR_DENIED, "%s is %s", text.s, what);
 		else
-			err_set(e, ERR_DENIED, "'%s' has the public address %s", host, text.s);
+			err_set(e, ERR_DENIED, "'%s' is %s, which is %s", host, text.s, what);
 		return err_hint(e, OWN_HINT);
 	}
 	for (unsigned i = 0; i < t->n_addrs; i++)
@@ -368,18 +391,19 @@ static bool has_name(const char *header, const char *name)
 static const char *const ours[] = { "Content-Length", "Transfer-Encoding", "Connection",
 	"Keep-Alive", "Expect", "Upgrade", "TE" };
 
-static int check_header(const char *h, struct err *e)
+/* Its value, and a line that is none, may be a secret: neither is told. */
+static int check_header(const char *h, size_t number, struct err *e)
 {
 	const char *colon = strchr(h, ':');
 
 	if (strlen(h) > HEADER_MAX)
 		return err_set(e, ERR_USAGE, "a header of more than %d bytes", HEADER_MAX);
 	if (!colon || !is_token(h, (size_t)(colon - h)))
-		return err_set(e, ERR_USAGE, "'%.200s' is not a header like 'Name: value'", h);
+		return err_set(e, ERR_USAGE, "header %zu is not like 'Name: value'", number);
 	for (const char *s = colon; *s; s++)
 		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
-			return err_set(
-			        e, ERR_USAGE, "the header '%.200s' has a control character", h);
+			return err_set(e, ERR_USAGE, "the header '%.*s' has a control character",
+			        (int)(colon - h), h);
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		if (has_name(h, ours[i]))
 			return err_set(e, ERR_USAGE,
@@ -401,7 +425,7 @@ static int check_request(
 	if (headers && headers->n > HEADERS_MAX)
 		return err_set(e, ERR_USAGE, "more than %d headers", HEADERS_MAX);
 	for (size_t i = 0; headers && i < headers->n; i++)
-		if (check_header(headers->v[i], e) < 0)
+		if (check_header(headers->v[i], i + 1, e) < 0)
 			return -1;
 	return 0;
 }

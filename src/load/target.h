@@ -50,7 +50,7 @@ static inline void auto_load_target(struct load_target *t)
 	load_target_release(t);
 }
 
-/* Whether it is loopback, private or a unix socket. */
+/* Whether it is loopback, private or a unix socket; not where clouds have their metadata. */
 bool load_addr_is_near(const struct load_addr *a);
 
 /*
@@ -64,7 +64,7 @@ bool load_target_drop_family(struct load_target *t, int64_t timeout_ns, char *sa
  * The request as bytes, appended to out.  method: "GET", "POST", ...; body: NULL or text; headers:
  * "Name: value" lines that replace ours of the same name.  ERR_USAGE for control characters and for
  * headers that we set ourselves (Content-Length, Transfer-Encoding, Connection and others that
- * decide where a message ends).  out->max: LOAD_REQUEST_MAX.
+ * decide where a message ends); no error holds a value.  out->max: LOAD_REQUEST_MAX.
  */
 int load_request_build(struct buf *out, const struct load_target *t, const char *method,
         const char *body, const struct strvec *headers, bool keep_alive, struct err *e) NODISCARD;

@@ -176,8 +176,7 @@ static void be_interrupted(struct load_worker *w)
 /* What is due by the clock. */
 static void keep_time(struct load_worker *w)
 {
-	if (__builtin_expect(w->in_warmup && w->now >= 0, 0))
-		load_worker_begin(w);
+	load_worker_turn(w);
 	if (__builtin_expect(w->now >= w->handover_ns, 0))
 		load_worker_hand_over(w, w->handover_ns);
 	if (__builtin_expect(w->now >= w->share_due_ns, 0))

@@ -12,7 +12,9 @@
  * CLOSED -> CONNECTING -> OPEN -> CLOSED, with WAITING before another attempt
  *
  * An attempt to connect may carry a request: in the closed loop always (it is what is begun, and
- * what fails with it), in the open loop without keep-alive (the request that was due).  In the open
+ * what fails with it), in the open loop without keep-alive (the request that was due).  Such a
+ * request begins with the attempt: the wait for its connection is in its latency and in its time
+ * limit, and it is sent and counted even if the run has ended meanwhile.  In the open
  * loop with keep-alive connections are made ahead; one that fails is charged to the request that is
  * due and waits for it, if one does.
  *
@@ -106,7 +108,7 @@ static void fail_attempt(struct load_worker *w, struct load_conn *c, enum load_c
 		c->carries = false;
 		w->n_under_way--;
 		load_count(w, q, class);
-	} else if (w->due_ns <= w->now) {
+	} else if (w->due_ns <= w->now && !w->n_free) {
 		q->planned_ns = w->due_ns;
 		if (q->sent_ns < q->planned_ns)
 			q->sent_ns = q->planned_ns;
@@ -139,36 +141,21 @@ static int make_socket(struct load_worker *w, struct load_conn *c, const struct 
 static void conn_opened(struct load_worker *w, struct load_conn *c)
 {
 	struct load_request *q = &c->requests[0];
-	unsigned n;
 
 	c->state = CONN_OPEN;
 	c->first = c->n = 0;
 	c->head = 0;
 	c->has_replied = false;
 	w->n_open++;
-	w->tally->connects++;
-	if (!w->config->keep_alive) {
+	if (!c->carries || (q->planned_ns < 0) == w->in_warmup)
+		w->tally->connects++;
+	if (c->carries) {
 		c->carries = false;
 		load_io_send_carried(w, c);
 		return;
 	}
 	load_list_remove(&q->link);
-	if (!c->carries) {
-		load_plan_offer(w, c);
-		return;
-	}
-	/* The request is begun now that it can be: too late if the run has ended meanwhile. */
-	c->carries = false;
-	w->n_under_way--;
-	load_plan_gave_back(w, 1, q->planned_ns);
-	(void)load_worker_clock(w);
-	n = load_plan_may(w, w->config->pipeline);
-	if (w->is_over && q->planned_ns >= 0 && w->now < w->end_ns)
-		n = 1; /* all of -n N were taken, and this is one of them */
-	if (n)
-		load_io_send_now(w, c, n);
-	else
-		load_conn_shut(w, c);
+	load_plan_offer(w, c);
 }
 
 static void attempt(struct load_worker *w, struct load_conn *c)
@@ -223,6 +210,7 @@ void load_conn_start(struct load_worker *w, struct load_conn *c)
 	}
 	if (!load_plan_may(w, 1))
 		return;
+	load_worker_turn(w);
 	load_plan_took(w, 1, w->now);
 	begin_attempt(w, c, true, w->now);
 }
@@ -326,6 +314,7 @@ void load_conn_resume(struct load_worker *w)
 				break;
 			stop_waiting(w, c);
 			n++;
+			(void)load_worker_clock(w);
 			/* The attempt that waited for room in the queue of a unix socket goes on.
 			 */
 			if (c->carries || (c->requests[0].link.next && !w->is_over))

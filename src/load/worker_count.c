@@ -26,6 +26,8 @@ static inline void count(struct load_worker *w, const struct load_request *q, en
 		if (t->planned)
 			load_hist_record(t->planned, w->now - q->planned_ns);
 	}
+	if (class == LOAD_OK)
+		w->last_ok_ns = w->now;
 	w->last_ns = w->now;
 }
 
@@ -122,8 +124,8 @@ static bool is_good_status(enum load_check check, unsigned status)
 	return check == LOAD_CHECK_ANY ? status / 100 == 2 : status == 200;
 }
 
-void load_count_reply(
-        struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed)
+void load_count_reply(struct load_worker *w, struct load_conn *c, const struct load_reply *r,
+        bool is_followed, bool is_early)
 {
 	const struct load_request *q = &c->requests[c->first];
 	enum load_class class = LOAD_OK;
@@ -135,6 +137,8 @@ void load_count_reply(
 		class = LOAD_NOT_HTTP;
 	else if (!is_good_status(w->config->check, r->status))
 		class = LOAD_STATUS;
+	else if (__builtin_expect(is_early, 0))
+		class = LOAD_NOT_HTTP;
 	else if (w->config->check == LOAD_CHECK_INFO)
 		class = judge_info(w, c, r, &info);
 	if (!is_counted(w, q->planned_ns))

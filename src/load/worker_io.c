@@ -95,16 +95,30 @@ void load_io_send_now(struct load_worker *w, struct load_conn *c, unsigned n)
 {
 	int64_t now = w->now;
 
+	load_worker_turn(w);
 	load_plan_took(w, n, now);
 	load_plan_gave_back(w, n - load_io_send(w, c, n, now), now);
 }
 
 void load_io_send_carried(struct load_worker *w, struct load_conn *c)
 {
+	size_t given;
+
 	c->n = 1;
-	c->out_left = w->config->request_n - give(w, c, 0, w->config->request_n);
+	if (__builtin_expect(c->is_tainted, 0)) {
+		c->is_tainted = false;
+		load_conn_fail(w, c, LOAD_NOT_HTTP);
+		return;
+	}
+	given = give(w, c, 0, w->config->request_n);
+	c->out_left = w->config->request_n - given;
+	/* An attempt of the warm-up may have taken until now. */
+	if ((c->requests[0].planned_ns < 0) != w->in_warmup)
+		w->tally->bytes_out -= given;
 	if (c->is_broken)
 		broken(w, c);
+	else
+		load_io_fill(w, c);
 }
 
 void load_io_flush(struct load_worker *w, struct load_conn *c)
@@ -157,11 +171,14 @@ static void last_reply(struct load_worker *w, struct load_conn *c)
 static bool reply_done(
         struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed)
 {
-	load_count_reply(w, c, r, is_followed);
+	/* Only the last request can be there in part. */
+	bool is_early = c->out_left && c->n == 1;
+
+	load_count_reply(w, c, r, is_followed, is_early);
 	load_conn_pop(w, c);
 	c->has_replied = true;
 	c->pause = 0;
-	if (__builtin_expect(is_followed || r->closes || !w->config->keep_alive, 0)) {
+	if (__builtin_expect(is_followed || is_early || r->closes || !w->config->keep_alive, 0)) {
 		last_reply(w, c);
 		return false;
 	}
@@ -347,7 +364,9 @@ void load_io_read(struct load_worker *w, struct load_conn *c, bool is_end)
 			ended(w, c, n < 0 ? errno : 0);
 			return;
 		}
-		w->tally->bytes_in += (uint64_t)n;
+		/* Answers to the warm-up are not of the measured part. */
+		if (!c->n || (c->requests[c->first].planned_ns < 0) == w->in_warmup)
+			w->tally->bytes_in += (uint64_t)n;
 		if (!(c->kept ? take(w, c, c->kept, c->kept_n + (size_t)n)
 		              : take(w, c, to, (size_t)n)))
 			return;

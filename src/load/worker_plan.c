@@ -108,6 +108,7 @@ void load_plan_withdraw(struct load_worker *w, struct load_conn *c)
 
 void load_plan_dispatch(struct load_worker *w)
 {
+	load_worker_turn(w);
 	while (w->due_ns <= w->now && w->n_free) {
 		struct load_link *list = load_list_is_empty(&w->idle) ? &w->partly : &w->idle;
 		struct load_conn *c = LOAD_LIST_FIRST(list, struct load_conn, link);
@@ -128,6 +129,7 @@ void load_plan_dispatch(struct load_worker *w)
 			load_count_late(w, planned, late);
 		/* A send takes microseconds: the next one is that much later. */
 		(void)load_worker_clock(w);
+		load_worker_turn(w);
 	}
 }
 

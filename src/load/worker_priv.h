@@ -15,6 +15,7 @@
  * relative to the begin of the measured part: negative is the warm-up.
  */
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -60,6 +61,7 @@ static inline bool load_list_is_empty(const struct load_link *list)
 
 static inline void load_list_append(struct load_link *list, struct load_link *l)
 {
+	assert(!l->next);
 	l->prev = list->prev;
 	l->next = list;
 	list->prev->next = l;
@@ -198,7 +200,7 @@ struct load_worker {
 
 	/* the result */
 	int64_t stopped_ns;                               /* no more was begun */
-	int64_t last_ns;                                  /* a counted request ended */
+	int64_t last_ns, last_ok_ns;                      /* a counted, a good request ended */
 	int64_t finished_ns;                              /* the thread has */
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
@@ -319,9 +321,10 @@ void load_io_read(struct load_worker *w, struct load_conn *c, bool is_end);
 void load_count(struct load_worker *w, const struct load_request *q, enum load_class class);
 /* It was dropped. */
 void load_count_abandoned(struct load_worker *w, const struct load_request *q);
-/* The oldest request of c was answered so; is_followed: by more than was asked for. */
-void load_count_reply(
-        struct load_worker *w, struct load_conn *c, const struct load_reply *r, bool is_followed);
+/* The oldest request of c was answered so; is_followed: by more than was asked for; is_early:
+ * before all of it was sent, which only a refusal may be. */
+void load_count_reply(struct load_worker *w, struct load_conn *c, const struct load_reply *r,
+        bool is_followed, bool is_early);
 /* Open loop: n requests were not sent until ns. */
 void load_count_unsent(struct load_worker *w, int64_t planned_ns, int64_t ns);
 /* Open loop: it left so late although a connection was free. */
@@ -333,6 +336,12 @@ int64_t load_interval_after(const struct load_config *c, int64_t ns);
 /* By the thread: the measured part has begun; an interval has ended. */
 void load_worker_begin(struct load_worker *w);
 void load_worker_hand_over(struct load_worker *w, int64_t end_ns);
+/* By the thread, before anything is sent: what is begun now is counted where it belongs. */
+static inline void load_worker_turn(struct load_worker *w)
+{
+	if (__builtin_expect(w->in_warmup && w->now >= 0, 0))
+		load_worker_begin(w);
+}
 /* By the collector: is there something; it was taken. */
 bool load_worker_is_handed(struct load_worker *w);
 void load_worker_taken(struct load_worker *w);

@@ -11,15 +11,17 @@
 #	! a line of its standard error
 #	? 2                                its exit status, if it is not 0
 #
-# The program's version is replaced by VERSION.  "needs root", "needs PROGRAM" or "needs /FILE"
-# alone on a line skips the rest of the transcript where that is not to be had.
+# TOP is the top of the tree.  The program's version is replaced by VERSION.  "needs root", "needs
+# PROGRAM" or "needs /FILE" alone on a line skips the rest of the transcript where that is not to be
+# had.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 : "${BUILD:=$here/../../build}"
 BUILD=$(cd "$BUILD" && pwd) || exit 1
 PATH=$BUILD:$PATH
 unset "${!NODESWARM_@}" DOCKER_HOST
-export PATH LC_ALL=C.UTF-8 COLUMNS=80
+TOP=$(cd "$here/../.." && pwd)
+export PATH TOP LC_ALL=C.UTF-8 COLUMNS=80
 passed=0 failed=0 skipped=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -255,6 +255,7 @@ static void settle(struct sample *s, enum sample_kind kind)
 	r->elapsed_ns = r->sending_ns + 2000 * US;
 	if (kind == SAMPLE_ONE)
 		r->sending_ns = r->elapsed_ns = 10500 * US;
+	r->last_ok_ns = kind == SAMPLE_FAILED ? 0 : r->elapsed_ns;
 	r->started_real_ns = INT64_C(1795256343500000000);
 	r->cpu_user_s = 0.25 * kinds[kind].seconds;
 	r->cpu_system_s = 0.5 * kinds[kind].seconds;

@@ -185,6 +185,22 @@ a_and_b()
 		(.figures[] | select(.figure == "p50_us") | .is_different and .low > 1 and .ratio > 2 and .ratio < 5)'
 }
 check '--ab tells a slow one from a quick one' a_and_b
+one_is_down()
+{
+	serve --delay fixed:1ms || return
+	timeout -k 1 20 nodeswarm --json load --ab "$url" http://127.0.0.1:1 --rounds 2 -c 4 -d 200ms --warmup 0s >"$json"
+	[ $? = 1 ] && jq -c '.figures[]' "$json" && kill "$SERVER" &&
+		result '[.figures[] | .ratio] == [null, null, null] and
+			[.figures[] | .a > 0] == [true, true, true] and [.figures[] | .b] == [0, null, null]'
+}
+check 'of which one is down: the figures of the other, no ratio' one_is_down
+cut_by_time()
+{
+	serve --delay fixed:10ms && load 1 "$url" -n 1000 -c 2 -d 300ms --chain-id "$CHAIN_ID" && kill "$SERVER" &&
+		result '.requests_failed == 0 and .requests_ok > 10 and .requests_ok < 80 and
+			(.limits_broken[0] | test("^[0-9]+ of 1000 requests: the time was over$")) and .limits == [{"fail_if":"errors>0","actual":0,"holds":true}]'
+}
+check 'fewer requests than were asked for are no success' cut_by_time
 
 # --- a chain ----------------------------------------------------------------------------------------------
 
@@ -241,6 +257,31 @@ ctrl_c()
 	[ "$rc" = 1 ] && grep -q interrupted "$IT_DIR/err" && five_lines "$IT_DIR/out" 4 0 '[1-9][0-9]*' '[1-9][0-9]*'
 }
 check 'Ctrl-C ends in a report' ctrl_c
+
+# interrupted SECONDS ARG...: Ctrl-C after that time ends it soon, with 1
+interrupted()
+{
+	local after=$1 pid rc=0
+	shift
+	env --default-signal=INT nodeswarm load "$@" >"$IT_DIR/out" 2>"$IT_DIR/err" 50>&- 51<&- 52<&- &
+	pid=$!
+	sleep "$after"
+	kill -INT "$pid" && timeout 2.5 tail --pid="$pid" -f /dev/null || return
+	wait "$pid" || rc=$?
+	cat "$IT_DIR/out" "$IT_DIR/err"
+	[ "$rc" = 1 ] && grep -q interrupted "$IT_DIR/err"
+}
+ctrl_c_self_test()
+{
+	interrupted 1 --self-test && grep -q '^ok' "$IT_DIR/out" && grep -Eq '^[1-9][0-9]* cases, 0 counted wrongly' "$IT_DIR/out"
+}
+check 'so does it in the self-test' ctrl_c_self_test
+ctrl_c_probe()
+{
+	serve --mode silent && interrupted 1 "$url" || return
+	kill "$SERVER"
+}
+check 'and while the first answer is waited for' ctrl_c_probe
 
 script()
 {

@@ -73,12 +73,12 @@ struct row {
 static const struct row rows[] = {
 	{ "80 columns", &closed, 2 * NS_PER_SEC, 3 * NS_PER_SEC, 1000, 0, 0, 79, 23,
 	        "http://h/x\n"
-	        "[############............................] 3.0s of 10.0s\n"
+	        "[############............................] 3.0 s of 10.0 s\n"
 	        "1k/s   p50 1.00 ms   p99 1.00 ms   p99.9 1.00 ms\n"
 	        "open 64   failed 0\n" },
 	{ "warm-up", &closed, -NS_PER_SEC, -NS_PER_SEC / 4, 750, 3, 0, 79, 23,
 	        "http://h/x\n"
-	        "[##############################..........] warm-up, 250ms left\n"
+	        "[##############################..........] warm-up, 250 ms left\n"
 	        "1k/s   p50 1.00 ms   p99 1.00 ms   p99.9 1.00 ms\n"
 	        "open 64   failed 0\n" },
 	{ "open loop", &open_loop, 9 * NS_PER_SEC, 10 * NS_PER_SEC, 500, 12, 0, 79, 23,
@@ -93,37 +93,37 @@ static const struct row rows[] = {
 	        "open 64   failed 0\n" },
 	{ "nothing yet", &closed, 0, NS_PER_SEC, 0, 2, 0, 79, 23,
 	        "http://h/x\n"
-	        "[####....................................] 1.0s of 10.0s\n"
+	        "[####....................................] 1.0 s of 10.0 s\n"
 	        "0/s   p50 -   p99 -   p99.9 -\n"
 	        "open 64   failed 2   timeout 2\n" },
 	{ "slots", &closed, 0, NS_PER_SEC, 900, 0, 3, 79, 23,
 	        "http://h/x\n"
-	        "[####....................................] 1.0s of 10.0s\n"
+	        "[####....................................] 1.0 s of 10.0 s\n"
 	        "900/s   p50 1.00 ms   p99 1.00 ms   p99.9 1.00 ms\n"
-	        "open 64   head 1000   age 300 ms   failed 0\n"
+	        "open 64   head 1000   head age 300 ms   failed 0\n"
 	        "10.0.0.9:8888        301/s  p99 1.00 ms  lag 2  FAILS\n"
 	        "readers.9@node1      300/s  p99 1.00 ms  lag 1\n"
 	        "readers.10@node2     300/s  p99 1.00 ms  lag 0\n" },
 	{ "40 columns", &closed, 0, NS_PER_SEC, 900, 0, 2, 39, 23,
 	        "http://h/x\n"
-	        "[##.....................] 1.0s of 10.0s\n"
+	        "[##...................] 1.0 s of 10.0 s\n"
 	        "900/s   p50 1.00 ms   p99 1.00 ms\n"
 	        "p99.9 1.00 ms\n"
-	        "open 64   head 1000   age 300 ms\n"
+	        "open 64   head 1000   head age 300 ms\n"
 	        "failed 0\n"
 	        "readers.9@node1    450/s 1.00 ms lag 1\n"
 	        "readers.10@node2   450/s 1.00 ms lag 0\n" },
 	{ "few lines", &closed, 0, NS_PER_SEC, 900, 0, 3, 79, 6,
 	        "http://h/x\n"
-	        "[####....................................] 1.0s of 10.0s\n"
+	        "[####....................................] 1.0 s of 10.0 s\n"
 	        "900/s   p50 1.00 ms   p99 1.00 ms   p99.9 1.00 ms\n"
-	        "open 64   head 1000   age 300 ms   failed 0\n"
+	        "open 64   head 1000   head age 300 ms   failed 0\n"
 	        "10.0.0.9:8888        301/s  p99 1.00 ms  lag 2  FAILS\n"
 	        "and 2 more\n" },
 	{ "one line", &closed, 0, NS_PER_SEC, 900, 0, 3, 79, 1, "http://h/x\n" },
 	{ "no room", &closed, 0, NS_PER_SEC, 900, 0, 0, 5, 23,
 	        "http:\n"
-	        "1.0s \n"
+	        "1.0 s\n"
 	        "900/s\n"
 	        "p50 1\n"
 	        "p99 1\n"

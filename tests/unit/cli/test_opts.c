@@ -18,6 +18,13 @@ static struct {
 	bool json;
 } v;
 
+static int is_even(const char *value, struct err *e)
+{
+	return strchr("02468", value[strlen(value) - 1])
+	        ? 0
+	        : err_set(e, ERR_USAGE, "'%s' is odd", value);
+}
+
 static const struct opt own[] = {
 	{ "all", 'a', NULL, "everything", .exclusive = 'x', .flag = &v.all },
 	{ "brief", 'b', NULL, "less", .exclusive = 'x', .flag = &v.brief },
@@ -27,6 +34,7 @@ static const struct opt own[] = {
 	{ "name", 'n', "NAME", "a name", .string = &v.name },
 	{ "file", 'f', "FILE", "a file", .strings = &v.files },
 	{ "wait", 'w', "TIME", "a time", .min = 1000000000, .duration = &v.wait },
+	{ "even", 'e', "N", "an even one", .needs = "all", .check = is_even, .string = &v.name },
 	{ "size", 0, "SIZE", "a size", .min = 1024, .size = &v.size },
 	{ NULL },
 };
@@ -187,6 +195,12 @@ static void mistakes(void **state)
 		{ "-n ''", "error: option '-n': an empty value" },
 		{ "--file=", "error: option '--file': an empty value" },
 		{ "-ab", "error: options '--all' and '--brief' cannot be given together" },
+		{ "-e 2 -a", "all name=2 |" },
+		{ "-a --even 12 x", "all name=12 | x" },
+		{ "-e 2", "error: option '--even' is for '--all' only" },
+		{ "-e 2 -b", "error: option '--even' is for '--all' only" },
+		{ "-a -e 3", "error: option '-e': '3' is odd" },
+		{ "-a --even=3", "error: option '--even': '3' is odd" },
 		{ "-b x -a", "error: options '--brief' and '--all' cannot be given together" },
 		{ "-c x",
 		        "error: option '-c': 'x' is not a whole number from 0 to "

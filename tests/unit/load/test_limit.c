@@ -127,7 +127,7 @@ static int run_made(void **state, bool scheduled)
 	assert_non_null(run);
 	run->c.scheduled = scheduled;
 	run->res.total = load_tally_new(scheduled);
-	run->res.elapsed_ns = 2000000000;
+	run->res.sending_ns = run->res.elapsed_ns = 2000000000;
 	run->r = (struct load_report){
 		.config = &run->c,
 		.result = &run->res,

@@ -99,6 +99,72 @@ static void lag_is_behind_the_best_head_so_far(void **state)
 	assert_true(p->age_ns == INT64_MIN);
 }
 
+/* Of three or more one that is beyond all others is not the chain's. */
+static void absurd_head_is_not_the_best(void **state)
+{
+	struct bench *b = *state;
+	struct load_result res = { .total = b->t };
+	const struct load_point *p;
+
+	say(b, "a", 1, 100, 5);
+	say(b, "b", 1, 98, 6);
+	say(b, "c", 1, UINT32_MAX, 900);
+	p = feed(b, 0);
+	assert_int_equal(p->head, 100);
+	assert_int_equal(p->age_ns, 5);
+	assert_int_equal(p->slots[0].lag, 0);
+	assert_int_equal(p->slots[1].lag, 2);
+	assert_int_equal(p->slots[2].lag, -1);
+	say(b, "a", 1, 102, 5);
+	say(b, "c", 1, 101, 5); /* and then it is sound */
+	p = feed(b, 1);
+	assert_int_equal(p->head, 102);
+	assert_int_equal(p->slots[2].lag, 1);
+	assert_int_equal(finish(b, &res), 0);
+	assert_int_equal(b->report.max_lag, 2);
+}
+
+static void far_ahead_is_not_absurd(void **state)
+{
+	struct bench *b = *state;
+
+	say(b, "a", 1, 10100, 5);
+	say(b, "b", 1, 100, 6);
+	say(b, "c", 1, 100, 6);
+	assert_int_equal(feed(b, 0)->head, 10100);
+	say(b, "a", 1, 10101, 5);
+	assert_int_equal(feed(b, 1)->head, 100);
+}
+
+/* Which of two is wrong nobody knows. */
+static void two_heads_apart(void **state)
+{
+	struct bench *b = *state;
+	const struct load_point *p;
+
+	say(b, "a", 1, 100, 5);
+	say(b, "b", 1, 1000000, 5);
+	p = feed(b, 0);
+	assert_int_equal(p->head, 1000000);
+	assert_int_equal(p->slots[0].lag, 999900);
+	assert_int_equal(p->slots[1].lag, 0);
+}
+
+/* What a backend calls itself is not taken for one that said nothing. */
+static void said_not_said(void **state)
+{
+	struct bench *b = *state;
+	struct load_result res = { .total = b->t };
+
+	say(b, "", 1, 0, 0);
+	say(b, "(not said)", 1, 0, 0);
+	say(b, "plain", 1, 0, 0);
+	assert_int_equal(finish(b, &res), 0);
+	assert_string_equal(b->report.slots[0].name, "(not said)");
+	assert_string_equal(b->report.slots[1].name, "'(not said)'");
+	assert_string_equal(b->report.slots[2].name, "plain");
+}
+
 static void warmup_is_in_no_figure(void **state)
 {
 	struct bench *b = *state;
@@ -319,28 +385,30 @@ static void short_processors_are_told(void **state)
 	load_tally_free(t);
 }
 
-/* The wait for the last answers is part of a rate when they came, and not when they did not. */
+/* The wait for good answers is part of a rate; that for others, which none came of, is not. */
 static void rates(void **state)
 {
 	static const struct {
-		uint64_t ok, timeouts, requests;
-		int64_t sending_ms, elapsed_ms;
+		uint64_t ok, timeouts;
+		int64_t sending_ms, last_ok_ms, elapsed_ms;
 		double rate;
 	} rows[] = {
-		{ 1000, 0, 0, 10000, 12500, 80 },
-		{ 1000, 1, 0, 10000, 15000, 100 },
-		{ 1000, 1, 1001, 10000, 12500, 80 },
-		{ 0, 5, 5, 0, 0, 0 },
+		{ 1000, 0, 10000, 12500, 12500, 80 },
+		{ 1000, 0, 10000, 9990, 10000, 100 },
+		/* A failure makes no difference. */
+		{ 1000, 1, 10000, 12500, 15000, 80 },
+		{ 1000, 1, 10000, 10000, 15000, 100 },
+		{ 0, 5, 0, 0, 0, 0 },
 	};
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct load_result res = { .total = b->t,
 			.sending_ns = rows[i].sending_ms * NS_PER_MS,
+			.last_ok_ns = rows[i].last_ok_ms * NS_PER_MS,
 			.elapsed_ns = rows[i].elapsed_ms * NS_PER_MS };
 
 		b->report.result = &res;
-		b->config.requests = rows[i].requests;
 		b->t->classes[LOAD_OK] = rows[i].ok;
 		b->t->classes[LOAD_TIMEOUT] = rows[i].timeouts;
 		assert_float_equal(load_report_rate(&b->report), rows[i].rate, 0.001);
@@ -378,6 +446,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		        lag_is_behind_the_best_head_so_far, setup, teardown),
+		cmocka_unit_test_setup_teardown(absurd_head_is_not_the_best, setup, teardown),
+		cmocka_unit_test_setup_teardown(far_ahead_is_not_absurd, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_heads_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(said_not_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(warmup_is_in_no_figure, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        slots_stand_in_the_order_of_the_result, setup, teardown),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "load/load.h"
 
@@ -49,6 +50,8 @@ static int set_up(void **state)
 
 struct seen {
 	unsigned n, wrong;
+	unsigned ends_at; /* the row with which it is interrupted, 0: none */
+	volatile int interrupted;
 	bool classes[LOAD_CLASSES];
 };
 
@@ -56,7 +59,8 @@ static void see(void *arg, const struct load_self_test_row *r)
 {
 	struct seen *s = arg;
 
-	s->n++;
+	if (++s->n == s->ends_at)
+		cancel_set(&s->interrupted);
 	s->wrong += !r->ok;
 	s->classes[r->expected] = true;
 	if (!r->ok)
@@ -88,7 +92,7 @@ static void short_form(void **state)
 		struct err e = ERR_INIT;
 
 		begin = clock_mono_ns();
-		if (load_self_test(false, see, &s, &e) != 0)
+		if (load_self_test(false, see, &s, NULL, &e) != 0)
 			fail_msg("%s", e.msg);
 		if (clock_mono_ns() - begin < best)
 			best = clock_mono_ns() - begin;
@@ -109,7 +113,7 @@ static void full_form(void **state)
 	struct seen s = { .n = 0 };
 	unsigned fds = open_fds();
 	int64_t begin = clock_mono_ns();
-	int rc = load_self_test(true, see, &s, &e);
+	int rc = load_self_test(true, see, &s, NULL, &e);
 
 	(void)state;
 	if (rc != 0)
@@ -127,7 +131,7 @@ static void expect_seen(const char *says)
 	struct seen s = { .n = 0 };
 	struct err e = ERR_INIT;
 
-	assert_int_equal(load_self_test(false, see, &s, &e), 1);
+	assert_int_equal(load_self_test(false, see, &s, NULL, &e), 1);
 	assert_int_equal(e.kind, ERR_UNHEALTHY);
 	assert_true(s.wrong >= 1);
 	if (!strstr(e.msg, says))
@@ -183,6 +187,19 @@ static void other_lies(void **state)
 	expect_seen("'status 503' was counted wrongly: 0 of them as status 503");
 }
 
+/* From the third case on: a row for each that was whole. */
+static void interrupted(void **state)
+{
+	struct seen s = { .n = 0, .ends_at = 3 };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load_self_test(true, see, &s, &s.interrupted, &e), -1);
+	assert_int_equal(e.kind, ERR_INTERRUPTED);
+	assert_int_equal(s.n, 3);
+	assert_int_equal(s.wrong, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +207,7 @@ int main(void)
 		cmocka_unit_test_setup(full_form, set_up),
 		cmocka_unit_test_setup(each_class_miscounted, set_up),
 		cmocka_unit_test_setup(other_lies, set_up),
+		cmocka_unit_test_setup(interrupted, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,10 @@ static void refused_urls(void **state)
 		{ "http://[2001:db8::1]:8888", ERR_DENIED, "2001:db8::1 is a public address",
 		        "--i-own-this" },
 		{ "http://[::ffff:8.8.8.8]", ERR_DENIED, "is a public address", "--i-own-this" },
+		{ "http://169.254.169.254", ERR_DENIED,
+		        "169.254.169.254 is the address of a cloud's metadata", "--i-own-this" },
+		{ "http://[fd00:ec2::254]", ERR_DENIED,
+		        "fd00:ec2::254 is the address of a cloud's metadata", "--i-own-this" },
 	};
 
 	(void)state;
@@ -155,6 +159,11 @@ static void near_addresses(void **state)
 		{ "192.169.0.0", false },
 		{ "169.254.1.1", true },
 		{ "169.253.255.255", false },
+		{ "169.254.169.253", true },
+		{ "169.254.169.254", false },
+		{ "::ffff:169.254.169.254", false },
+		{ "fd00:ec2::254", false },
+		{ "fd00:ec2::253", true },
 		{ "100.64.0.0", true },
 		{ "100.127.255.255", true },
 		{ "100.63.255.255", false },
@@ -337,7 +346,8 @@ static void check_request(const struct request_row *row)
 		assert_int_equal(strvec_add(&headers, row->headers[i]), 0);
 	rc = load_request_build(&out, &t, row->method, row->body, &headers, !row->close, &e);
 	if (!row->text) {
-		if (rc == 0 || e.kind != ERR_USAGE || !strstr(e.msg, row->says))
+		if (rc == 0 || e.kind != ERR_USAGE || !strstr(e.msg, row->says) ||
+		        strstr(e.msg, "SECRET"))
 			fail_msg("%s: %d '%s'", row->name, rc, e.msg);
 		return;
 	}
@@ -375,13 +385,21 @@ static void requests(void **state)
 		{ "two words", "GET /x", NULL, { NULL }, false, NULL, "is not a method" },
 		{ "a line feed", "GET\n", NULL, { NULL }, false, NULL, "is not a method" },
 		{ "a tunnel", "CONNECT", NULL, { NULL }, false, NULL, "tunnel" },
-		{ "no colon", "GET", NULL, { "X", NULL }, false, NULL, "is not a header" },
-		{ "no name", "GET", NULL, { ": x", NULL }, false, NULL, "is not a header" },
+		{ "no colon", "GET", NULL, { "X", NULL }, false, NULL, "is not like" },
+		{ "no name", "GET", NULL, { ": x", NULL }, false, NULL, "is not like" },
 		{ "a blank in the name", "GET", NULL, { "X : y", NULL }, false, NULL,
-		        "is not a header" },
+		        "is not like" },
 		{ "another header behind it", "GET", NULL, { "X: y\r\nZ: 1", NULL }, false, NULL,
 		        "control character" },
 		{ "DEL", "GET", NULL, { "X: \x7f", NULL }, false, NULL, "control character" },
+		{ "a token without a colon", "GET", NULL,
+		        { "A: b", "Authorization Bearer SECRET", NULL }, false, NULL,
+		        "header 2 is not like 'Name: value'" },
+		{ "a colon within the token", "GET", NULL, { "Bearer SECRET:x", NULL }, false, NULL,
+		        "header 1 is not like 'Name: value'" },
+		{ "a token with a line feed", "GET", NULL,
+		        { "Authorization: Bearer SECRET\n", NULL }, false, NULL,
+		        "the header 'Authorization' has a control character" },
 		{ "length", "GET", NULL, { "content-length: 3", NULL }, false, NULL,
 		        "'Content-Length' is set by" },
 		{ "encoding", "GET", NULL, { "Transfer-Encoding: chunked", NULL }, false, NULL,

@@ -6,28 +6,27 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "load/target.h"
 
-#include "../test.h"
+#include "unit/load/load_wraps.h"
+#include "unit/test.h"
 
 /* What of a thread can be asked without a server. */
 
-static bool has_no_pwait2;
+static int connect_fails; /* with that errno */
 
-int __real_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask);
-int __wrap_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask);
-int __wrap_epoll_pwait2(
-        int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask)
+int __real_connect(int fd, const struct sockaddr *sa, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t n)
 {
-	if (has_no_pwait2) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return __real_epoll_pwait2(fd, ev, n, t, mask);
+	if (!connect_fails)
+		return __real_connect(fd, sa, n);
+	errno = connect_fails;
+	return -1;
 }
 
 static void intervals_end_so(void **state)
@@ -315,20 +314,59 @@ static void those_behind_a_timeout(void **state)
 	}
 }
 
+/* --- attempts to connect ---------------------------------------------------------------------- */
+
+static void a_refusal_is_charged_to_who_waits(void **state)
+{
+	(void)state;
+	for (unsigned n_free = 0; n_free < 2; n_free++) {
+		struct load_conn *c;
+
+		config.scheduled = true;
+		config.schedule = (struct load_schedule){ 40, 40, 0 };
+		init(0);
+		c = load_worker_conn(&worker, 0);
+		c->state = CONN_CONNECTING;
+		load_list_append(&worker.under_way, &c->requests[0].link);
+		worker.n_free = n_free;
+		load_conn_event(&worker, c, true); /* it has no descriptor: that is an error */
+		assert_int_equal(c->state, CONN_WAITING);
+		assert_int_equal(worker.tally->classes[LOAD_CONNECT], !n_free);
+		assert_int_equal(worker.k, n_free ? 0 : config.threads);
+	}
+}
+
+/* It is one attempt all the time, once in the list of deadlines. */
+static void a_full_queue_is_asked_again(void **state)
+{
+	struct load_conn *c;
+
+	(void)state;
+	target.addrs[0].sa.ss_family = AF_UNIX;
+	target.addrs[0].n = sizeof(struct sockaddr_un);
+	target.n_addrs = 1;
+	config.scheduled = true;
+	config.schedule = (struct load_schedule){ 40, 40, 0 };
+	init(0);
+	c = load_worker_conn(&worker, 0);
+	connect_fails = EAGAIN;
+	load_conn_start(&worker, c);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(c->state, CONN_WAITING);
+		assert_ptr_equal(worker.under_way.next, &c->requests[0].link);
+		assert_ptr_equal(worker.under_way.prev, &c->requests[0].link);
+		worker.now = c->resume_ns;
+		load_conn_resume(&worker);
+	}
+	connect_fails = 0;
+	memset(&target, 0, sizeof(target));
+}
+
 /* --- priority --------------------------------------------------------------------------------- */
 
 static int policy_of_thread(void)
 {
 	return sched_getscheduler(0);
-}
-
-static void burn(int64_t ns)
-{
-	struct timespec ts;
-
-	do
-		(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	while (ts.tv_sec * NS_PER_SEC + ts.tv_nsec < ns);
 }
 
 struct priority_row {
@@ -351,14 +389,14 @@ static void *be_watched(void *arg)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 	load_worker_watch_share(&worker);
 	policies[0] = policy_of_thread();
-	burn(worker.share_ns + row->use * NS_PER_MS);
+	burn_until(worker.share_ns + row->use * NS_PER_MS);
 	worker.now = worker.share_due_ns;
 	if (policies[0] != SCHED_OTHER)
 		load_worker_check_share(&worker);
 	policies[1] = policy_of_thread();
 	if (worker.share_due_ns != INT64_MAX) {
 		/* As if the second had been a hundred milliseconds. */
-		burn(worker.share_ns + row->after * NS_PER_MS);
+		burn_until(worker.share_ns + row->after * NS_PER_MS);
 		worker.now += 100 * NS_PER_MS;
 		load_worker_check_share(&worker);
 	}
@@ -410,6 +448,8 @@ int main(void)
 		TEST(tallies_take_turns),
 		TEST(the_warm_up_ends_by_the_plan),
 		TEST(those_behind_a_timeout),
+		TEST(a_refusal_is_charged_to_who_waits),
+		TEST(a_full_queue_is_asked_again),
 		TEST(a_busy_thread_is_ordinary_for_good),
 	};
 
