@@ -94,10 +94,15 @@ unsigned load_io_send(struct load_worker *w, struct load_conn *c, unsigned n, in
 void load_io_send_now(struct load_worker *w, struct load_conn *c, unsigned n)
 {
 	int64_t now = w->now;
+	unsigned begun;
 
 	load_worker_turn(w);
 	load_plan_took(w, n, now);
-	load_plan_gave_back(w, n - load_io_send(w, c, n, now), now);
+	begun = load_io_send(w, c, n, now);
+	load_plan_gave_back(w, n - begun, now);
+	/* It broke while all was taken: there is something to connect for again. */
+	if (begun < n && c->state == CONN_CLOSED)
+		load_conn_start(w, c);
 }
 
 void load_io_send_carried(struct load_worker *w, struct load_conn *c)

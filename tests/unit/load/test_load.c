@@ -31,7 +31,8 @@ static unsigned socket_fails; /* every nth socket() is out of descriptors; 0: no
 static unsigned n_sockets;
 static rlim_t rlimit_is; /* 0: as it is */
 static bool has_no_pwait2;
-static bool has_no_right; /* to a priority */
+static unsigned stall_after; /* so many waits the thread stands still for 200 ms; 0: never */
+static bool has_no_right;    /* to a priority */
 
 int __real_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
 int __wrap_sched_setscheduler(pid_t pid, int policy, const struct sched_param *p);
@@ -105,7 +106,11 @@ int __wrap_epoll_pwait2(
 		errno = ENOSYS;
 		return -1;
 	}
-	return __real_epoll_pwait2(fd, ev, n, t, mask);
+	n = __real_epoll_pwait2(fd, ev, n, t, mask);
+	if (__atomic_load_n(&stall_after, __ATOMIC_RELAXED) &&
+	        !__atomic_sub_fetch(&stall_after, 1, __ATOMIC_RELAXED))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 0, 200000000 }, NULL);
+	return n;
 }
 
 /* --- set-up ----------------------------------------------------------------------------------- */
@@ -146,6 +151,7 @@ static int set_up(void **state)
 	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
+	stall_after = 0;
 	has_no_pwait2 = has_no_right = false;
 	interrupted = 0;
 	n_intervals = 0;
@@ -1199,11 +1205,42 @@ static void the_wait_for_a_connection_is_latency(void **state)
 	}
 }
 
+/* Whether a connection was free or not. */
+static void a_stall_of_our_own_is_ours(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+
+	(void)state;
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		start_server(&c, 0, true);
+		config.threads = config.connections = 1;
+		config.duration_ns = 600 * NS_PER_MS;
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 200;
+		stall_after = 30;
+		run();
+		assert_int_equal(stall_after, 0);
+		assert_in_range(result->longest_gap_ns / NS_PER_MS, scheduled ? 190 : 140, 10000);
+		if (scheduled) {
+			const struct load_hist *h = result->total->late;
+			double ours = 100 - load_hist_percent_below(h, LOAD_LATE_NS);
+
+			/* 40 of 120 fell due in it, and each is there once. */
+			assert_true(ours * (double)h->total / 100 >= 35);
+			assert_true(h->total <= result->planned);
+			assert_true(result->left_late);
+		}
+		forget();
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: once epoll_pwait2() has failed it is never called again. */
+		TEST(a_stall_of_our_own_is_ours),
 		TEST(each_class_is_counted_exactly),
 		TEST(each_family_is_reached),
 		TEST(a_server_may_close),
