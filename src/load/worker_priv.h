@@ -324,7 +324,8 @@ static inline void load_conn_pop(struct load_worker *w, struct load_conn *c)
 unsigned load_io_send(struct load_worker *w, struct load_conn *c, unsigned n, int64_t planned_ns);
 /* Closed loop: send n that may be begun. */
 void load_io_send_now(struct load_worker *w, struct load_conn *c, unsigned n);
-/* Send the request that the connection was opened for, which is under way already. */
+/* Send the request that the connection was opened for, which is under way already, and the pipeline
+ * behind it. */
 void load_io_send_carried(struct load_worker *w, struct load_conn *c);
 /* EPOLLOUT after a send was refused. */
 void load_io_flush(struct load_worker *w, struct load_conn *c);
