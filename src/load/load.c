@@ -322,6 +322,8 @@ static int finish(struct run *r, struct err *e)
 			res->elapsed_ns = w->last_ns;
 		if (w->last_ok_ns > res->last_ok_ns)
 			res->last_ok_ns = w->last_ok_ns;
+		if (w->longest_gap_ns > res->longest_gap_ns)
+			res->longest_gap_ns = w->longest_gap_ns;
 		res->planned += w->planned;
 		res->abandoned += w->abandoned;
 		if (w->scheduling > res->scheduling)

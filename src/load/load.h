@@ -102,10 +102,12 @@ struct load_result {
 	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;
 	uint64_t abandoned; /* interrupted: requests still under way at the end, in no class */
-	double starved;   /* how long the worst thread waited for a processor while it sent, by wall
-	                     time; NAN: the kernel does not tell */
-	bool left_late;   /* with a schedule: LOAD_LATE_SHARE of the requests left later than
-	                     LOAD_LATE_NS by our own fault */
+	double starved; /* how long the worst thread waited for a processor while it sent, by wall
+	                   time; NAN: the kernel does not tell */
+	int64_t longest_gap_ns; /* how long a thread did not run when it should have, while it
+	                           sent; 0: never longer than LOAD_LATE_NS */
+	bool left_late;         /* with a schedule: LOAD_LATE_SHARE of the requests left later than
+	                           LOAD_LATE_NS by our own fault */
 	bool was_starved; /* with a schedule: above LOAD_STARVED_SHARE.  Replies then lie unread and
 	                     no connection is free, so that lateness alone does not show it. */
 	bool was_late;    /* one of these two: the plan was not kept, and not by the server */

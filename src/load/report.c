@@ -467,6 +467,7 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
  * the threads should have them when they want. */
 #define SHORT_PLAN   0.01
 #define SHORT_CLOSED 0.20
+#define LONG_GAP_NS  50000000
 
 const char *load_report_late(const struct load_report *r, char *out, size_t size)
 {
@@ -491,6 +492,8 @@ const char *load_report_short(const struct load_report *r, char *out, size_t siz
 {
 	const struct load_result *res = r->result;
 	bool scheduled = r->config->scheduled;
+	char gap[REPORT_TEXT_MAX];
+	size_t n;
 
 	out[0] = '\0';
 	if (!res->was_starved && res->starved > (scheduled ? SHORT_PLAN : SHORT_CLOSED))
@@ -498,6 +501,11 @@ const char *load_report_short(const struct load_report *r, char *out, size_t siz
 		        "this machine's processors were short: the generator waited for one for "
 		        "%.2g %% of the time, which is part of the latencies",
 		        100 * res->starved);
+	n = strlen(out);
+	if (!scheduled && res->longest_gap_ns > LONG_GAP_NS)
+		snprintf(out + n, size - n,
+		        "%sthis process did not run for %s: latencies of that time are its own",
+		        n ? "; " : "", report_time(gap, res->longest_gap_ns));
 	return out;
 }
 

@@ -128,7 +128,8 @@ const char *load_report_verdict(const struct load_report *r, char *out, size_t s
  */
 const char *load_report_late(const struct load_report *r, char *out, size_t size);
 
-/* What there is to say of processors that were short and made no failure; "": nothing.  Returns
+/* What there is to say of processors that were short and made no failure, and (closed loop) of a
+ * time in which this process did not run; "": nothing.  Returns
  * out. */
 const char *load_report_short(const struct load_report *r, char *out, size_t size);
 

@@ -221,6 +221,7 @@ static json_t *generator(const struct load_result *res)
 	rc |= put(o, "left_late", json_boolean(res->left_late));
 	rc |= put(o, "was_starved", json_boolean(res->was_starved));
 	rc |= put(o, "starved", isnan(res->starved) ? json_null() : json_real(res->starved));
+	rc |= put(o, "longest_gap_us", us(res->longest_gap_ns));
 	rc |= put(o, "scheduling", json_string(schedulings[res->scheduling]));
 	return rc == 0 ? TAKE(o) : NULL;
 }

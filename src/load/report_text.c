@@ -403,6 +403,8 @@ static void print_generator(const struct load_report *r, FILE *out)
 	if (!isnan(res->starved))
 		fprintf(out, "; waited for a processor for %.2g %% of the time%s",
 		        100 * res->starved, res->was_starved ? ": TOO LONG" : "");
+	if (res->longest_gap_ns)
+		fprintf(out, "; longest gap %s", report_time(text, res->longest_gap_ns));
 	fputc('\n', out);
 	if (!r->config->scheduled || !late || !late->total)
 		return;

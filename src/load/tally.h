@@ -41,8 +41,8 @@ struct load_tally {
 	struct load_hist *sent;    /* from when it left (its first byte was given to the kernel), or
 	                              from the connect() that it had to wait for: always so in the
 	                              closed loop and without keep-alive */
-	struct load_hist *late; /* with a schedule: how late those left that had a free connection:
-	                           our own fault */
+	struct load_hist *late; /* with a schedule: how late those left that had a free connection,
+	                           or were due while the thread did not run: our own fault */
 	struct load_backend *backends;
 	unsigned n_backends;
 	uint32_t head; /* the highest seen */

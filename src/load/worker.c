@@ -94,7 +94,7 @@ int load_worker_init(struct load_worker *w, struct load_shared *s, unsigned inde
 	if (w->epfd < 0)
 		return err_sys(e, errno, "epoll_create1");
 	w->tally = w->tallies[0];
-	w->abandon_ns = INT64_MAX;
+	w->abandon_ns = w->gap_after_ns = INT64_MAX;
 	w->knows_chain = c->chain_id[0];
 	memcpy(w->chain_id, c->chain_id, sizeof(w->chain_id));
 	w->in_warmup = c->warmup_ns > 0;
@@ -176,7 +176,7 @@ static void be_interrupted(struct load_worker *w)
 /* What is due by the clock. */
 static void keep_time(struct load_worker *w)
 {
-	load_worker_turn(w);
+	load_plan_settle(w);
 	if (__builtin_expect(w->now >= w->handover_ns, 0))
 		load_worker_hand_over(w, w->handover_ns);
 	if (__builtin_expect(w->now >= w->share_due_ns, 0))
@@ -232,6 +232,7 @@ static int64_t sleep_ns(struct load_worker *w)
 static void run(struct load_worker *w)
 {
 	struct epoll_event events[WORKER_EVENTS];
+	int64_t sleep;
 	int n;
 
 	for (unsigned i = 0; i < w->n_conns; i++)
@@ -240,7 +241,10 @@ static void run(struct load_worker *w)
 		keep_time(w);
 		if (w->is_over && !w->n_under_way)
 			break;
-		n = load_worker_wait(w->epfd, events, WORKER_EVENTS, sleep_ns(w));
+		sleep = sleep_ns(w);
+		if (sleep > 0)
+			w->gap_after_ns += sleep;
+		n = load_worker_wait(w->epfd, events, WORKER_EVENTS, sleep);
 		/* Of the closed loop each recv() reads the clock. */
 		if (w->config->scheduled || !n)
 			(void)load_worker_clock(w);
@@ -280,6 +284,9 @@ void *load_worker_main(void *arg)
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
 	w->waited_begin_ns = load_worker_waited();
 	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);
+	/* What came before was no part of the run. */
+	w->gap_after_ns = INT64_MAX;
+	(void)load_worker_clock(w);
 	run(w);
 	w->finished_ns = load_worker_clock(w);
 	(void)getrusage(RUSAGE_THREAD, &w->usage_end);

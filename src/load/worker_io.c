@@ -94,31 +94,43 @@ unsigned load_io_send(struct load_worker *w, struct load_conn *c, unsigned n, in
 void load_io_send_now(struct load_worker *w, struct load_conn *c, unsigned n)
 {
 	int64_t now = w->now;
+	unsigned begun;
 
 	load_worker_turn(w);
 	load_plan_took(w, n, now);
-	load_plan_gave_back(w, n - load_io_send(w, c, n, now), now);
+	begun = load_io_send(w, c, n, now);
+	load_plan_gave_back(w, n - begun, now);
+	/* It broke while all was taken: there is something to connect for again. */
+	if (begun < n && c->state == CONN_CLOSED)
+		load_conn_start(w, c);
 }
 
 void load_io_send_carried(struct load_worker *w, struct load_conn *c)
 {
-	size_t given;
+	size_t one = w->config->request_n, given;
+	unsigned n = 1, begun;
 
+	load_worker_turn(w);
 	c->n = 1;
 	if (__builtin_expect(c->is_tainted, 0)) {
 		c->is_tainted = false;
 		load_conn_fail(w, c, LOAD_NOT_HTTP);
 		return;
 	}
-	given = give(w, c, 0, w->config->request_n);
-	c->out_left = w->config->request_n - given;
+	/* The pipeline behind it goes with it. */
+	if (w->config->keep_alive)
+		n += load_plan_may(w, w->config->pipeline - 1);
+	given = give(w, c, 0, n * one);
+	begun = given > one ? (unsigned)((given + one - 1) / one) : 1;
+	c->out_left = begun * one - given;
 	/* An attempt of the warm-up may have taken until now. */
 	if ((c->requests[0].planned_ns < 0) != w->in_warmup)
-		w->tally->bytes_out -= given;
+		w->tally->bytes_out -= given < one ? given : one;
+	load_plan_took(w, begun - 1, w->now);
+	while (--begun)
+		push(w, c, w->now);
 	if (c->is_broken)
 		broken(w, c);
-	else
-		load_io_fill(w, c);
 }
 
 void load_io_flush(struct load_worker *w, struct load_conn *c)

@@ -10,8 +10,55 @@
  * that wait are but the distance between k and the clock.  Its latency counts from the plan.
  *
  * Lateness of our own is another thing: the time came, a connection had been free since before
- * then, and yet the request left later.  Only those are in tally.late.
+ * then, and yet the request left later.  Those are in tally.late, and so is all that fell due while
+ * this thread did not run (a gap between two readings of the clock): a reply that lay there
+ * meanwhile cannot be told from one that came late, so a busy connection is no excuse.
  */
+
+void load_plan_gap(struct load_worker *w, int64_t now)
+{
+	int64_t begin = w->gap_after_ns - LOAD_LATE_NS;
+
+	if (w->is_over || now <= 0)
+		return;
+	if (begin < 0)
+		begin = 0;
+	if (now - begin > w->longest_gap_ns)
+		w->longest_gap_ns = now - begin;
+	if (!w->gap_end_ns)
+		w->gap_begin_ns = begin;
+	w->gap_end_ns = now;
+}
+
+static void count_gap(struct load_worker *w)
+{
+	const struct load_config *c = w->config;
+	int64_t end = w->gap_end_ns < c->duration_ns ? w->gap_end_ns : c->duration_ns;
+	uint64_t k = w->k, first = load_schedule_count(&c->schedule, w->gap_begin_ns);
+
+	if (first < w->late_k)
+		first = w->late_k;
+	if (first > k)
+		k += (first - k + c->threads - 1) / c->threads * c->threads;
+	for (; !c->requests || k < c->requests; k += c->threads) {
+		int64_t planned = load_schedule_at(&c->schedule, k);
+
+		if (planned >= end)
+			break;
+		load_count_late(w, planned, w->gap_end_ns - planned);
+	}
+	w->late_k = k;
+}
+
+void load_plan_settle(struct load_worker *w)
+{
+	load_worker_turn(w);
+	if (__builtin_expect(!w->gap_end_ns, 1))
+		return;
+	if (w->config->scheduled && !w->plans_warmup && !w->is_over)
+		count_gap(w);
+	w->gap_end_ns = 0;
+}
 
 static void set_due(struct load_worker *w)
 {
@@ -108,12 +155,12 @@ void load_plan_withdraw(struct load_worker *w, struct load_conn *c)
 
 void load_plan_dispatch(struct load_worker *w)
 {
-	load_worker_turn(w);
+	load_plan_settle(w);
 	while (w->due_ns <= w->now && w->n_free) {
 		struct load_link *list = load_list_is_empty(&w->idle) ? &w->partly : &w->idle;
 		struct load_conn *c = LOAD_LIST_FIRST(list, struct load_conn, link);
 		int64_t planned = w->due_ns;
-		bool was_free = w->free_since_ns <= planned;
+		bool was_free = w->free_since_ns <= planned && w->k >= w->late_k;
 		int64_t late = w->now - planned;
 
 		if (!w->config->keep_alive) {
@@ -129,7 +176,7 @@ void load_plan_dispatch(struct load_worker *w)
 			load_count_late(w, planned, late);
 		/* A send takes microseconds: the next one is that much later. */
 		(void)load_worker_clock(w);
-		load_worker_turn(w);
+		load_plan_settle(w);
 	}
 }
 
@@ -159,6 +206,7 @@ uint64_t load_plan_backlog(const struct load_worker *w, int64_t ns)
 
 void load_plan_stop(struct load_worker *w)
 {
+	load_plan_settle(w);
 	w->is_over = true;
 	w->stopped_ns = w->now < w->end_ns ? w->now : w->end_ns;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_stop);

@@ -153,12 +153,13 @@ struct load_worker {
 	unsigned index;
 	pthread_t thread;
 
-	int64_t now;        /* read after each recv(), connect() and sleep */
-	int64_t end_ns;     /* no request is begun from then on */
-	int64_t abandon_ns; /* interrupted: what is under way then is dropped; else INT64_MAX */
-	bool is_over;       /* no request will be begun */
-	bool is_ending;     /* after one more look at what is there */
-	bool is_failed;     /* out of memory where counting would go wrong */
+	int64_t now;          /* read after each recv(), connect() and sleep */
+	int64_t gap_after_ns; /* the clock is read before then, with the sleep that was asked for */
+	int64_t end_ns;       /* no request is begun from then on */
+	int64_t abandon_ns;   /* interrupted: what is under way then is dropped; else INT64_MAX */
+	bool is_over;         /* no request will be begun */
+	bool is_ending;       /* after one more look at what is there */
+	bool is_failed;       /* out of memory where counting would go wrong */
 	int epfd;
 	char *buf; /* WORKER_READ_SIZE */
 
@@ -175,9 +176,11 @@ struct load_worker {
 	int64_t free_since_ns; /* since when there always was a free one */
 
 	/* what is to be begun */
-	uint64_t quota;    /* closed loop: requests that may still be begun */
-	uint64_t k;        /* open loop: the next one of the plan */
-	int64_t due_ns;    /* open loop: when it is to leave; INT64_MAX: all have left */
+	uint64_t quota; /* closed loop: requests that may still be begun */
+	uint64_t k;     /* open loop: the next one of the plan */
+	int64_t due_ns; /* open loop: when it is to leave; INT64_MAX: all have left */
+	int64_t gap_begin_ns, gap_end_ns; /* that load_plan_settle() has to look at; end 0: none */
+	uint64_t late_k;   /* those of the plan before it are in tally.late, if they belong there */
 	bool plans_warmup; /* k is of the warm-up's plan */
 	struct load_schedule warmup_schedule;
 
@@ -206,6 +209,7 @@ struct load_worker {
 	int64_t begin_ns;                                 /* of usage_begin */
 	int64_t waited_begin_ns, waited_stop_ns;          /* load_worker_waited() with them */
 	uint64_t planned, abandoned;
+	int64_t longest_gap_ns; /* of the measured part */
 
 	/* worker_share.c */
 	enum load_scheduling scheduling;
@@ -214,9 +218,20 @@ struct load_worker {
 	double share_max;                 /* with more it is ordinary from then on */
 };
 
+/*
+ * worker_plan.c: this thread did not run, or not in time, until now.  Work between two readings of
+ * the clock is to be shorter than LOAD_LATE_NS: whatever takes longer reads it meanwhile.
+ */
+void load_plan_gap(struct load_worker *w, int64_t now);
+
 static inline int64_t load_worker_clock(struct load_worker *w)
 {
-	return w->now = clock_mono_ns() - w->shared->start_mono_ns;
+	int64_t now = clock_mono_ns() - w->shared->start_mono_ns;
+
+	if (__builtin_expect(now > w->gap_after_ns, 0))
+		load_plan_gap(w, now);
+	w->gap_after_ns = now + LOAD_LATE_NS;
+	return w->now = now;
 }
 
 static inline struct load_conn *load_worker_conn(const struct load_worker *w, unsigned i)
@@ -243,6 +258,8 @@ void load_plan_gave_back(struct load_worker *w, unsigned n, int64_t planned_ns);
 /* Open loop: the measured part begins.  What the warm-up did not get sent is forgotten, or a rate
  * that is too high would send nothing of the measured part. */
 void load_plan_begin(struct load_worker *w);
+/* The measured part begins if it is time; what was due in a gap is late. */
+void load_plan_settle(struct load_worker *w);
 /* Open loop: the next request has left or is charged; the one behind it is next. */
 void load_plan_advance(struct load_worker *w);
 /* Open loop: send what is due while connections are free. */
@@ -307,7 +324,8 @@ static inline void load_conn_pop(struct load_worker *w, struct load_conn *c)
 unsigned load_io_send(struct load_worker *w, struct load_conn *c, unsigned n, int64_t planned_ns);
 /* Closed loop: send n that may be begun. */
 void load_io_send_now(struct load_worker *w, struct load_conn *c, unsigned n);
-/* Send the request that the connection was opened for, which is under way already. */
+/* Send the request that the connection was opened for, which is under way already, and the pipeline
+ * behind it. */
 void load_io_send_carried(struct load_worker *w, struct load_conn *c);
 /* EPOLLOUT after a send was refused. */
 void load_io_flush(struct load_worker *w, struct load_conn *c);

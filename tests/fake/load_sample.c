@@ -261,6 +261,7 @@ static void settle(struct sample *s, enum sample_kind kind)
 	r->cpu_system_s = 0.5 * kinds[kind].seconds;
 	r->busiest = 0.41;
 	r->starved = kind == SAMPLE_FAILED ? (double)NAN : 0.004;
+	r->longest_gap_ns = s->config.scheduled ? 0 : 1200 * US;
 	r->scheduling = s->config.scheduled ? LOAD_REAL_TIME : LOAD_ORDINARY;
 	if (kind != SAMPLE_ONE && kind != SAMPLE_FAILED)
 		memcpy(r->chain_id, chain, sizeof(chain));

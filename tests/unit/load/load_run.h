@@ -121,6 +121,7 @@ static inline int set_up(void **state)
 	send_ns = 0;
 	socket_fails = n_sockets = 0;
 	rlimit_is = 0;
+	stall_after = 0;
 	has_no_pwait2 = has_no_right = false;
 	interrupted = 0;
 	n_intervals = 0;

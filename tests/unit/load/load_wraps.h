@@ -17,6 +17,7 @@
 #include "base/clock.h"
 
 static bool has_no_pwait2;
+static unsigned stall_after; /* so many waits the thread stands still for 200 ms; 0: never */
 
 int __real_epoll_pwait2(
         int fd, struct epoll_event *ev, int n, const struct timespec *t, const sigset_t *mask);
@@ -29,7 +30,11 @@ int __wrap_epoll_pwait2(
 		errno = ENOSYS;
 		return -1;
 	}
-	return __real_epoll_pwait2(fd, ev, n, t, mask);
+	n = __real_epoll_pwait2(fd, ev, n, t, mask);
+	if (__atomic_load_n(&stall_after, __ATOMIC_RELAXED) &&
+	        !__atomic_sub_fetch(&stall_after, 1, __ATOMIC_RELAXED))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 0, 200000000 }, NULL);
+	return n;
 }
 
 static inline int64_t thread_cpu_ns(void)

@@ -588,9 +588,40 @@ static void the_wait_for_a_processor_is_seen(void **state)
 	}
 }
 
+/* Whether a connection was free or not. */
+static void a_stall_of_our_own_is_ours(void **state)
+{
+	struct bad_server_config c = { .listen = "127.0.0.1" };
+
+	(void)state;
+	for (int scheduled = 0; scheduled < 2; scheduled++) {
+		start_server(&c, 0, true);
+		config.threads = config.connections = 1;
+		config.duration_ns = 600 * NS_PER_MS;
+		config.scheduled = scheduled;
+		config.schedule.from = config.schedule.to = 200;
+		stall_after = 30;
+		run();
+		assert_int_equal(stall_after, 0);
+		assert_in_range(result->longest_gap_ns / NS_PER_MS, scheduled ? 190 : 140, 10000);
+		if (scheduled) {
+			const struct load_hist *h = result->total->late;
+			double ours = 100 - load_hist_percent_below(h, LOAD_LATE_NS);
+
+			/* 40 of 120 fell due in it, and each is there once. */
+			assert_true(ours * (double)h->total / 100 >= 35);
+			assert_true(h->total <= result->planned);
+			assert_true(result->left_late);
+		}
+		forget();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: once epoll_pwait2() has failed it is never called again. */
+		TEST(a_stall_of_our_own_is_ours),
 		TEST(each_class_is_counted_exactly),
 		TEST(each_family_is_reached),
 		TEST(a_server_may_close),
