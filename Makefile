@@ -72,7 +72,7 @@ else
 $(error unknown CONFIG '$(CONFIG)')
 endif
 
-PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libxxhash libzstd zlib
+PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libsecp256k1 libxxhash libzstd zlib
 TEST_PKGS ?= cmocka
 ifneq ($(PKGS),)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
@@ -97,7 +97,7 @@ TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
 # What their scripts are helped by.
-BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule used)
+BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule gate_tool used)
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
@@ -167,6 +167,7 @@ wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdira
 wraps_test_loop := epoll_wait
 wraps_test_lockfile := flock ftruncate64 write
 wraps_test_output := clock_mono_ns
+wraps_test_sample_ask := clock_mono_ns
 wraps_test_probation := clock_mono_ns
 wraps_test_away := poll clock_mono_ns
 wraps_test_chain := pwrite64
@@ -193,9 +194,13 @@ wraps_test_self_test := load_run
 wraps_test_pull := $(TRIP_WRAPS)
 wraps_test_load_run := send socket getrlimit64 epoll_pwait2 sched_setscheduler
 wraps_test_load_bytes := send socket getrlimit64 epoll_pwait2 sched_setscheduler
+wraps_test_sampler := watch_add watch_remove watch_ask watch_see watch_lose watch_judge
 wraps_test_worker := epoll_pwait2 connect
 wraps_test_hist := malloc calloc
 wraps_test_tally := calloc realloc
+wraps_test_gate_signed := pwrite64
+wraps_test_gate := sign_digest pwrite64
+wraps_test_gate_memory := clock_real_ns
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
@@ -216,8 +221,13 @@ help:
 
 check: check-unit check-corpus check-cli check-sim
 
+# Two at a time, because many wait; those that measure time have the machine for themselves.
+UNIT_JOBS ?= 2
+TESTS_ALONE = $(filter $(B)/tests/unit/load/%,$(TESTS))
+UNIT = timeout 300 $(TEST_WRAPPER) "$$0" >"$$0.log" 2>&1 || { cat "$$0.log"; exit 1; }
 check-unit: $(TESTS)
-	@rc=0; for t in $^; do timeout 300 $(TEST_WRAPPER) $$t >$$t.log 2>&1 || { cat $$t.log; rc=1; }; done; \
+	@rc=0; printf '%s\n' $(filter-out $(TESTS_ALONE),$^) | xargs -n1 -P$(UNIT_JOBS) sh -c '$(UNIT)' || rc=1; \
+	printf '%s\n' $(TESTS_ALONE) | xargs -r -n1 sh -c '$(UNIT)' || rc=1; \
 	grep -h 'PASSED\|FAILED' $(addsuffix .log,$^) | grep 'test(s)'; exit $$rc
 
 check-corpus: $(REPLAY)
@@ -235,6 +245,7 @@ soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
 	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
 	@BUILD=$(CURDIR)/$(B) tests/soak/heal
+	@BUILD=$(CURDIR)/$(B) tests/soak/producer
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check

@@ -10,7 +10,8 @@
  *   --listen ADDRESS   127.0.0.1, ::1 or the path of a unix socket
  *   --chunked --dribble --no-keep-alive --served-by
  *
- * Prints its URL, serves until SIGTERM or SIGINT, and prints what it did: "REQUESTS BAD".
+ * Prints its URL, serves until SIGTERM or SIGINT, and prints what it did: "REQUESTS BAD", and of
+ * how long it really let good replies wait a line for each percentile: "p99_9 MICROSECONDS".
  */
 
 #include <getopt.h>
@@ -156,6 +157,25 @@ static void read_options(struct bad_server_config *c, int argc, char **argv)
 		die("it takes no arguments");
 }
 
+static void print_delays(const struct load_hist *h)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} rows[] = {
+		{ "p50", 50 },
+		{ "p75", 75 },
+		{ "p90", 90 },
+		{ "p95", 95 },
+		{ "p99", 99 },
+		{ "p99_9", 99.9 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		printf("%s %.0f\n", rows[i].name,
+		        (double)load_hist_percentile(h, rows[i].percent) / 1e3);
+}
+
 int main(int argc, char **argv)
 {
 	struct bad_server_config c = { .every = 1, .listen = "127.0.0.1" };
@@ -179,5 +199,6 @@ int main(int argc, char **argv)
 	(void)sigwait(&signals, &signal);
 	bad_server_counts(s, &requests, &bad);
 	printf("%" PRIu64 " %" PRIu64 "\n", requests, bad);
+	print_delays(bad_server_delays(s));
 	return 0;
 }

@@ -8,7 +8,8 @@
 #	          server is busy all the time, it is the limit, and no tool is faster than another
 #	plan      at half of that server's limit: how late requests leave, beside bench/bare_schedule.c,
 #	          which does the waiting and nothing else
-#	latency   of a server whose latency is known (bench/bad_server.c), beside what wrk says
+#	latency   of a server that measures how long it lets each request wait (bench/bad_server.c),
+#	          beside what wrk says
 #	many      memory with 10,000 connections
 #
 # $SECONDS_EACH (5) is the length of a run, $THREADS (1) those of each tool. PIN=1 gives the server
@@ -164,11 +165,22 @@ rates()
 		"$(over rate wrk "$c") times wrk's, $(over rate hey "$c") hey's, $(over rate ab "$c") ab's;" \
 		"CPU a request $(median <"$IT_DIR/cpu.nodeswarm.$c") us, $(over cpu wrk "$c") times wrk's;" \
 		"the server was busy $(median <"$IT_DIR/busy.nodeswarm.$c") % of the time, with wrk $(median <"$IT_DIR/busy.wrk.$c") %"
-	holds "$(over rate wrk "$c") >= 1" || rc=1
+	at_least 1 wrk "$c" || rc=1
 	holds "$(over cpu wrk "$c") <= 1.2" || rc=1
-	holds "$(over rate hey "$c") >= 1.3" || rc=1
-	holds "$(over rate ab "$c") >= 1.3" || rc=1
+	at_least 1.3 hey "$c" || rc=1
+	at_least 1.3 ab "$c" || rc=1
 	return "$rc"
+}
+
+# at_least RATIO TOOL CONNECTIONS: a server that is busy sets the rate, and how requests bunch together decides
+# what a request costs it: then 15 % less than the other tool passes, and a line says so.
+at_least()
+{
+	local ratio busy
+	ratio=$(over rate "$2" "$3") busy=$(median <"$IT_DIR/busy.$2.$3")
+	holds "$ratio >= $1" && return
+	holds "$busy >= 85 && $ratio >= 0.85" || return
+	say "$3 connections, $2: not $1 times but $ratio: the server was busy $busy % of the time with $2"
 }
 
 # --- plan ------------------------------------------------------------------------------------------
@@ -195,34 +207,55 @@ on_time()
 
 # A planned rate, so low that what waited through a stall is served within its tolerance.
 RATE=500 LATENCY_SECONDS=5
+# Of a server without delay, median at that rate: the way there and back, with all that has to wake up.
+WAY=
 
-# delayed KEY NAME DELAY TRUTH WRK-CONNECTIONS: TRUTH: "p50=5000 p90=8200", in microseconds
+# Ours is judged by how long the server really let its replies wait (its own clock; a timer that is late is
+# part of it) and the way; wrk by the law that the server follows, as those who come late change what it did.
+# delayed KEY NAME DELAY LAW WRK-CONNECTIONS: LAW: "p50=5000 p90=8200", in microseconds
 delayed()
 {
-	local key=$1 name=$2 delay=$3 truth=$4 c=$5 p i rc=0 line='' ours theirs
+	local key=$1 name=$2 delay=$3 law=$4 c=$5 p q i rc=0 line='' ours theirs truth
 	for ((i = 0; i < RUNS; i++)); do
 		one_of_each "$delay" "$c" || return
-		for p in $truth; do
-			jq -r ".latency_us.${p%=*}" "$IT_DIR/log.latency" >>"$IT_DIR/ours.$key.${p%=*}"
-			awk -v p="${p%=*}" '$1 == p { print $2 }' "$IT_DIR/log.wrk" >>"$IT_DIR/wrk.$key.${p%=*}"
+		for p in $law; do
+			q=${p%=*}
+			jq -r ".latency_us.$q" "$IT_DIR/log.latency" >>"$IT_DIR/ours.$key.$q"
+			awk -v p="$q" -v way="$WAY" '$1 == p { print $2 + way }' "$IT_DIR/log.server" >>"$IT_DIR/truth.$key.$q"
+			awk -v p="$q" '$1 == p { print $2 }' "$IT_DIR/log.wrk" >>"$IT_DIR/wrk.$key.$q"
 		done
 	done
-	for p in $truth; do
-		ours=$(median <"$IT_DIR/ours.$key.${p%=*}") theirs=$(median <"$IT_DIR/wrk.$key.${p%=*}")
-		line+="; ${p%=*} ${p#*=}: $(calc "$ours" 0), wrk $theirs"
-		near "$ours" "${p#*=}" || { echo "${p%=*} is $ours, not ${p#*=}" && rc=1; }
+	for p in $law; do
+		q=${p%=*}
+		ours=$(median <"$IT_DIR/ours.$key.$q") theirs=$(median <"$IT_DIR/wrk.$key.$q") truth=$(median <"$IT_DIR/truth.$key.$q")
+		line+="; $q $(calc "$truth" 0): $(calc "$ours" 0), wrk $theirs"
+		near "$ours" "$truth" || { echo "$q is $ours, not $truth" && rc=1; }
 		near "$theirs" "${p#*=}" || echo "$key" >>"$IT_DIR/wrk_differs"
 	done
 	say "$name, us$line"
 	return "$rc"
 }
 
+# the_way: sets WAY
+the_way()
+{
+	local url i
+	for ((i = 0; i < RUNS; i++)); do
+		serve fixed:0ms && used "$IT_DIR/use.way" nodeswarm load "$url" -t 1 -c 600 -r "$RATE" -d 2s --any --json >"$IT_DIR/log.way"
+		serve_end
+		jq -er 'select(.requests_failed == 0) | .latency_us.p50' "$IT_DIR/log.way" >>"$IT_DIR/way" || return
+	done
+	WAY=$(median <"$IT_DIR/way")
+	say "a server without delay at $RATE requests/s: p50 $(calc "$WAY" 0) us"
+}
+
 one_of_each()
 {
 	local url
 	serve "$1" || return
-	used "$IT_DIR/use.latency" nodeswarm load "$url" -t 1 -c 600 -r "$RATE" -d "${LATENCY_SECONDS}s" --any --json >"$IT_DIR/log.latency"
+	used "$IT_DIR/use.latency" nodeswarm load "$url" -t 1 -c 600 -r "$RATE" -d "${LATENCY_SECONDS}s" --warmup 0s --any --json >"$IT_DIR/log.latency"
 	serve_end
+	cp "$IT_DIR/bad.out" "$IT_DIR/log.server"
 	jq -c '[.requests_total, .requests_failed, .latency_us, .schedule_lag_us]' "$IT_DIR/log.latency"
 	jq -e '.requests_failed == 0' "$IT_DIR/log.latency" >/dev/null || return
 	serve "$1" || return
@@ -261,6 +294,7 @@ latencies()
 			end
 		end
 	END
+	the_way || return
 	delayed uniform 'uniform 1 to 9 ms' uniform:1ms:9ms 'p50=5000 p75=7000 p90=8200 p95=8600 p99=8920 p99_9=8992' 3 || rc=1
 	delayed bimodal '1 ms, 50 ms once in 100' bimodal:1ms:50ms:100 'p50=1000 p75=1000 p90=1000 p99_9=50000' 1 || rc=1
 	# What comes in the last fifth of the run waits for that second's end: half of it on average.

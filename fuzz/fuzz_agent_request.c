@@ -1,7 +1,7 @@
 /*
- * The first line METHOD TARGET of a request, its body as that of a gather and of the firewall's
- * requests, and the whole as the files in which the agent looks for its address: nothing that is
- * let through may say more than a URL may, or be longer than its place.
+ * The first line METHOD TARGET of a request, its body as that of a gather, of a sampling and of the
+ * firewall's requests, and the whole as the files in which the agent looks for its address: nothing
+ * that is let through may say more than a URL may, or be longer than its place.
  */
 
 #include <stdint.h>
@@ -12,6 +12,7 @@
 #include "agent/firewall_request.h"
 #include "agent/gather_request.h"
 #include "agent/route.h"
+#include "agent/samples_request.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "firewall/admit.h"
@@ -61,6 +62,26 @@ static void try_gather(const char *text, size_t n)
 		                strlen(q.v[i].address))
 			abort();
 	gather_request_release(&q);
+}
+
+static void try_samples(const char *text, size_t n)
+{
+	struct samples_request r;
+	struct err e = ERR_INIT;
+
+	if (samples_request_parse(&r, text, n, &e) < 0) {
+		if (e.kind != ERR_USAGE)
+			abort();
+		return;
+	}
+	if (r.limit_ns <= 0)
+		abort();
+	for (size_t i = 0; i < r.n; i++)
+		if (!str_is_name(r.own[i].service, SLOT_SERVICE_MAX) ||
+		        samples_request_of(&r, r.own[i].service, r.own[i].slot) != &r.own[i].q ||
+		        r.own[i].q.n_heights > SAMPLE_HEIGHTS_MAX)
+			abort();
+	samples_request_release(&r);
 }
 
 static void try_firewall(const char *text, size_t n)
@@ -120,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = '\0';
 	try_gather(text, size);
+	try_samples(text, size);
 	try_firewall(text, size);
 	try_address(text);
 	line = strdup(text);

@@ -106,12 +106,12 @@ it_step()
 		[ "$f" != 0 ] || f=1
 		grep -E '^(FAIL|      \|)' "$log" || details
 	fi
-	grep '^skip' "$log"
+	grep -E '^(skip|slowest)' "$log"
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# They mostly wait, for flushes and for Swarm's own timers: two at a time.
-export IT_JOBS=${IT_JOBS:-2}
+# They mostly wait, for flushes and for Swarm's own timers: three at a time on two cores.
+export IT_JOBS=${IT_JOBS:-3}
 
 # The engine tests need root; the build must not be root's in a user's tree.
 run_it()

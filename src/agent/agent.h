@@ -11,6 +11,8 @@
  *
  *	GET  /livez                                  "ok\n"; the one path without a token
  *	GET  /v1/status                              every slot: its supervisor's word or record
+ *	POST /v1/sample                              every slot: what its nodeos says of the chain;
+ *	                                             body: samples_request.h; the reply below
  *	GET  /v1/slots                               every slot, the node's id; asks no supervisor
  *	POST /v1/slots/SERVICE/SLOT/quiesce|resume   the control socket's reply, when it comes
  *	POST /v1/slots/SERVICE/SLOT/archive|restore  the same; the body is the request's arguments
@@ -37,6 +39,18 @@
  *	                                             "reach":["reached"|"silent"|"no-route"...]}]}
  *	POST /v1/gather                              AGENT_SOCKET only: ask many agents at once
  *
+ * POST /v1/sample is answered at most 200 ms after its limit_ms:
+ *
+ *	{"format":1,"node":{"id","hostname","version"},"left_out":N,"slots":[
+ *	    {"service","slot","task","is_alive":true,"sample":{...}}      sample/sample.h
+ *	    {"service","slot","task","is_alive","sample":null,            it has told none: its
+ *	     "record":{...}|null,"error":{...}}...]}                      record, at most 3 ends;
+ *	                                                                  an error unless nobody
+ *	                                                                  holds the slot
+ *
+ * is_alive says that the supervisor has answered.  One of an earlier version is asked for its
+ * status, which makes a sample without ids (sample/status.h).
+ *
  * Replies are JSON with "format": 1; errors {"format":1,"error":{"kind","message","hint"}}.
  */
 
@@ -49,7 +63,7 @@
 #define AGENT_PORT 8870
 
 /* Bytes: of a request on AGENT_SOCKET; of one over TCP; of that with an operation's arguments,
- * which may be a list of slots, or a firewall's model; of a reply. */
+ * which may be a list of slots, a firewall's model, or what each slot is asked; of a reply. */
 #define AGENT_BODY_MAX      (112U * 1024)
 #define AGENT_BODY_TCP_MAX  4096U
 #define AGENT_BODY_DATA_MAX (48U * 1024)

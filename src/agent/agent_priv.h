@@ -9,8 +9,8 @@
 #include "agent/address.h"
 #include "agent/agent.h"
 #include "agent/route.h"
-#include "agent/token.h"
 #include "base/json.h"
+#include "base/token.h"
 #include "data/pool.h"
 #include "http/probe.h"
 #include "http/server.h"
@@ -21,6 +21,7 @@ struct firewall_job;
 struct operation;
 struct send;
 struct sent;
+struct slots_entry;
 struct survey;
 
 /*
@@ -63,7 +64,7 @@ struct agent {
 	int64_t firewall_seen_ns;
 	bool is_firewall_booted;
 	size_t gather_bytes; /* of replies that gathers hold */
-	unsigned gathers;
+	unsigned gathers, samplings;
 	uint64_t refused; /* requests with a wrong token or none ... */
 	int64_t refused_said_ns;
 };
@@ -115,6 +116,16 @@ void sends_end(struct agent *a);
 
 /* Answer with the status of every slot. */
 void survey_join(struct call *c);
+
+/* What a slot's record says, with at most so many ends: a new reference, null without a record;
+ * NULL and *e.  task: of the record, or "". */
+json_t *slot_record_json(const struct agent *a, const struct slots_entry *slot, size_t ends,
+        char task[64], struct err *e);
+
+/* --- samples.c --- */
+
+/* Answer with a sample of every slot. */
+void samples_start(struct call *c, const char *body, size_t n);
 
 /* --- gather.c --- */
 

@@ -7,11 +7,11 @@
 #include "agent/agent_priv.h"
 #include "agent/host.h"
 #include "agent/slots.h"
-#include "agent/tail.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/async.h"
 #include "data/slot.h"
+#include "data/tail.h"
 
 /* A resume is answered at once by a supervisor that works. */
 #define RESUME_NS (10 * NS_PER_SEC)
@@ -282,6 +282,9 @@ void answer_route(struct call *c, const struct route *r, const char *body, size_
 		break;
 	case ROUTE_STATUS:
 		survey_join(c);
+		break;
+	case ROUTE_SAMPLE:
+		samples_start(c, body, n);
 		break;
 	case ROUTE_SLOTS:
 		send_slots(c);

@@ -8,7 +8,8 @@
 
 unsigned agent_body_max(enum route_kind k)
 {
-	bool is_long = k == ROUTE_VERB || k == ROUTE_FIREWALL_APPLY || k == ROUTE_FIREWALL_PROBE;
+	bool is_long = k == ROUTE_VERB || k == ROUTE_FIREWALL_APPLY || k == ROUTE_FIREWALL_PROBE ||
+	        k == ROUTE_SAMPLE;
 
 	return is_long ? AGENT_BODY_DATA_MAX : AGENT_BODY_TCP_MAX;
 }

@@ -14,6 +14,7 @@ static const struct {
 } whole[] = {
 	{ "/livez", false, ROUTE_LIVEZ },
 	{ "/v1/status", false, ROUTE_STATUS },
+	{ "/v1/sample", true, ROUTE_SAMPLE },
 	{ "/v1/slots", false, ROUTE_SLOTS },
 	{ "/v1/host", false, ROUTE_HOST },
 	{ "/v1/firewall", false, ROUTE_FIREWALL },

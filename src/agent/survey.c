@@ -78,8 +78,8 @@ static void on_cancel(struct call *c)
 		survey_free(s);
 }
 
-/* What the slot's record says, with at most so many ends. */
-static json_t *record_of(const struct asked *a, size_t ends, char task[64], struct err *e)
+json_t *slot_record_json(const struct agent *a, const struct slots_entry *slot, size_t ends,
+        char task[64], struct err *e)
 {
 	AUTO(slot) struct slot dir = SLOT_INIT;
 	AUTO(free) struct record *r = malloc(sizeof(*r));
@@ -87,9 +87,11 @@ static json_t *record_of(const struct asked *a, size_t ends, char task[64], stru
 	int rc;
 
 	task[0] = '\0';
-	if (!r ||
-	        slot_open(&dir, &a->survey->agent->pool, a->slot->service, a->slot->number, false,
-	                e) < 0)
+	if (!r) {
+		err_nomem(e);
+		return NULL;
+	}
+	if (slot_open(&dir, &a->pool, slot->service, slot->number, false, e) < 0)
 		return NULL;
 	rc = record_read_at(r, dir.fd, e);
 	if (rc != 0)
@@ -117,7 +119,7 @@ static json_t *slot_json(const struct asked *a, size_t ends)
 		(void)json_object_set(o, "status", a->status);
 		return o;
 	}
-	record = record_of(a, ends, task, &e);
+	record = slot_record_json(a->survey->agent, a->slot, ends, task, &e);
 	(void)json_object_set_new(o, "task", json_string(task));
 	(void)json_object_set_new(o, "is_alive", json_false());
 	(void)json_object_set_new(o, "record", record ? record : json_null());

@@ -1,9 +1,12 @@
 #include "base/digest.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 void sha256(unsigned char out[SHA256_LEN], const void *data, size_t n)
 {
@@ -133,4 +136,41 @@ char *base64_encode(const void *data, size_t n)
 	}
 	*out = '\0';
 	return text;
+}
+
+static int base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+int base64_decode(struct buf *out, const char *text)
+{
+	for (; *text; text += 4) {
+		uint32_t v = 0;
+		size_t digits = 0;
+		uint8_t bytes[3];
+
+		while (digits < 4 && base64_digit(text[digits]) >= 0)
+			v = v << 6 | (uint32_t)base64_digit(text[digits++]);
+		/* Less than four only at the end, filled up with padding. */
+		if (digits < 2 || (digits < 4 && strcmp(text + digits, &"=="[digits - 2]) != 0)) {
+			errno = EINVAL;
+			return -1;
+		}
+		v <<= 6 * (4 - digits);
+		bytes[0] = (uint8_t)(v >> 16);
+		bytes[1] = (uint8_t)(v >> 8);
+		bytes[2] = (uint8_t)v;
+		if (buf_add(out, bytes, digits - 1) < 0)
+			return -1;
+		if (digits < 4)
+			break;
+	}
+	return 0;
 }

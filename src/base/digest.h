@@ -6,6 +6,8 @@
 
 #include "base/compiler.h"
 
+struct buf;
+
 #define SHA256_LEN      32
 #define SHA256_HEX_SIZE 65
 
@@ -33,3 +35,7 @@ int hex_decode(void *out, size_t n, const char *hex) NODISCARD;
 /* Base64 (RFC 4648, padded, one line) as an allocated string that the caller frees; NULL when
  * memory is short. */
 char *base64_encode(const void *data, size_t n) NODISCARD;
+
+/* Append the bytes of such a text to out.  0; -1 with errno: EINVAL for what is none (out then has
+ * the bytes before the fault), E2BIG and ENOMEM as of buf_add(). */
+int base64_decode(struct buf *out, const char *text) NODISCARD;

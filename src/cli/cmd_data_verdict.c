@@ -47,6 +47,8 @@ static const struct {
 	[REPAIR_SNAPSHOT] = { "the data-dir is made anew from its newest snapshot; blocks before "
 	                      "that are no longer served",
 	        "move state/ and blocks/ away, then start nodeos once with --snapshot FILE" },
+	[REPAIR_EMPTY] = { "blocks and state are put aside and nodeos begins from its genesis",
+	        "move state/ and blocks/ away, then start nodeos" },
 };
 
 static void line(struct context *ctx, const char *title, const char *text)

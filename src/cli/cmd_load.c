@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/load_test.h"
 #include "cli/output.h"
+#include "cli/terminal.h"
 #include "load/compare.h"
 #include "load/schedule.h"
 #include "load/self_test.h"
@@ -308,13 +309,6 @@ static int test_self(struct context *ctx, struct err *e)
 	return err_hint(e,
 	        "'nodeswarm load --self-test' shows all cases; no figure of this machine "
 	        "is to be trusted until they are right");
-}
-
-static bool terminal_can_draw(void)
-{
-	const char *term = getenv("TERM");
-
-	return term && *term && strcmp(term, "dumb") != 0;
 }
 
 static int run(struct context *ctx, int argc, char **argv, struct err *e)

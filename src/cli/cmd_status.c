@@ -9,6 +9,8 @@
 #include "cli/wait.h"
 #include "deploy/agents.h"
 #include "deploy/view.h"
+#include "watch/from_view.h"
+#include "watch/watch.h"
 
 static bool watch;
 static int64_t every_ns;
@@ -42,6 +44,7 @@ enum {
 	COL_PEERS,
 	COL_WARNINGS,
 	COL_HEAL,
+	COL_PRODUCER,
 };
 
 static const struct table_column cols[] = {
@@ -66,6 +69,7 @@ static const struct table_column cols[] = {
 	[COL_PEERS] = { "", "peers_connected", TABLE_JSON },
 	[COL_WARNINGS] = { "", "warnings", TABLE_JSON },
 	[COL_HEAL] = { "", "heal", TABLE_JSON },
+	[COL_PRODUCER] = { "", "producer", TABLE_JSON },
 };
 
 /* The columns that are taken from the supervisor's own status, under its own keys. */
@@ -82,6 +86,7 @@ static const int from_status[] = {
 	COL_CHAIN,
 	COL_PEERS,
 	COL_WARNINGS,
+	COL_PRODUCER,
 };
 
 static json_t *text_or_null(const char *s)
@@ -94,12 +99,15 @@ static const char *text_or_none(const char *s)
 	return *s ? s : NULL;
 }
 
-/* Its reason, and what is done about its data-dir. */
+/* Its reason, and what is done about its data-dir; of a producer without another, why it does not
+ * produce. */
 static json_t *reason_cell(const struct view_task *v, const json_t *heal)
 {
 	char buf[400], text[200], both[sizeof(buf) + sizeof(text) + 2];
-	const char *why = view_task_reason(v, buf, sizeof(buf));
+	const char *why = view_task_reason(v, buf, sizeof(buf)), *role = view_task_role(v);
 
+	if (!*why && *role && strcmp(role, "producing") != 0)
+		why = json_str(v->status, "producer.why", "");
 	if (!*view_heal_text(heal, text, sizeof(text)))
 		return text_or_null(why);
 	snprintf(both, sizeof(both), "%.399s%s%s", why, *why ? "; " : "", text);
@@ -116,6 +124,7 @@ static bool is_on_probation(const struct view_task *v, const json_t *heal)
 static void add_task(struct table *t, const struct view_task *v, bool is_for_people)
 {
 	AUTO(json) json_t *heal = view_task_heal(v);
+	const char *role = view_task_role(v);
 
 	table_row(t);
 	table_set(t, COL_NAME, json_string(v->name));
@@ -143,6 +152,8 @@ static void add_task(struct table *t, const struct view_task *v, bool is_for_peo
 		        json_incref(json_object_get(v->status, cols[from_status[i]].key)));
 	if (is_for_people && is_on_probation(v, heal))
 		table_set(t, COL_STATE, json_string("on probation"));
+	else if (is_for_people && *role)
+		table_set(t, COL_STATE, json_string(role));
 }
 
 static int add_services(struct context *ctx, const struct view *v, struct err *e)
@@ -236,6 +247,40 @@ static void note_firewall(struct context *ctx, const struct view *v)
 		        line.data);
 }
 
+static int add_findings(struct context *ctx, const struct watch *w, int64_t now_ns, struct err *e)
+{
+	const struct findings *f = watch_findings(w);
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < f->n; i++)
+		(void)json_array_append_new(list, finding_json(&f->v[i], now_ns));
+	return output_value(ctx, "findings", list, e);
+}
+
+/* The last line: what 'check' would say of what was told here. */
+static int judge(struct context *ctx, const struct view *v, struct err *e)
+{
+	AUTO(watch_free) struct watch *w = NULL;
+	int64_t now = clock_mono_ns();
+	struct watch_settings settings;
+	struct watch_row unused;
+	char verdict[512];
+
+	watch_settings_init(&settings);
+	w = watch_new(&settings, e);
+	if (!w || watch_feed_view(w, v, now, clock_real_ns(), e) < 0)
+		return -1;
+	if (!watch_row(w, 0, &unused))
+		return output_value(ctx, "verdict", json_null(), e) < 0
+		        ? -1
+		        : add_findings(ctx, w, now, e);
+	watch_verdict_text(w, WATCH_MAJOR, verdict, sizeof(verdict));
+	output_line(ctx, "%s", verdict);
+	if (output_value(ctx, "verdict", json_string(verdict), e) < 0)
+		return -1;
+	return add_findings(ctx, w, now, e);
+}
+
 static int show(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
 {
 	const struct view_query q = { .stack = ctx->stack,
@@ -264,7 +309,7 @@ static int show(struct context *ctx, struct engine *eng, struct agents *agents, 
 			        v->services[i].former > 0 ? "; 'nodeswarm up' brings it back" : "");
 	note_hosts(ctx, v);
 	note_firewall(ctx, v);
-	return 0;
+	return judge(ctx, v, e);
 }
 
 static int show_again(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
@@ -317,13 +362,20 @@ const struct command cmd_status = {
 	        "repair and the try, and 'heal' in JSON all of it. One that was given up is "
 	        "'held': "
 	        "'nodeswarm resume' begins anew.\n\n"
+	        "Of producers with a signing gate STATE is their part: 'producing', 'standby' or "
+	        "what lies between, and REASON why ('producer' in JSON; 'nodeswarm producer "
+	        "status' shows more).\n\n"
 	        "Supervisors are asked through the agents of their hosts. A slot on a host that "
 	        "cannot be asked has state 'unknown' and no READY (null in JSON); a line below the "
 	        "table, and 'hosts' in JSON, says why: there 'agent' is 'ok', 'direct' (no agent, "
-	        "asked through the pool), 'none', 'unreachable' or 'down'. The last line names "
+	        "asked through the pool), 'none', 'unreachable' or 'down'. Another line names "
 	        "hosts "
 	        "whose firewall is missing or differs, where one was ever applied ('firewall' in "
-	        "JSON).",
+	        "JSON)."
+	        "\n\n"
+	        "The last line is the verdict on all of them ('verdict' and 'findings' in JSON), "
+	        "by the rules of 'nodeswarm check', which looks closer: it compares blocks, so it "
+	        "sees forks.",
 	.examples = (const char *const[]){ "nodeswarm status", "nodeswarm status --watch",
 	        "nodeswarm status --json | jq '.slots[] | select(.ready | not)'", NULL },
 	.flags = COMMAND_HAS_JSON,

@@ -8,6 +8,7 @@
 #include "data/pool.h"
 #include "data/slot.h"
 #include "data/unshare.h"
+#include "lease/record.h"
 #include "supervise/probation.h"
 #include "supervise/supervise.h"
 
@@ -16,6 +17,8 @@ static const char *extra_peers = "", *follow = "", *advertise = "", *check_inter
 static const char *restore, *heal, *references = "", *keep = "";
 static int64_t slot, replicas, port, lame_duck = -1, max_lag, peer_wait, far_behind;
 static int64_t archive_every = -1, integrity_hash, unshare_extents = UNSHARE_EXTENTS;
+static const char *sign_key = "", *brokers = "", *broker_token, *lease, *compare = "";
+static int64_t lease_term, bootstrap;
 
 static const struct opt opts[] = {
 	{ "service", 0, "NAME", "the service's full name", .env = "NODESWARM_SERVICE",
@@ -73,11 +76,48 @@ static const struct opt opts[] = {
 	{ "integrity-hash", 0, "0|1", "1: a stop tells the hash of the state, for archives",
 	        .value = "0", .env = "NODESWARM_INTEGRITY_HASH", .min = 0, .max = 1,
 	        .number = &integrity_hash },
+	{ "sign-key", 0, "FILE",
+	        "a producer's key: blocks are signed by a gate that has it, with the lease",
+	        .env = "NODESWARM_SIGN_KEY", .string = &sign_key },
+	{ "broker", 0, "LIST", "brokers of the lease, HOST:PORT", .env = "NODESWARM_BROKER",
+	        .string = &brokers },
+	{ "broker-token", 0, "FILE", "the token that they want",
+	        .value = "/run/secrets/nodeswarm-broker-token", .env = "NODESWARM_BROKER_TOKEN",
+	        .string = &broker_token },
+	{ "lease", 0, "NAME", "the lease's name", .value = "producer", .env = "NODESWARM_LEASE",
+	        .string = &lease },
+	{ "lease-term", 0, "TIME",
+	        "how long a lease lasts, 3s to 300s: with 4s a standby signs within about 6 s of "
+	        "a death, but an election of managers (10 to 20 s) stops signing; 30s outlasts "
+	        "it, and a death costs about 32 s",
+	        .value = "4s", .env = "NODESWARM_LEASE_TERM", .min = LEASE_TERM_MIN_NS,
+	        .duration = &lease_term },
+	{ "bootstrap", 0, "0|1",
+	        "1: the first producer of a chain, which begins without peers to compare with",
+	        .value = "0", .env = "NODESWARM_BOOTSTRAP", .min = 0, .max = 1,
+	        .number = &bootstrap },
+	{ "compare", 0, "LIST",
+	        "names of tasks whose heads a producer compares its own with, HOST:PORT of "
+	        "supervisors",
+	        .env = "NODESWARM_COMPARE", .string = &compare },
 	{ "unshare-extents", 0, "N", "after an archive, mend files in more pieces than this",
 	        .env = "NODESWARM_UNSHARE_EXTENTS", .is_hidden = true, .min = 1, .max = UINT32_MAX,
 	        .number = &unshare_extents },
 	{ NULL },
 };
+
+static int check_lease(struct context *ctx, struct err *e)
+{
+	if (!*sign_key)
+		return 0;
+	if (!*brokers)
+		return command_usage(ctx, e,
+		        "--sign-key is for a producer with a lease, which needs --broker "
+		        "(NODESWARM_BROKER)");
+	if (lease_term > LEASE_TERM_MAX_NS)
+		return command_usage(ctx, e, "--lease-term is more than 300s");
+	return lease_name_check(lease, e) < 0 ? err_wrap(e, "--lease") : 0;
+}
 
 static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 {
@@ -107,6 +147,13 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		.keep = keep,
 		.integrity_hash = integrity_hash != 0,
 		.unshare_extents = (uint64_t)unshare_extents,
+		.sign_key = sign_key,
+		.brokers = brokers,
+		.broker_token = broker_token,
+		.lease = lease,
+		.lease_term_ns = lease_term,
+		.bootstrap = bootstrap != 0,
+		.compare = compare,
 		.uid = SLOT_UID,
 		.gid = SLOT_UID,
 		.argv = argv,
@@ -129,6 +176,8 @@ static int run(struct context *ctx, int argc UNUSED, char **argv, struct err *e)
 		return err_wrap(e, "--keep");
 	if (references_parse(given, &ngiven, references, e) < 0)
 		return err_wrap(e, "--references");
+	if (check_lease(ctx, e) < 0)
+		return -1;
 	rc = supervise_run(&cfg, e);
 	if (rc > 0)
 		return err_set(e, ERR_UNHEALTHY, "the slot was not left clean");

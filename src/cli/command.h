@@ -82,7 +82,9 @@ struct opt {
 	int64_t min, max;  /* of a number; both 0: 0 to INT64_MAX.  Of a duration and a size: min
 	                    * only, in ns and in bytes */
 	bool is_hidden;    /* not in the help: for tests */
-	const char *needs; /* the name of a flag without which it cannot be given; or NULL */
+	/* The name of an option without which it cannot be given, a flag or a text without default;
+	 * or NULL. */
+	const char *needs;
 	/* Whether a value, beyond its type, can be meant: 0, or -1 with ERR_USAGE; or NULL. */
 	int (*check)(const char *value, struct err *e);
 
@@ -170,6 +172,8 @@ struct engine *command_engine(struct context *ctx, struct err *e) NODISCARD;
 int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...) PRINTF(3, 4);
 
 extern const struct command cmd_agent;
+extern const struct command cmd_broker;
+extern const struct command cmd_check;
 extern const struct command cmd_data_archive;
 extern const struct command cmd_data_clone;
 extern const struct command cmd_data_gc;
@@ -191,12 +195,19 @@ extern const struct command cmd_firewall_follow;
 extern const struct command cmd_firewall_plan;
 extern const struct command cmd_firewall_remove;
 extern const struct command cmd_firewall_verify;
+extern const struct command cmd_fresh_ask;
+extern const struct command cmd_fresh_run;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_images;
 extern const struct command cmd_load;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;
+extern const struct command cmd_producer_failover;
+extern const struct command cmd_producer_finalizer;
+extern const struct command cmd_producer_pause;
+extern const struct command cmd_producer_resume;
+extern const struct command cmd_producer_status;
 extern const struct command cmd_quiesce;
 extern const struct command cmd_relay;
 extern const struct command cmd_resume;

@@ -13,6 +13,7 @@
 const struct command *const commands[] = {
 	&cmd_up,
 	&cmd_status,
+	&cmd_check,
 	&cmd_scale,
 	&cmd_stop,
 	&cmd_down,
@@ -31,6 +32,11 @@ const struct command *const commands[] = {
 	&cmd_data_verdict,
 	&cmd_data_clone,
 	&cmd_data_gc,
+	&cmd_producer_status,
+	&cmd_producer_failover,
+	&cmd_producer_pause,
+	&cmd_producer_resume,
+	&cmd_producer_finalizer,
 	&cmd_load,
 	&cmd_doctor,
 	&cmd_firewall_plan,
@@ -45,7 +51,10 @@ const struct command *const commands[] = {
 	&cmd_supervise,
 	&cmd_health,
 	&cmd_agent,
+	&cmd_broker,
 	&cmd_relay,
+	&cmd_fresh_run,
+	&cmd_fresh_ask,
 	&cmd_help,
 	&cmd_version,
 	NULL,
@@ -60,6 +69,14 @@ const struct command_family command_families[] = {
 	        "Who may reach which ports of the hosts, in IPv4 and IPv6: the front's are open to "
 	        "all, the swarm's are for its nodes, the producer's are closed. Ports that no rule "
 	        "names are left alone." },
+	{ "fresh",
+	        "A chain node that begins with nothing but the genesis and a peer, in a container "
+	        "of its own, and is thrown away: for 'nodeswarm check --connect-external'." },
+	{ "producer",
+	        "Who signs the chain's blocks. Any number of producers share one key and one "
+	        "lease; "
+	        "the one that holds the lease signs, the others follow and can take over. Orders "
+	        "stand in the lease, in the managers' own store." },
 	{ NULL },
 };
 

@@ -217,8 +217,8 @@ static int check_needs(const struct opts *p, struct err *e)
 		const char *needs = p->given[i]->needs;
 		const struct opt *o = needs ? find_name(p, needs, strlen(needs)) : NULL;
 
-		assert(!needs || (o && o->flag));
-		if (o && !*o->flag)
+		assert(!needs || (o && (o->flag || (o->string && !o->value && !o->env))));
+		if (o && !(o->flag ? *o->flag : *o->string != NULL))
 			return err_set(e, ERR_USAGE, "option '--%s' is for '--%s' only",
 			        p->given[i]->name, needs);
 	}

@@ -21,7 +21,7 @@
 
 struct opt;
 
-#define OPTS_GIVEN_MAX 16
+#define OPTS_GIVEN_MAX 32
 
 /* One parse; zero but for tables, which is NULL-terminated and searched in order. */
 struct opts {

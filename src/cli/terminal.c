@@ -1,5 +1,7 @@
 #include "cli/terminal.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 size_t terminal_columns(FILE *f)
@@ -29,4 +31,11 @@ int terminal_fit(const char *s, size_t cols)
 			break;
 	}
 	return (int)n;
+}
+
+bool terminal_can_draw(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") != 0;
 }

@@ -2,6 +2,7 @@
 
 /* How much a terminal shows. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -13,3 +14,6 @@ size_t terminal_rows(FILE *f);
 
 /* How many bytes of s fill at most that many columns, one for each UTF-8 character. */
 int terminal_fit(const char *s, size_t cols);
+
+/* Whether the terminal that TERM names moves its cursor where it is told to. */
+bool terminal_can_draw(void);

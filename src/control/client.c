@@ -9,20 +9,29 @@
 #include "control/control.h"
 #include "control/talk_priv.h"
 
+/* One conversation: what is sent, and how it stands. */
+struct asked {
+	struct talk talk;
+	char *request;
+	size_t len;
+};
+
 /* Returns how many are still under way. */
-static size_t gather(struct pollfd *p, struct talk **of, struct talk *talks, size_t n, size_t want)
+static size_t gather(struct pollfd *p, struct asked **of, struct asked *asked, size_t n)
 {
 	size_t open = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (talks[i].is_over) {
-			talk_close(&talks[i]);
+		struct talk *t = &asked[i].talk;
+
+		if (t->is_over) {
+			talk_close(t);
 			continue;
 		}
-		p[open].fd = talks[i].fd;
-		p[open].events = talk_is_sending(&talks[i], want) ? POLLOUT : POLLIN;
+		p[open].fd = t->fd;
+		p[open].events = talk_is_sending(t, asked[i].len) ? POLLOUT : POLLIN;
 		p[open].revents = 0;
-		of[open++] = &talks[i];
+		of[open++] = &asked[i];
 	}
 	return open;
 }
@@ -38,18 +47,18 @@ static int wait_ms(int64_t deadline)
 	return left < 0 ? 0 : left > 200 ? 200 : (int)left;
 }
 
-static void converse(struct talk *talks, size_t n, const char *request, int64_t timeout_ns,
-        const volatile int *interrupted, struct pollfd *p, struct talk **of)
+static void converse(struct asked *asked, size_t n, int64_t timeout_ns,
+        const volatile int *interrupted, struct pollfd *p, struct asked **of)
 {
-	size_t len = strlen(request), open;
 	int64_t deadline = timeout_ns < 0 ? -1 : clock_mono_ns() + timeout_ns;
+	size_t open;
 
-	while ((open = gather(p, of, talks, n, len)) > 0) {
+	while ((open = gather(p, of, asked, n)) > 0) {
 		int ready = poll(p, (nfds_t)open, wait_ms(deadline));
 
 		for (size_t i = 0; ready > 0 && i < open; i++)
 			if (p[i].revents)
-				talk_step(of[i], request, len);
+				talk_step(&of[i]->talk, of[i]->request, of[i]->len);
 		if (interrupted && *interrupted)
 			break;
 		if (deadline >= 0 && clock_mono_ns() >= deadline)
@@ -57,50 +66,62 @@ static void converse(struct talk *talks, size_t n, const char *request, int64_t 
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (interrupted && *interrupted)
-			talk_end(&talks[i], ERR_INTERRUPTED, "interrupted");
+			talk_end(&asked[i].talk, ERR_INTERRUPTED, "interrupted");
 		else
-			talk_end(&talks[i], ERR_TIMEOUT, "the supervisor did not answer");
+			talk_end(&asked[i].talk, ERR_TIMEOUT, "the supervisor did not answer");
 	}
 }
 
-static void ask_all(struct control_ask *asks, size_t n, const char *name, const json_t *args,
-        int64_t timeout_ns, const volatile int *interrupted)
+static int make_requests(
+        struct asked *asked, const struct control_ask *asks, size_t n, const char *name)
 {
-	AUTO(free) struct talk *talks = calloc(n ? n : 1, sizeof(*talks));
-	AUTO(free) struct pollfd *p = calloc(n ? n : 1, sizeof(*p));
-	AUTO(free) struct talk **of = calloc(n ? n : 1, sizeof(*of));
-	AUTO(free) char *request = control_request(name, args);
-
-	if (!talks || !p || !of || !request) {
-		for (size_t i = 0; i < n; i++) {
-			asks[i].reply = NULL;
-			asks[i].err = ERR_INIT;
-			err_nomem(&asks[i].err);
-		}
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		talk_start(&talks[i], asks[i].dirfd);
-	converse(talks, n, request, timeout_ns, interrupted, p, of);
 	for (size_t i = 0; i < n; i++) {
-		asks[i].reply = TAKE(talks[i].reply);
-		asks[i].err = talks[i].err;
-		talk_release(&talks[i]);
+		asked[i].request = control_request(name, asks[i].args);
+		if (!asked[i].request)
+			return -1;
+		asked[i].len = strlen(asked[i].request);
+	}
+	return 0;
+}
+
+static void no_memory(struct control_ask *asks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		asks[i].reply = NULL;
+		asks[i].err = ERR_INIT;
+		err_nomem(&asks[i].err);
 	}
 }
 
 void control_ask_all(struct control_ask *asks, size_t n, const char *request, int64_t timeout_ns,
         const volatile int *interrupted)
 {
-	ask_all(asks, n, request, NULL, timeout_ns, interrupted);
+	AUTO(free) struct asked *asked = calloc(n ? n : 1, sizeof(*asked));
+	AUTO(free) struct asked **of = calloc(n ? n : 1, sizeof(*of));
+	AUTO(free) struct pollfd *p = calloc(n ? n : 1, sizeof(*p));
+
+	if (!asked || !of || !p || make_requests(asked, asks, n, request) < 0) {
+		no_memory(asks, n);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			talk_start(&asked[i].talk, asks[i].dirfd);
+		converse(asked, n, timeout_ns, interrupted, p, of);
+		for (size_t i = 0; i < n; i++) {
+			asks[i].reply = TAKE(asked[i].talk.reply);
+			asks[i].err = asked[i].talk.err;
+			talk_release(&asked[i].talk);
+		}
+	}
+	for (size_t i = 0; asked && i < n; i++)
+		free(asked[i].request);
 }
 
 json_t *control_ask_one(int dirfd, const char *request, const json_t *args, int64_t timeout_ns,
         const volatile int *interrupted, struct err *e)
 {
-	struct control_ask ask = { .dirfd = dirfd };
+	struct control_ask ask = { .dirfd = dirfd, .args = args };
 
-	ask_all(&ask, 1, request, args, timeout_ns, interrupted);
+	control_ask_all(&ask, 1, request, timeout_ns, interrupted);
 	if (!ask.reply)
 		*e = ask.err;
 	return ask.reply;

@@ -15,14 +15,16 @@
 #include "base/json.h"
 
 struct control_ask {
-	int dirfd;      /* directory with the socket; the caller's */
-	json_t *reply;  /* out: new reference, or NULL and err says why */
+	int dirfd; /* directory with the socket; the caller's */
+	const json_t
+	        *args; /* what its request has besides the name, as in control_request(); or NULL */
+	json_t *reply; /* out: new reference, or NULL and err says why */
 	struct err err; /* ERR_UNAVAILABLE: nobody listens; ERR_TIMEOUT */
 };
 
 /*
- * Send the same request to n sockets and wait until each has answered, failed, or timeout_ns is
- * over (< 0: no limit; *interrupted, when given, ends the wait).  Never fails as a whole.
+ * Send a request of that name to n sockets and wait until each has answered, failed, or timeout_ns
+ * is over (< 0: no limit; *interrupted, when given, ends the wait).  Never fails as a whole.
  */
 void control_ask_all(struct control_ask *asks, size_t n, const char *request, int64_t timeout_ns,
         const volatile int *interrupted);

@@ -434,7 +434,10 @@ static int step_mount(struct work *k, struct err *e)
 	        has_systemd() ? "" : ", directly, because systemd does not run here");
 	if (k->w->dry_run)
 		return 0;
-	if (run_program(argv, -1, e) < 0)
+	/* It has the image's lock too: when we are killed it still mounts, and whoever came
+	 * meanwhile would see nothing mounted, and put the mark of an empty directory into the
+	 * pool. */
+	if (run_program(argv, k->im.fd, e) < 0)
 		return err_wrap(e, "mount '%s'", k->dir);
 	if (look_mounted(k, e) < 0)
 		return -1;

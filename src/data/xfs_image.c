@@ -67,7 +67,8 @@ static int lock(int fd, const char *path, struct err *e)
 	if (errno != EWOULDBLOCK)
 		return err_sys(e, errno, "lock '%s'", path);
 	err_set(e, ERR_CONFLICT, "another process works on '%s'", path);
-	return err_hint(e, "try again when it has ended; after a kill its mkfs may still run");
+	return err_hint(
+	        e, "try again when it has ended; after a kill its mkfs or mount may still run");
 }
 
 int xfs_image_open(struct xfs_image *ret, const char *path, struct err *e)

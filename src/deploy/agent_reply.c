@@ -86,6 +86,7 @@ static bool slot_of(struct agent_slot *s, const json_t *j)
 		.is_locked = json_is_true(lock),
 		.is_lock_known = json_is_boolean(lock),
 		.record = object_at(j, "record"),
+		.sample = object_at(j, "sample"),
 		.error = object_at(j, "error"),
 	};
 	if (s->is_alive)

@@ -12,6 +12,7 @@
  *     "slots":[{"service","slot","task","is_alive","status"|"record","error"}], "left_out"}
  * GET /v1/slots:  {"format":1, "slots":[{"service","slot","is_locked","task"}], "left_out"}
  *     is_locked is null where it cannot be known
+ * POST /v1/sample: as /v1/status, with "sample" instead of "status" (sample/sample.h)
  * POST /v1/gather: {"format":1, "replies":[{"id","address","status","body"|"text"|"error"}]}
  * An error is {"format":1, "error":{"kind","message","hint"}}.
  */
@@ -38,12 +39,13 @@ struct agent_slot {
 	bool is_lock_known;   /* ... and the agent could look at it */
 	const json_t *status; /* the supervisor's word, only when it is alive; or NULL */
 	const json_t *record; /* run.json, or NULL */
-	const json_t *error;  /* why there is neither, or NULL */
+	const json_t *sample; /* of /v1/sample, also when it is not alive; or NULL */
+	const json_t *error;  /* why there is none of these, or NULL */
 };
 
 struct agent_slots {
 	json_t *body; /* the reply; owned */
-	/* Of /v1/status, else "". */
+	/* Of /v1/status and /v1/sample, else "". */
 	const char *hostname, *version, *pool, *pool_id;
 	struct agent_slot *v; /* in the reply's order, without what was no slot */
 	size_t n;
@@ -60,9 +62,9 @@ static inline void auto_agent_slots(struct agent_slots *s)
 }
 
 /*
- * The body of /v1/status or /v1/slots; a reference to it is kept.  node_id: the host that was
- * asked, and that the reply must be of; NULL for /v1/slots, which does not say.  ERR_PROTOCOL
- * for another format, another host, or more slots than AGENT_SLOTS_MAX.
+ * The body of /v1/status, /v1/sample or /v1/slots; a reference to it is kept.  node_id: the host
+ * that was asked, and that the reply must be of; NULL for /v1/slots, which does not say.
+ * ERR_PROTOCOL for another format, another host, or more slots than AGENT_SLOTS_MAX.
  */
 int agent_slots_parse(
         struct agent_slots *ret, json_t *body, const char *node_id, struct err *e) NODISCARD;

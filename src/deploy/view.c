@@ -13,7 +13,8 @@
 #include "deploy/spec.h"
 #include "deploy/view_priv.h"
 
-#define ASK_NS (1 * NS_PER_SEC)
+#define ASK_NS    (1 * NS_PER_SEC)
+#define GATHER_NS (1300 * NS_PER_MS) /* a supervisor that hangs costs its agent a second */
 
 void view_free(struct view *v)
 {
@@ -125,6 +126,11 @@ static int load_services(
 	qsort(v->services, v->n_services, sizeof(*v->services), by_name);
 	mark_fronted(v);
 	return 0;
+}
+
+const char *view_service_env(const struct view_service *s, const char *name)
+{
+	return env_of(s->e.spec, name);
 }
 
 const struct view_service *view_find(const struct view *v, const char *name)
@@ -293,7 +299,7 @@ static void take_answer(struct asking *a, size_t i)
 	slot_release(&a->slots[i]);
 }
 
-static bool has_slot(const struct view_task *t)
+bool view_task_has_slot(const struct view_task *t)
 {
 	return t->service->is_supervised && t->t.slot >= 1 && t->on;
 }
@@ -313,7 +319,8 @@ static int ask_sockets(struct view *v, const struct view_query *q, struct err *e
 		rc = err_nomem(e);
 	} else {
 		for (size_t i = 0; i < v->n_tasks; i++)
-			if (has_slot(&v->tasks[i]) && v->tasks[i].on->state == VIEW_HOST_DIRECT)
+			if (view_task_has_slot(&v->tasks[i]) &&
+			        v->tasks[i].on->state == VIEW_HOST_DIRECT)
 				open_slot(&a, &v->tasks[i]);
 		control_ask_all(a.asks, a.n, "status", ASK_NS, q->interrupted);
 		for (size_t i = 0; i < a.n; i++)
@@ -349,16 +356,18 @@ static void join_agent(struct view_task *t)
 static int ask_supervisors(
         struct view *v, struct engine *eng, const struct view_query *q, struct err *e)
 {
+	static const struct view_question status = { .path = "/v1/status",
+		.timeout_ns = GATHER_NS };
 	bool direct = false;
 
-	if (view_ask_hosts(v, eng, q, e) < 0)
+	if (view_ask_hosts(v, eng, q, &status, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->nodes.n; i++)
 		direct |= v->hosts[i].state == VIEW_HOST_DIRECT;
 	if (direct && ask_sockets(v, q, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->n_tasks; i++)
-		if (has_slot(&v->tasks[i]) && v->tasks[i].on->state == VIEW_HOST_OK)
+		if (view_task_has_slot(&v->tasks[i]) && v->tasks[i].on->state == VIEW_HOST_OK)
 			join_agent(&v->tasks[i]);
 	return 0;
 }
@@ -400,6 +409,16 @@ bool view_task_serves(const struct view_task *t)
 	if (!t->service->is_supervised || !view_task_is_known(t))
 		return t->t.state == ENGINE_TASK_RUNNING;
 	return !engine_task_has_ended(&t->t) && json_bool(t->status, "ready", false);
+}
+
+const char *view_task_role(const struct view_task *t)
+{
+	const char *role = json_str(t->status, "producer.state", "");
+
+	if (str_eq(role, "down") ||
+	        !str_eq(json_str(t->status, "state", ""), slot_state_name(SLOT_RUNNING)))
+		return "";
+	return role;
 }
 
 static void unknown_reason(const struct view_task *t, char *buf, size_t size)

@@ -103,6 +103,9 @@ DEFINE_AUTO(struct view, view_free)
 /* By short or full name; NULL if there is none. */
 const struct view_service *view_find(const struct view *v, const char *name);
 
+/* The value of NAME in the environment of the service's containers, or NULL. */
+const char *view_service_env(const struct view_service *s, const char *name);
+
 /* The host of that node id, or NULL. */
 const struct view_host *view_host_find(const struct view *v, const char *node_id);
 
@@ -133,6 +136,11 @@ bool view_task_is_wanted(const struct view_task *t);
 /* One line: why the task does not serve, or a remark; "" if there is nothing to say.  The text
  * may lie in buf. */
 const char *view_task_reason(const struct view_task *t, char *buf, size_t size);
+
+/* The part that a producer with a signing gate has in making blocks ("producer" of its supervisor's
+ * status), while its nodeos runs: "producing", "standby" or what lies between (supervise/
+ * tenure_plan.h); "" for every other task.  Valid as long as the view. */
+const char *view_task_role(const struct view_task *t);
 
 /* What was done about the data-dir of its slot ("heal" of its supervisor's status, or of the
  * record), a new reference; NULL when nothing ever was, or it is not known. */

@@ -14,9 +14,6 @@
 #include "deploy/view_priv.h"
 #include "engine/system.h"
 
-/* Of one host.  A supervisor that hangs costs its agent a second. */
-#define GATHER_NS (1300 * NS_PER_MS)
-
 #define AGENT_HINT "start one on every host: nodeswarm up -f stacks/agent.yml"
 
 const struct view_host *view_host_find(const struct view *v, const char *node_id)
@@ -68,7 +65,16 @@ static void take_status(struct view_host *h, struct agent_ask *ask)
 		cannot(h, e);
 }
 
-static int ask_agents(struct view *v, struct agents *agents, struct err *e)
+static bool has_slots(const struct view *v, const struct view_host *h)
+{
+	for (size_t i = 0; i < v->n_tasks; i++)
+		if (v->tasks[i].on == h && view_task_has_slot(&v->tasks[i]))
+			return true;
+	return false;
+}
+
+static int ask_agents(
+        struct view *v, struct agents *agents, const struct view_question *q, struct err *e)
 {
 	AUTO(free) struct agent_ask *asks = calloc(v->nodes.n ? v->nodes.n : 1, sizeof(*asks));
 	AUTO(free) size_t *of = calloc(v->nodes.n ? v->nodes.n : 1, sizeof(*of));
@@ -77,13 +83,14 @@ static int ask_agents(struct view *v, struct agents *agents, struct err *e)
 	if (!asks || !of)
 		return err_nomem(e);
 	for (size_t i = 0; i < v->nodes.n; i++) {
-		if (v->hosts[i].state == VIEW_HOST_DOWN)
+		if (v->hosts[i].state == VIEW_HOST_DOWN ||
+		        (q->only_with_slots && !has_slots(v, &v->hosts[i])))
 			continue;
 		asks[n].node_id = v->nodes.v[i].id;
 		asks[n].address = v->nodes.v[i].addr;
 		of[n++] = i;
 	}
-	agents_ask(agents, "GET", "/v1/status", NULL, asks, n, GATHER_NS);
+	agents_ask(agents, q->body ? "POST" : "GET", q->path, q->body, asks, n, q->timeout_ns);
 	for (size_t i = 0; i < n; i++) {
 		if (asks[i].err.kind == ERR_INTERRUPTED && e->kind == ERR_NONE)
 			*e = asks[i].err;
@@ -171,11 +178,26 @@ static bool is_worth_asking(const struct view *v)
 	return false;
 }
 
-int view_ask_hosts(struct view *v, struct engine *eng, const struct view_query *q, struct err *e)
+/* What hosts have told before is forgotten. */
+static void forget_answers(struct view *v)
+{
+	for (size_t i = 0; i < v->nodes.n; i++) {
+		struct view_host *h = &v->hosts[i];
+
+		agent_slots_release(&h->slots);
+		h->state = VIEW_HOST_UNASKED;
+		h->is_agent_wanted = false;
+		*h->why = *h->hint = '\0';
+	}
+}
+
+int view_ask_hosts(struct view *v, struct engine *eng, const struct view_query *q,
+        const struct view_question *ask, struct err *e)
 {
 	struct err why = ERR_INIT;
 	bool all = true;
 
+	forget_answers(v);
 	if (!is_worth_asking(v))
 		return 0;
 	note_agents(v);
@@ -189,7 +211,7 @@ int view_ask_hosts(struct view *v, struct engine *eng, const struct view_query *
 	if (!q->agents) {
 		err_set(&why, ERR_UNAVAILABLE, "cannot be asked from here");
 	} else if (agents_open(q->agents, &why) == 0) {
-		if (ask_agents(v, q->agents, e) < 0)
+		if (ask_agents(v, q->agents, ask, e) < 0)
 			return -1;
 	} else if (why.kind == ERR_INTERRUPTED) {
 		*e = why;
@@ -200,6 +222,8 @@ int view_ask_hosts(struct view *v, struct engine *eng, const struct view_query *
 	for (size_t i = 0; i < v->nodes.n; i++) {
 		struct view_host *h = &v->hosts[i];
 
+		if (ask->only_with_slots && !has_slots(v, h))
+			continue;
 		if (h->state == VIEW_HOST_UNASKED)
 			cannot(h, &why);
 		all &= h->state == VIEW_HOST_OK || h->state == VIEW_HOST_DOWN;

@@ -84,9 +84,9 @@ bool engine_is_there(const struct engine *eng)
 	return eng->is_there;
 }
 
-void engine_interrupt_on(struct engine *eng, const volatile int *flag)
+const volatile int *engine_interrupt_on(struct engine *eng, const volatile int *flag)
 {
-	http_client_interrupt_on(eng->http, flag);
+	return http_client_interrupt_on(eng->http, flag);
 }
 
 void engine_limit_to(struct engine *eng, int64_t at_ns)
@@ -156,10 +156,11 @@ static int negotiate(struct engine *eng, struct err *e)
 {
 	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
 	AUTO(json) json_t *j = NULL;
+	const struct http_request q = { .path = "/version", .timeout_ns = time_limit(eng, 0) };
 	const char *max;
 	int minor;
 
-	if (exchange(eng, &(struct http_request){ .path = "/version" }, &r, e) < 0)
+	if (exchange(eng, &q, &r, e) < 0)
 		return -1;
 	if (r.status == 400 && strstr(r.body.data, ENGINE_PLAIN_TO_TLS)) {
 		err_set(e, ERR_PROTOCOL, "the engine speaks TLS here");
@@ -217,11 +218,11 @@ static void hint_about_swarm(struct engine *eng, struct err *e)
 	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
 	AUTO(json) json_t *info = NULL;
 	AUTO(free) char *path = str_fmt("/v%s/info", eng->version);
+	const struct http_request q = { .path = path, .timeout_ns = time_limit(eng, 0) };
 	struct err ignored = ERR_INIT;
 	char managers[200];
 
-	if (path && exchange(eng, &(struct http_request){ .path = path }, &r, &ignored) == 0 &&
-	        r.status == 200)
+	if (path && exchange(eng, &q, &r, &ignored) == 0 && r.status == 200)
 		info = json_parse_object(r.body.data, r.body.len, "info", &ignored);
 	name_managers(info, managers, sizeof(managers));
 	if (str_eq(json_str(info, "Swarm.LocalNodeState", NULL), "inactive"))

@@ -92,8 +92,9 @@ int64_t engine_answered_ns(const struct engine *eng);
 bool engine_is_there(const struct engine *eng);
 
 /* While a call runs, *flag is looked at; once it is not 0 the call ends with ERR_INTERRUPTED
- * within a second, or at once after a signal.  For Ctrl-C. */
-void engine_interrupt_on(struct engine *eng, const volatile int *flag);
+ * within a second, or at once after a signal.  For Ctrl-C.  NULL: no more.  Returns the flag that
+ * it was before. */
+const volatile int *engine_interrupt_on(struct engine *eng, const volatile int *flag);
 
 /* Calls that have no time limit of their own get the rest until then (CLOCK_MONOTONIC; < 0: none),
  * but two seconds at least, where that is less than the 30 s they have otherwise. */

@@ -113,9 +113,12 @@ enum http_tls_trouble http_client_tls_trouble(const struct http_client *c)
 	return c->trouble;
 }
 
-void http_client_interrupt_on(struct http_client *c, const volatile int *flag)
+const volatile int *http_client_interrupt_on(struct http_client *c, const volatile int *flag)
 {
+	const volatile int *was = c->interrupt;
+
 	c->interrupt = flag;
+	return was;
 }
 
 static size_t on_head(char *data, size_t size, size_t n, void *arg)

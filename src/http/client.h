@@ -108,9 +108,10 @@ enum http_tls_trouble http_client_tls_trouble(const struct http_client *c);
 
 /*
  * While a request runs, *flag is looked at after every signal and at least once a second; once
- * it is not 0 the request ends with ERR_INTERRUPTED.  For Ctrl-C.
+ * it is not 0 the request ends with ERR_INTERRUPTED.  For Ctrl-C.  NULL: no more.  Returns the flag
+ * that it was before.
  */
-void http_client_interrupt_on(struct http_client *c, const volatile int *flag);
+const volatile int *http_client_interrupt_on(struct http_client *c, const volatile int *flag);
 
 /* Do one exchange.  reply is cleared first.  0 for any complete HTTP reply, -1. */
 int http_call(struct http_client *c, const struct http_request *q, struct http_reply *reply,

@@ -19,6 +19,9 @@
 /* In ms: for a connection to come about, where the request as a whole has no limit. */
 #define CONNECT_MS 5000L
 
+/* Connections of whoever has not said that he needs them kept, once somebody else has. */
+#define KEEP_BESIDES 16L
+
 #define ADDRESSES_MAX      16 /* of one name */
 #define ADDRESSES_TEXT_MAX 1024
 
@@ -27,6 +30,7 @@ struct http_prober {
 	CURLM *multi;
 	struct loop_timer timer;
 	struct watch *watches;
+	long keep; /* http_prober_keep() */
 };
 
 struct watch {
@@ -197,6 +201,13 @@ void http_prober_limit(struct http_prober *p, long per_host)
 	curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
 }
 
+void http_prober_keep(struct http_prober *p, long n)
+{
+	p->keep += n;
+	/* There is no value for curl's own rule that means the same in each of its versions. */
+	curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->keep + KEEP_BESIDES);
+}
+
 static size_t on_head(char *data, size_t size, size_t n, void *arg)
 {
 	struct http_probe *q = arg;
@@ -240,6 +251,12 @@ struct http_probe *http_probe_new(
 	curl_easy_setopt(q->curl, CURLOPT_HEADERDATA, q);
 	curl_easy_setopt(q->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(q->curl, CURLOPT_WRITEDATA, q);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A name is resolved in a thread, and without this a request that ends before its name is
+	 * known waits for that thread: for many seconds when no name server answers, and all
+	 * others that the loop serves with it. */
+	curl_easy_setopt(q->curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	/* A small receive buffer: a supervisor holds these for its whole life. */
 	curl_easy_setopt(q->curl, CURLOPT_BUFFERSIZE, 4096L);
 	return TAKE(q);

@@ -56,6 +56,14 @@ DEFINE_AUTO(struct http_prober, http_prober_free)
  */
 void http_prober_limit(struct http_prober *p, long per_host);
 
+/*
+ * So many more connections (n < 0: fewer) are kept open while nobody uses them.  For whoever asks
+ * many hosts again and again: by itself curl keeps four times as many as there are requests under
+ * way, and of two hundred hosts that are asked at the same time the last answers would find most
+ * connections of the others too many.
+ */
+void http_prober_keep(struct http_prober *p, long n);
+
 struct http_probe *http_probe_new(
         struct http_prober *p, const char *url, size_t max_reply, struct err *e) NODISCARD;
 void http_probe_free(struct http_probe *q); /* cancels */
@@ -82,7 +90,8 @@ int http_probe_start(struct http_probe *q, const char *body, int64_t timeout_ns,
 bool http_probe_is_running(const struct http_probe *q);
 void http_probe_cancel(struct http_probe *q);
 
-/* Before a start: another method for a request without a body ("PUT"), and one more line of the
- * head ("Name: value", without a line break), which is sent with every request from then on. */
+/* Before a start: another method than GET or POST ("PUT"), with a body or without; and one more
+ * line of the head ("Name: value", without a line break), which is sent with every request from
+ * then on. */
 int http_probe_set_method(struct http_probe *q, const char *method, struct err *e) NODISCARD;
 int http_probe_set_header(struct http_probe *q, const char *line, struct err *e) NODISCARD;

@@ -130,6 +130,29 @@ static int check_host(const struct http_url *u, struct err *e)
 	return err_hint(e, "write it as DNS has it, with labels like xn--bcher-kva");
 }
 
+/* Where the host begins in a text that may be no URL at all: after the last '@' before the path. */
+static const char *after_user(const char *text)
+{
+	const char *s = strstr(text, "://");
+	const char *from = s ? s + 3 : text, *end = from + strcspn(from, "/?#");
+
+	for (const char *at = end; at > from; at--)
+		if (at[-1] == '@')
+			return at;
+	return from;
+}
+
+/* A password is not quoted. */
+static int no_url(const char *text, CURLUcode rc, struct err *e)
+{
+	const char *s = strstr(text, "://"), *host = after_user(text);
+	const char *from = s ? s + 3 : text;
+
+	return err_set(e, ERR_USAGE, "'%.*s%s%.200s' is not a URL: %s",
+	        from - text > 20 ? 20 : (int)(from - text), text, host > from ? "***@" : "", host,
+	        curl_url_strerror(rc));
+}
+
 int http_url_parse(struct http_url *u, const char *text, struct err *e)
 {
 	AUTO(curl_url_cleanup) CURLU *h = curl_url();
@@ -144,7 +167,6 @@ int http_url_parse(struct http_url *u, const char *text, struct err *e)
 	if (rc == CURLUE_OUT_OF_MEMORY)
 		return err_nomem(e);
 	if (rc)
-		return err_set(
-		        e, ERR_USAGE, "'%.200s' is not a URL: %s", text, curl_url_strerror(rc));
+		return no_url(text, rc, e);
 	return check_host(u, e);
 }

@@ -24,7 +24,7 @@
 enum after { AFTER_NOTHING, AFTER_FIN, AFTER_RESET };
 
 struct job {
-	int64_t due_ns;
+	int64_t came_ns, due_ns;
 	enum bad_server_mode mode;
 	bool closes, no_body;
 };
@@ -195,6 +195,7 @@ void bad_shared_release(struct bad_shared *s)
 	(void)bad_conn_bury(s);
 	auto_close_fd(&s->epoll_fd);
 	free(s->heap);
+	load_hist_free(s->delays);
 	buf_release(&s->tx);
 	bad_reply_release(&s->reply);
 }
@@ -264,6 +265,7 @@ static int serve(struct bad_conn *c, const struct job *j)
 
 	if (j->mode == BAD_SERVER_GOOD) {
 		c->after = j->closes ? AFTER_FIN : AFTER_NOTHING;
+		load_hist_record(s->delays, s->now_ns - j->came_ns);
 		return bad_reply_good(&s->reply, &s->tx, j->closes, j->no_body, s->now_ns);
 	}
 	atomic_fetch_add_explicit(&s->bad, 1, memory_order_release);
@@ -298,7 +300,7 @@ static int put_job(struct bad_conn *c, const struct job *j)
 static int deal(struct bad_conn *c, const struct request *r)
 {
 	struct bad_shared *s = c->shared;
-	struct job j = { .mode = next_mode(c), .no_body = r->no_body };
+	struct job j = { .mode = next_mode(c), .came_ns = s->now_ns, .no_body = r->no_body };
 
 	atomic_fetch_add_explicit(&s->requests, 1, memory_order_release);
 	j.closes = r->closes || s->config.no_keep_alive;

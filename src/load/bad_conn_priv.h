@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "load/bad_reply_priv.h"
 #include "load/bad_server.h"
+#include "load/hist.h"
 
 struct bad_conn;
 
@@ -24,6 +25,7 @@ struct bad_shared {
 	struct bad_server_config config;
 	atomic_uint_fast64_t requests, bad;
 	struct bad_reply reply;
+	struct load_hist *delays; /* of good replies, from reading the request to answering */
 	int epoll_fd;
 	int64_t now_ns;         /* CLOCK_MONOTONIC of this batch of events */
 	int64_t first_ns;       /* of the first request, for a stall */

@@ -207,6 +207,11 @@ struct bad_server *bad_server_start(const struct bad_server_config *c, struct er
 	s->listen_fd = s->wake_fd = s->timer_fd = -1;
 	s->accepts = true;
 	bad_shared_init(&s->shared, c);
+	s->shared.delays = load_hist_new(3);
+	if (!s->shared.delays) {
+		err_nomem(e);
+		return NULL;
+	}
 	if (start_listening(s, c->listen, e) < 0)
 		return NULL;
 	s->shared.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -229,16 +234,28 @@ void bad_server_counts(struct bad_server *s, uint64_t *ret_requests, uint64_t *r
 	*ret_bad = atomic_load(&s->shared.bad);
 }
 
+static void end_thread(struct bad_server *s)
+{
+	uint64_t one = 1;
+
+	if (!s->has_thread)
+		return;
+	(void)!write(s->wake_fd, &one, sizeof(one));
+	pthread_join(s->thread, NULL);
+	s->has_thread = false;
+}
+
+const struct load_hist *bad_server_delays(struct bad_server *s)
+{
+	end_thread(s);
+	return s->shared.delays;
+}
+
 void bad_server_stop(struct bad_server *s)
 {
 	if (!s)
 		return;
-	if (s->has_thread) {
-		uint64_t one = 1;
-
-		(void)!write(s->wake_fd, &one, sizeof(one));
-		pthread_join(s->thread, NULL);
-	}
+	end_thread(s);
 	bad_shared_release(&s->shared);
 	auto_close_fd(&s->listen_fd);
 	auto_close_fd(&s->wake_fd);

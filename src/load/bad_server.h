@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "load/hist.h"
 
 enum bad_server_mode {
 	BAD_SERVER_GOOD,
@@ -79,6 +80,9 @@ const char *bad_server_url(const struct bad_server *s);
  * STATUS, NOT_JSON, NOT_INFO, WRONG_CHAIN and HEAD_BACK) is not read and not in them.
  */
 void bad_server_counts(struct bad_server *s, uint64_t *ret_requests, uint64_t *ret_bad);
+/* Ends the serving.  How long good replies were really made to wait, in ns: a timer that is late is
+ * the server's, and part of the latency that its clients see.  Valid until bad_server_stop(). */
+const struct load_hist *bad_server_delays(struct bad_server *s);
 /* Stops the thread and closes everything. */
 void bad_server_stop(struct bad_server *s);
 DEFINE_AUTO(struct bad_server, bad_server_stop)

@@ -86,7 +86,7 @@ struct load_interval {
 enum load_scheduling {
 	LOAD_ORDINARY,      /* closed loop, or no right to more */
 	LOAD_REAL_TIME,     /* SCHED_FIFO of the lowest priority, all the time */
-	LOAD_WAS_REAL_TIME, /* until a thread used more than a half of a processor */
+	LOAD_WAS_REAL_TIME, /* until a thread used more than its part of the processors */
 };
 
 struct load_result {

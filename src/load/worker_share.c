@@ -24,8 +24,10 @@
 #define SLICE_NS 100000 /* the least that the kernel takes */
 /* A plan that cannot be kept is seen before it has done harm for a second. */
 #define FIRST_CHECK_NS (100 * NS_PER_MS)
-/* Of all processors; the other half is the server's, if it is here. */
-#define SHARE_MAX 0.5
+/* Of all processors, for all threads together: the other half is the server's, if it is here. */
+#define SHARE_OF_ALL 0.5
+/* Of one: a thread that uses more may be one that cannot keep its plan. */
+#define SHARE_MAX 0.9
 
 /* A short slice makes the fair scheduler (Linux 6.12) prefer a thread when it wakes. */
 static void take_short_slices(void)
@@ -90,10 +92,9 @@ void load_worker_watch_share(struct load_worker *w)
 	if (!load_worker_be_punctual())
 		return;
 	w->scheduling = LOAD_REAL_TIME;
-	w->share_max = SHARE_MAX;
-	/* Several on each processor fill it although none of them is busy. */
-	if (cpus < w->config->threads)
-		w->share_max *= (double)cpus / w->config->threads;
+	w->share_max = SHARE_OF_ALL * cpus / w->config->threads;
+	if (w->share_max > SHARE_MAX)
+		w->share_max = SHARE_MAX;
 	look_again(w, cpu_ns(), FIRST_CHECK_NS);
 }
 

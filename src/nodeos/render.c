@@ -199,13 +199,20 @@ static int parse_address(const struct render *r, const struct config_entry *x, c
 	return 0;
 }
 
+static bool has_gate(const struct render *r)
+{
+	return r->in->signature_provider && *r->in->signature_provider;
+}
+
 static int check_http_address(struct render *r, struct err *e)
 {
 	static const char key[] = "http-server-address";
 	const struct config_entry *x = last(r, key);
 	struct in_addr address;
 
-	if (!x && config_ini_set(&r->ini, key, "0.0.0.0:8888", e) < 0)
+	if (!x &&
+	        config_ini_set(&r->ini, key, has_gate(r) ? "127.0.0.1:8888" : "0.0.0.0:8888", e) <
+	                0)
 		return -1;
 	x = last(r, key);
 	if (!*x->value || strcmp(x->value, "http-category-address") == 0)
@@ -222,6 +229,11 @@ static int check_http_address(struct render *r, struct err *e)
 	        strchr(strchr(x->value, ':') + 1, ':'))
 		return REFUSE(r, x, e, "'%s' is not an IPv4 address and port, but '%.80s'", key,
 		        x->value);
+	if (has_gate(r) && ntohl(address.s_addr) >> IN_CLASSA_NSHIFT != IN_LOOPBACKNET)
+		return REFUSE(r, x, e,
+		        "'%s' must be on 127.0.0.1 where there is a signing gate: whoever reaches "
+		        "it can pause and resume the producer",
+		        key);
 	if (address.s_addr == INADDR_ANY)
 		snprintf(r->info.http_host, sizeof(r->info.http_host), "127.0.0.1");
 	return take_port(r, x, key, r->info.http_port, e);
@@ -398,6 +410,77 @@ static int check_producer(struct render *r, struct err *e)
 	return 0;
 }
 
+/* Keys that nodeos has are keys that it signs with, whatever the gate says. */
+static int refuse_keys(const struct render *r, struct err *e)
+{
+	const struct config_entry *x = NULL;
+
+	while ((x = config_ini_each(&r->ini, "signature-provider", x)))
+		if (!str_starts(x->value, "PUB_BLS_", NULL))
+			return REFUSE(r, x, e,
+			        "'%s' is refused: blocks are signed by the slot's signing gate "
+			        "alone, which has the key; take this line out",
+			        x->key);
+	x = last(r, "private-key");
+	if (x)
+		return REFUSE(r, x, e,
+		        "'%s' is refused: blocks are signed by the slot's signing gate alone, "
+		        "which has the key; take this line out",
+		        x->key);
+	return 0;
+}
+
+/* A switch in other words, or a number with zeros in front, is the same. */
+static bool is_same_value(const char *a, const char *b)
+{
+	struct err unused = ERR_INIT;
+	bool x, y;
+	uint64_t m, n;
+
+	if (num_uint(&m, a, 0, UINT32_MAX, &unused) == 0 &&
+	        num_uint(&n, b, 0, UINT32_MAX, &unused) == 0)
+		return m == n;
+	return config_ini_bool(&x, a) == 0 && config_ini_bool(&y, b) == 0 && x == y;
+}
+
+static int add_gate(struct render *r, struct err *e)
+{
+	char timeout[16];
+	const struct {
+		const char *key, *value, *reason;
+	} fixed[] = {
+		{ "keosd-provider-timeout", timeout, "the signing gate is made for it" },
+		{ "pause-on-startup", "true",
+		        "a producer starts paused and is resumed with the "
+		        "lease" },
+		{ "enable-stale-production", "true",
+		        "a producer that takes over while no blocks come would never begin" },
+		{ "connection-cleanup-period", "5",
+		        "peers are to be found again within seconds of a take-over" },
+	};
+
+	if (!has_gate(r))
+		return 0;
+	if (!r->info.is_producer)
+		return err_set(e, ERR_USAGE,
+		        "%s: there is a signing key, and no 'producer-name' that it would be of",
+		        r->in->name);
+	if (refuse_keys(r, e) < 0)
+		return -1;
+	snprintf(timeout, sizeof(timeout), "%u", r->in->provider_timeout_ms);
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		const struct config_entry *x = last(r, fixed[i].key);
+
+		if (x && !is_same_value(x->value, fixed[i].value))
+			return REFUSE(r, x, e,
+			        "'%s' is '%.40s', but with a signing gate it must be %s: %s",
+			        x->key, x->value, fixed[i].value, fixed[i].reason);
+		if (config_ini_set(&r->ini, fixed[i].key, fixed[i].value, e) < 0)
+			return -1;
+	}
+	return config_ini_add(&r->ini, "signature-provider", r->in->signature_provider, e);
+}
+
 /* What boost makes of a path: without quotes; and without a slash at the end. */
 static void find_retained_dir(struct render *r)
 {
@@ -464,6 +547,9 @@ static int collect_plugins(struct render *r, struct err *e)
 			return -1;
 	if (config_ini_get(&r->ini, "producer-name") &&
 	        add_plugin(r, "eosio::producer_plugin", e) < 0)
+		return -1;
+	/* Which pauses and resumes it. */
+	if (has_gate(r) && add_plugin(r, "eosio::producer_api_plugin", e) < 0)
 		return -1;
 	while ((x = config_ini_each(&r->ini, "plugin", x))) {
 		AUTO(free) char *copy = strdup(x->value);
@@ -564,7 +650,7 @@ int nodeos_render(
 
 	if (config_ini_parse(&r.ini, in->name, in->text, in->len, e) < 0 || check_keys(&r, e) < 0 ||
 	        check_paths(&r, e) < 0 || check_sizes(&r, e) < 0 || check_producer(&r, e) < 0 ||
-	        check_block_log(&r, e) < 0 || collect_plugins(&r, e) < 0 ||
+	        add_gate(&r, e) < 0 || check_block_log(&r, e) < 0 || collect_plugins(&r, e) < 0 ||
 	        check_ports(&r, e) < 0 || check_validate_host(&r, e) < 0 ||
 	        check_http_values(&r, e) < 0 || check_integrity_hash(&r, e) < 0 ||
 	        add_start_hash(&r, e) < 0 || add_defaults(&r, e) < 0 || add_peers(&r, e) < 0 ||

@@ -7,6 +7,10 @@
  * added here, and what would break the supervisor's contract or the data is refused
  * (nodeos/options.h).  The text begins with a comment that says that it is generated.
  *
+ * With a signing gate nodeos starts paused, signs through the gate alone, and answers on loopback
+ * alone, because whoever reaches its API can pause and resume it; a template that has other
+ * provisions is refused.  Keys of finalizers (PUB_BLS_...) stay: no gate can have them.
+ *
  *	struct render_input in = {
  *		.name = "config.ini", .text = text, .len = n,
  *		.slot = "readers.3", .peers = &share,
@@ -40,6 +44,10 @@ struct render_input {
 	const char *advertise;      /* p2p-server-address if the template has none; NULL or "" */
 	bool integrity_hash;        /* have nodeos print the hash of its state when it stops */
 	bool start_hash;            /* and when it starts */
+	/* Of a producer whose blocks are signed by a gate beside it: its signature-provider, and
+	 * how long nodeos waits for an answer.  NULL or "": it has none. */
+	const char *signature_provider;
+	unsigned provider_timeout_ms;
 };
 
 /* What the supervisor has to know of the rendered configuration. */

@@ -10,6 +10,7 @@ static const char *const names[REPAIR_N] = {
 	[REPAIR_REPLAY] = "replay",
 	[REPAIR_HARD_REPLAY] = "hard-replay",
 	[REPAIR_SNAPSHOT] = "start-from-snapshot",
+	[REPAIR_EMPTY] = "begin-again",
 };
 
 const char *data_repair_name(enum data_repair r)

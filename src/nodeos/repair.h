@@ -17,6 +17,7 @@
  *	                     snapshot, nodeos begins from its genesis
  *	hard-replay          the log begins well and with block 1, whatever its end and its index;
  *	                     the last part of a split one has a good block
+ *	begin-again          never by a verdict: only of a chain that is not the others'
  *	start-from-snapshot  always, if there is a whole one of this chain
  */
 
@@ -32,6 +33,8 @@ enum data_repair {
 	REPAIR_HARD_REPLAY, /* the same with --hard-replay-blockchain, which drops a bad end of the
 	                       log */
 	REPAIR_SNAPSHOT,    /* the data-dir is made anew from its newest snapshot */
+	REPAIR_EMPTY,       /* blocks, state and snapshots go; nodeos begins from its genesis, with
+	                       the blocks of its peers */
 	REPAIR_N,
 };
 
@@ -39,7 +42,7 @@ enum data_repair {
 #define REPAIR_BIT(r) (1U << (r))
 
 /* As it stands in JSON: "none", "rebuild-index", "restore-generation", "replay", "hard-replay",
- * "start-from-snapshot". */
+ * "start-from-snapshot", "begin-again". */
 const char *data_repair_name(enum data_repair r);
 /* REPAIR_N: none of that name. */
 enum data_repair data_repair_from_name(const char *name);

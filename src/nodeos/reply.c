@@ -10,39 +10,63 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "nodeos/reply_priv.h"
 
 /* leap v4.0.6, libraries/chain/include/eosio/chain/exceptions.hpp: unknown_block_exception */
 #define UNKNOWN_BLOCK 3100002
 
-static int too_large(size_t n, const char *what, struct err *e)
+int reply_check_size(size_t n, const char *what, struct err *e)
 {
 	return n > NODEOS_REPLY_MAX ? err_set(e, ERR_PROTOCOL, "%s: reply of more than %d bytes",
 	                                      what, NODEOS_REPLY_MAX)
 	                            : 0;
 }
 
-/* Parse an object that is not nodeos's way of saying no:
+/* nodeos's way of saying no:
  * {"code":400,"message":"...","error":{...,"details":[{"message":"..."}]}} */
-static json_t *parse_answer(const char *text, size_t n, const char *what, struct err *e)
+static int check_answer(const json_t *j, const char *what, struct err *e)
 {
-	json_t *j, *details;
+	const json_t *details = json_at(j, "error.details");
 
-	if (too_large(n, what, e) < 0)
-		return NULL;
-	j = json_parse_object(text, n, what, e);
-	if (!j || !json_at(j, "error.details"))
-		return j;
-	details = json_array_get(json_at(j, "error.details"), 0);
-	err_set(e, ERR_PROTOCOL, "%s: nodeos says %lld %s: %s", what,
+	if (!details)
+		return 0;
+	details = json_array_get(details, 0);
+	return err_set(e, ERR_PROTOCOL, "%s: nodeos says %lld %s: %s", what,
 	        (long long)json_int(j, "code", 0), json_str(j, "message", ""),
 	        json_str(details, "message", "no details"));
-	json_decref(j);
-	return NULL;
 }
 
-/* A number up to max at key; a number in text counts too. */
-static int get_uint(uint64_t *ret, const json_t *in, const char *what, const char *key,
-        uint64_t max, struct err *e)
+json_t *reply_parse(const char *text, size_t n, const char *what, struct err *e)
+{
+	AUTO(json) json_t *j = NULL;
+
+	if (reply_check_size(n, what, e) < 0)
+		return NULL;
+	j = json_parse_object(text, n, what, e);
+	if (!j || check_answer(j, what, e) < 0)
+		return NULL;
+	return TAKE(j);
+}
+
+int reply_parse_block(json_t **ret, const char *text, size_t n, const char *what, struct err *e)
+{
+	AUTO(json) json_t *j = NULL;
+
+	if (reply_check_size(n, what, e) < 0)
+		return -1;
+	j = json_parse_object(text, n, what, e);
+	if (!j)
+		return -1;
+	if (json_int(j, "error.code", 0) == UNKNOWN_BLOCK)
+		return 1;
+	if (check_answer(j, what, e) < 0)
+		return -1;
+	*ret = TAKE(j);
+	return 0;
+}
+
+int reply_uint(uint64_t *ret, const json_t *in, const char *what, const char *key, uint64_t max,
+        struct err *e)
 {
 	const json_t *j = json_object_get(in, key);
 	struct err unused = ERR_INIT;
@@ -58,30 +82,46 @@ static int get_uint(uint64_t *ret, const json_t *in, const char *what, const cha
 	        j ? "not a number in its range" : "missing");
 }
 
-static int get_block_num(
-        uint32_t *ret, const json_t *in, const char *what, const char *key, struct err *e)
+int reply_uint32(uint32_t *ret, const json_t *in, const char *what, const char *key, struct err *e)
 {
 	uint64_t v;
 
-	if (get_uint(&v, in, what, key, UINT32_MAX, e) < 0)
+	if (reply_uint(&v, in, what, key, UINT32_MAX, e) < 0)
 		return -1;
 	*ret = (uint32_t)v;
 	return 0;
 }
 
-static int get_id(char out[NODEOS_ID_HEX_SIZE], const json_t *in, const char *what, const char *key,
-        struct err *e)
+int nodeos_id_copy(char out[NODEOS_ID_HEX_SIZE], const char *s)
 {
-	const json_t *j = json_object_get(in, key);
-	const char *s = json_string_value(j);
 	size_t n = s ? strspn(s, "0123456789abcdefABCDEF") : 0;
 
 	if (n != NODEOS_ID_HEX_SIZE - 1 || s[n])
-		return err_set(e, ERR_PROTOCOL, "%s: '%s' is %s", what, key,
-		        j ? "not 64 hex digits" : "missing");
+		return -1;
 	for (size_t i = 0; i <= n; i++)
 		out[i] = (char)tolower((unsigned char)s[i]);
 	return 0;
+}
+
+int nodeos_name_copy(char out[NODEOS_NAME_SIZE], const char *s)
+{
+	size_t n = s ? strspn(s, ".12345abcdefghijklmnopqrstuvwxyz") : NODEOS_NAME_SIZE;
+
+	if (n >= NODEOS_NAME_SIZE || s[n])
+		return -1;
+	memcpy(out, s, n + 1);
+	return 0;
+}
+
+int reply_id(char out[NODEOS_ID_HEX_SIZE], const json_t *in, const char *what, const char *key,
+        struct err *e)
+{
+	const json_t *j = json_object_get(in, key);
+
+	if (nodeos_id_copy(out, json_string_value(j)) == 0)
+		return 0;
+	return err_set(
+	        e, ERR_PROTOCOL, "%s: '%s' is %s", what, key, j ? "not 64 hex digits" : "missing");
 }
 
 int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct err *e)
@@ -90,23 +130,26 @@ int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct 
 	AUTO(json) json_t *j = NULL;
 	struct nodeos_info got = { .head_block_num = 0 };
 
-	j = parse_answer(text, n, what, e);
+	j = reply_parse(text, n, what, e);
 	if (!j)
 		return -1;
-	if (get_id(got.chain_id, j, what, "chain_id", e) < 0 ||
-	        get_block_num(&got.head_block_num, j, what, "head_block_num", e) < 0 ||
-	        get_id(got.head_block_id, j, what, "head_block_id", e) < 0 ||
-	        get_block_num(&got.last_irreversible_block_num, j, what,
+	if (reply_id(got.chain_id, j, what, "chain_id", e) < 0 ||
+	        reply_uint32(&got.head_block_num, j, what, "head_block_num", e) < 0 ||
+	        reply_id(got.head_block_id, j, what, "head_block_id", e) < 0 ||
+	        reply_uint32(&got.last_irreversible_block_num, j, what,
 	                "last_irreversible_block_num", e) < 0 ||
-	        get_id(got.last_irreversible_block_id, j, what, "last_irreversible_block_id", e) <
+	        reply_id(got.last_irreversible_block_id, j, what, "last_irreversible_block_id", e) <
 	                0)
 		return -1;
 	if (clock_parse(&got.head_time_ns, json_str(j, "head_block_time", "")) < 0)
 		return err_set(e, ERR_PROTOCOL, "%s: 'head_block_time' is not a time", what);
 	/* Optional in nodeos, and not there in the first versions of Leap. */
 	if (json_object_get(j, "earliest_available_block_num") &&
-	        get_block_num(&got.earliest_available_block_num, j, what,
+	        reply_uint32(&got.earliest_available_block_num, j, what,
 	                "earliest_available_block_num", e) < 0)
+		return -1;
+	if (json_object_get(j, "fork_db_head_block_num") &&
+	        reply_uint32(&got.fork_db_head_block_num, j, what, "fork_db_head_block_num", e) < 0)
 		return -1;
 	snprintf(got.server_version_string, sizeof(got.server_version_string), "%s",
 	        json_str(j, "server_version_string", ""));
@@ -115,6 +158,9 @@ int nodeos_info_parse(struct nodeos_info *i, const char *text, size_t n, struct 
 	for (char *c = got.server_version_string; *c; c++)
 		if (*c & '\x80')
 			*c = '?';
+	/* Nobody's, as that of block 1 is, when it says no name. */
+	if (nodeos_name_copy(got.head_block_producer, json_str(j, "head_block_producer", "")) < 0)
+		*got.head_block_producer = '\0';
 	*i = got;
 	return 0;
 }
@@ -124,18 +170,12 @@ int nodeos_block_info_parse(struct nodeos_block_info *b, const char *text, size_
 	static const char what[] = "get_block_info";
 	AUTO(json) json_t *j = NULL;
 	struct nodeos_block_info got;
+	int rc = reply_parse_block(&j, text, n, what, e);
 
-	if (too_large(n, what, e) < 0)
-		return -1;
-	j = json_parse_object(text, n, what, e);
-	if (!j)
-		return -1;
-	if (json_int(j, "error.code", 0) == UNKNOWN_BLOCK)
-		return 1;
-	json_decref(TAKE(j));
-	j = parse_answer(text, n, what, e);
-	if (!j || get_block_num(&got.block_num, j, what, "block_num", e) < 0 ||
-	        get_id(got.id, j, what, "id", e) < 0)
+	if (rc != 0)
+		return rc;
+	if (reply_uint32(&got.block_num, j, what, "block_num", e) < 0 ||
+	        reply_id(got.id, j, what, "id", e) < 0)
 		return -1;
 	*b = got;
 	return 0;
@@ -173,8 +213,8 @@ static int read_irreversible(
 
 	if (!json_object_get(hello, "last_irreversible_block_num"))
 		return 0;
-	if (get_block_num(&num, hello, what, "last_irreversible_block_num", e) < 0 ||
-	        get_id(p->last_irreversible_block_id, hello, what, "last_irreversible_block_id",
+	if (reply_uint32(&num, hello, what, "last_irreversible_block_num", e) < 0 ||
+	        reply_id(p->last_irreversible_block_id, hello, what, "last_irreversible_block_id",
 	                e) < 0)
 		return -1;
 	p->last_irreversible_block_num = num;
@@ -193,9 +233,9 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 
 	if (!json_is_object(c) || !json_is_string(peer) || !json_is_object(hello))
 		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
-	if (get_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
-	        get_id(id, hello, what, "chain_id", e) < 0 ||
-	        get_block_num(&p->head_num, hello, what, "head_num", e) < 0)
+	if (reply_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
+	        reply_id(id, hello, what, "chain_id", e) < 0 ||
+	        reply_uint32(&p->head_num, hello, what, "head_num", e) < 0)
 		return -1;
 	p->text = json_string_value(peer);
 	p->is_handshaken = version != 0;
@@ -230,7 +270,7 @@ int nodeos_peers_info_parse(struct nodeos_peers_info *p, const char *text, size_
 	struct nodeos_peers_info got = { 0 };
 	struct nodeos_peer peer;
 
-	if (too_large(n, what, e) < 0)
+	if (reply_check_size(n, what, e) < 0)
 		return -1;
 	j = parse_connections(text, n, what, e);
 	if (!j)
@@ -271,12 +311,12 @@ int nodeos_db_size_parse(struct nodeos_db_size *d, const char *text, size_t n, s
 	AUTO(json) json_t *j = NULL;
 	struct nodeos_db_size got = { 0 };
 
-	j = parse_answer(text, n, what, e);
+	j = reply_parse(text, n, what, e);
 	if (!j)
 		return -1;
-	if (get_uint(&got.free_bytes, j, what, "free_bytes", INT64_MAX, e) < 0 ||
-	        get_uint(&got.used_bytes, j, what, "used_bytes", INT64_MAX, e) < 0 ||
-	        get_uint(&got.size_bytes, j, what, "size", INT64_MAX, e) < 0)
+	if (reply_uint(&got.free_bytes, j, what, "free_bytes", INT64_MAX, e) < 0 ||
+	        reply_uint(&got.used_bytes, j, what, "used_bytes", INT64_MAX, e) < 0 ||
+	        reply_uint(&got.size_bytes, j, what, "size", INT64_MAX, e) < 0)
 		return -1;
 	if (got.free_bytes > got.size_bytes || got.used_bytes > got.size_bytes)
 		return err_set(

@@ -106,6 +106,7 @@ static void add_block(uint32_t h[5], const unsigned char *block)
 	h[3] = h[4] + l[0] + r[1];
 	h[4] = h[0] + l[1] + r[2];
 	h[0] = t;
+	explicit_bzero(w, sizeof(w));
 }
 
 void ripemd160(unsigned char out[RIPEMD160_LEN], const void *data, size_t n)
@@ -128,4 +129,5 @@ void ripemd160(unsigned char out[RIPEMD160_LEN], const void *data, size_t n)
 	for (unsigned i = 0; i < 5; i++)
 		h[i] = htole32(h[i]);
 	memcpy(out, h, RIPEMD160_LEN);
+	explicit_bzero(tail, sizeof(tail));
 }

@@ -37,6 +37,10 @@ struct route {
 	{                                                          \
 		"/v1/chain/" name, PLUGIN_CHAIN_API, body, 200, fn \
 	}
+#define CHAIN_202(name, fn)                                               \
+	{                                                                 \
+		"/v1/chain/" name, PLUGIN_CHAIN_API, BODY_OBJECT, 202, fn \
+	}
 #define PRODUCER(name, fn)                                                       \
 	{                                                                        \
 		"/v1/producer/" name, PLUGIN_PRODUCER_API, BODY_IGNORED, 201, fn \
@@ -74,11 +78,11 @@ static const struct route routes[] = {
 	CHAIN("get_table_rows", BODY_IGNORED, NULL),
 	CHAIN("get_transaction_id", BODY_IGNORED, NULL),
 	CHAIN("push_block", BODY_IGNORED, NULL),
-	CHAIN("push_transaction", BODY_IGNORED, NULL),
+	CHAIN_202("push_transaction", api_push_transaction),
 	CHAIN("push_transactions", BODY_IGNORED, NULL),
 	CHAIN("send_read_only_transaction", BODY_IGNORED, NULL),
-	CHAIN("send_transaction", BODY_IGNORED, NULL),
-	CHAIN("send_transaction2", BODY_IGNORED, NULL),
+	CHAIN_202("send_transaction", api_send_transaction),
+	CHAIN_202("send_transaction2", api_send_transaction2),
 	{ "/v1/db_size/get", PLUGIN_DB_SIZE_API, BODY_IGNORED, 200, api_db_size },
 	NET("connect", BODY_TEXT, api_connect),
 	NET("connections", BODY_IGNORED, api_connections),

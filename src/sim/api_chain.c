@@ -6,7 +6,6 @@
 #include "base/num.h"
 #include "sim/api_priv.h"
 
-#define ZERO_ROOT   "0000000000000000000000000000000000000000000000000000000000000000"
 #define CPU_LIMIT   200000
 #define NET_LIMIT   1048576
 #define ID_TEXT_MAX 64
@@ -102,7 +101,8 @@ static int find_block(struct api_call *c, const char *what, struct block *ret)
 }
 
 struct block_text {
-	char id[BLOCK_ID_HEX], previous[BLOCK_ID_HEX], actions[BLOCK_ID_HEX];
+	char id[BLOCK_ID_HEX], previous[BLOCK_ID_HEX], transactions[BLOCK_ID_HEX],
+	        actions[BLOCK_ID_HEX];
 	char when[SLOT_TEXT_SIZE], producer[NAME_SIZE], signature[SIGNATURE_SIZE];
 	uint32_t prefix;
 	unsigned confirmed;
@@ -112,12 +112,13 @@ static void describe(struct block_text *t, const struct block *b)
 {
 	hex_encode(t->id, b->id, BLOCK_ID);
 	hex_encode(t->previous, b->previous, BLOCK_ID);
+	hex_encode(t->transactions, b->packed + 46, BLOCK_ID);
 	hex_encode(t->actions, b->packed + 78, BLOCK_ID);
 	slot_text(t->when, b->slot);
 	name_text(t->producer, b->producer);
 	block_signature(t->signature, b);
 	t->prefix = get_u32(b->id + 8);
-	t->confirmed = b->packed[12];
+	t->confirmed = block_confirmed(b);
 }
 
 int api_get_block(struct api_call *c)
@@ -130,14 +131,18 @@ int api_get_block(struct api_call *c)
 	if (find_block(c, what, &b) < 0)
 		return -1;
 	describe(&t, &b);
+	if (buf_add_fmt(&c->out,
+	            "{\"timestamp\":\"%s\",\"producer\":\"%s\",\"confirmed\":%u,\"previous\":"
+	            "\"%s\",\"transaction_mroot\":\"%s\",\"action_mroot\":\"%s\","
+	            "\"schedule_version\":0,\"new_producers\":null,\"producer_signature\":\"%s\","
+	            "\"transactions\":[",
+	            t.when, t.producer, t.confirmed, t.previous, t.transactions, t.actions,
+	            t.signature) < 0 ||
+	        api_add_transactions(c, &b) < 0)
+		return -1;
 	return buf_add_fmt(&c->out,
-	        "{\"timestamp\":\"%s\",\"producer\":\"%s\",\"confirmed\":%u,\"previous\":\"%s\","
-	        "\"transaction_mroot\":\"" ZERO_ROOT "\",\"action_mroot\":\"%s\","
-	        "\"schedule_version\":0,\"new_producers\":null,\"producer_signature\":\"%s\","
-	        "\"transactions\":[],\"id\":\"%s\",\"block_num\":%" PRIu32
-	        ",\"ref_block_prefix\":%" PRIu32 "}",
-	        t.when, t.producer, t.confirmed, t.previous, t.actions, t.signature, t.id, b.num,
-	        t.prefix);
+	        "],\"id\":\"%s\",\"block_num\":%" PRIu32 ",\"ref_block_prefix\":%" PRIu32 "}", t.id,
+	        b.num, t.prefix);
 }
 
 int api_get_block_info(struct api_call *c)
@@ -158,39 +163,55 @@ int api_get_block_info(struct api_call *c)
 	return buf_add_fmt(&c->out,
 	        "{\"block_num\":%" PRIu32 ",\"ref_block_num\":%" PRIu32
 	        ",\"id\":\"%s\",\"timestamp\":\"%s\",\"producer\":\"%s\",\"confirmed\":%u,"
-	        "\"previous\":\"%s\",\"transaction_mroot\":\"" ZERO_ROOT "\",\"action_mroot\":"
+	        "\"previous\":\"%s\",\"transaction_mroot\":\"%s\",\"action_mroot\":"
 	        "\"%s\",\"schedule_version\":0,\"producer_signature\":\"%s\","
 	        "\"ref_block_prefix\":%" PRIu32 "}",
-	        b.num, b.num & 0xffff, t.id, t.when, t.producer, t.confirmed, t.previous, t.actions,
-	        t.signature, t.prefix);
+	        b.num, b.num & 0xffff, t.id, t.when, t.producer, t.confirmed, t.previous,
+	        t.transactions, t.actions, t.signature, t.prefix);
 }
 
 /* --- the rest
  * --------------------------------------------------------------------------------------------- */
 
+static const char *key_of(const struct api_call *c, unsigned i, char out[KEY_TEXT_SIZE])
+{
+	return chain_key(&c->n->chain, i, out);
+}
+
 int api_get_producer_schedule(struct api_call *c)
 {
-	char key[KEY_TEXT_SIZE];
+	const struct schedule *s = &c->n->chain.schedule;
+	char key[KEY_TEXT_SIZE], name[NAME_SIZE];
 
-	return buf_add_fmt(&c->out,
-	        "{\"active\":{\"version\":0,\"producers\":[{\"producer_name\":\"eosio\","
-	        "\"authority\":[0,{\"threshold\":1,\"keys\":[{\"key\":\"%s\",\"weight\":1}]}]}]},"
-	        "\"pending\":null,\"proposed\":null}",
-	        sim_genesis_key(key, &c->n->chain.state.genesis));
+	if (buf_add_str(&c->out, "{\"active\":{\"version\":0,\"producers\":[") < 0)
+		return -1;
+	for (unsigned i = 0; i < s->n; i++)
+		if (buf_add_fmt(&c->out,
+		            "%s{\"producer_name\":\"%s\",\"authority\":[0,{\"threshold\":1,"
+		            "\"keys\":[{\"key\":\"%s\",\"weight\":1}]}]}",
+		            i ? "," : "", name_text(name, s->v[i].name), key_of(c, i, key)) < 0)
+			return -1;
+	return buf_add_str(&c->out, "]},\"pending\":null,\"proposed\":null}");
 }
 
 /* Without a system contract nodeos makes the rows from the active schedule. */
 int api_get_producers(struct api_call *c)
 {
-	char key[KEY_TEXT_SIZE];
+	const struct schedule *s = &c->n->chain.schedule;
+	char key[KEY_TEXT_SIZE], name[NAME_SIZE];
 
-	sim_genesis_key(key, &c->n->chain.state.genesis);
-	return buf_add_fmt(&c->out,
-	        "{\"rows\":[{\"owner\":\"eosio\",\"producer_authority\":[0,{\"threshold\":1,"
-	        "\"keys\":[{\"key\":\"%s\",\"weight\":1}]}],\"url\":\"\",\"total_votes\":"
-	        "\"0.00000000000000000\",\"producer_key\":\"%s\"}],"
-	        "\"total_producer_vote_weight\":\"0.00000000000000000\",\"more\":\"\"}",
-	        key, key);
+	if (buf_add_str(&c->out, "{\"rows\":[") < 0)
+		return -1;
+	for (unsigned i = 0; i < s->n; i++)
+		if (buf_add_fmt(&c->out,
+		            "%s{\"owner\":\"%s\",\"producer_authority\":[0,{\"threshold\":1,"
+		            "\"keys\":[{\"key\":\"%s\",\"weight\":1}]}],\"url\":\"\","
+		            "\"total_votes\":\"0.00000000000000000\",\"producer_key\":\"%s\"}",
+		            i ? "," : "", name_text(name, s->v[i].name), key_of(c, i, key),
+		            key) < 0)
+			return -1;
+	return buf_add_str(
+	        &c->out, "],\"total_producer_vote_weight\":\"0.00000000000000000\",\"more\":\"\"}");
 }
 
 int api_get_activated_protocol_features(struct api_call *c)

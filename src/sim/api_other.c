@@ -1,8 +1,10 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/str.h"
 #include "sim/api_priv.h"
@@ -24,9 +26,22 @@ int api_pause(struct api_call *c)
 	return buf_add_str(&c->out, "{\"result\":\"ok\"}");
 }
 
+/* As recorded: it is obeyed, and yet answered with an error when that took too long. */
 int api_resume(struct api_call *c)
 {
+	int64_t max_ns = option_int(c->n->opt, "http-max-response-time-ms") * NS_PER_MS;
+	int64_t began_ns = clock_mono_ns(), late_ns;
+	char when[CLOCK_TEXT_MAX], text[96];
+
 	producer_resume(c->n);
+	late_ns = clock_mono_ns() - began_ns - max_ns;
+	if (max_ns >= 0 && late_ns > 0) {
+		clock_text(when, clock_real_ns() - late_ns);
+		snprintf(text, sizeof(text), "deadline %.23s exceeded by %" PRId64 "us ", when,
+		        late_ns / 1000);
+		return api_error(c, 500, "Internal Service Error", 2, "timeout_exception", text,
+		        "json.hpp:62 operator()", "%s", text);
+	}
 	return buf_add_str(&c->out, "{\"result\":\"ok\"}");
 }
 

@@ -34,10 +34,14 @@ typedef int api_fn(struct api_call *c);
 
 api_fn api_get_info, api_get_block, api_get_block_info, api_get_producers,
         api_get_producer_schedule, api_get_activated_protocol_features;
+api_fn api_push_transaction, api_send_transaction, api_send_transaction2; /* api_trx.c */
 api_fn api_paused, api_pause, api_resume, api_get_runtime_options, api_get_integrity_hash;
 api_fn api_connect, api_disconnect, api_status, api_connections;
 api_fn api_db_size;
 api_fn api_create_snapshot; /* snapshots.c */
+
+/* The elements of get_block's list. */
+int api_add_transactions(struct api_call *c, const struct block *b) NODISCARD;
 
 /* The reply to a request that had to wait. */
 void api_answer(struct http_server_call *call, struct api_call *c);

@@ -5,7 +5,11 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "sim/trx.h"
 
+#define RECEIPT_CPU   100 /* us: min_transaction_cpu_usage */
+#define RECEIPT_MAX   (1 + 4 + 5 + 1 + TRX_MAX)
+#define TRXS_MAX      64 /* more would not fit, and their number is one byte */
 #define SLOT_EPOCH_NS (946684800LL * NS_PER_SEC) /* 2000-01-01 */
 
 enum {
@@ -13,8 +17,10 @@ enum {
 	AT_PRODUCER = 4,
 	AT_CONFIRMED = 12,
 	AT_PREVIOUS = 14,
+	AT_TRANSACTIONS_ROOT = 46,
 	AT_ACTIONS = 78,
 	AT_SIGNATURE = 116,
+	AT_COUNT = 182,
 	SIGNATURE_BYTES = 65,
 };
 
@@ -56,9 +62,11 @@ bool block_same_id(const unsigned char a[BLOCK_ID], const unsigned char b[BLOCK_
 	return memcmp(a, b, BLOCK_ID) == 0;
 }
 
-void block_unpack(struct block *b, const unsigned char packed[BLOCK_PACKED])
+void block_unpack(struct block *b, const unsigned char *packed, size_t n)
 {
-	memmove(b->packed, packed, BLOCK_PACKED);
+	memmove(b->packed, packed, n);
+	memset(b->packed + n, 0, sizeof(b->packed) - n);
+	b->len = n;
 	b->slot = get_u32(b->packed + AT_SLOT);
 	b->producer = get_u64(b->packed + AT_PRODUCER);
 	memcpy(b->previous, b->packed + AT_PREVIOUS, BLOCK_ID);
@@ -70,25 +78,148 @@ void block_unpack(struct block *b, const unsigned char packed[BLOCK_PACKED])
 	b->id[3] = (unsigned char)b->num;
 }
 
-bool block_parses(const unsigned char packed[BLOCK_PACKED])
-{
-	static const unsigned char empty[] = { 114, 115, 116, 182, 183 };
+/* --- transactions -------------------------------------------------------------------------------
+ */
 
-	for (size_t i = 0; i < sizeof(empty); i++)
-		if (packed[empty[i]])
+/* The receipt of a transaction that was executed, and itself.  Returns how many bytes. */
+static size_t put_receipt(unsigned char *out, const struct trx *t)
+{
+	size_t n = 0;
+
+	out[n++] = 0; /* executed */
+	put_u32(out + n, RECEIPT_CPU);
+	n += 4;
+	n += put_varuint(out + n, trx_net_words(t));
+	out[n++] = 1; /* not the id of one that was deferred */
+	memcpy(out + n, t->packed, t->n);
+	return n + t->n;
+}
+
+/* Of what put_receipt() writes, whatever it says of what was used. */
+static size_t take_receipt(const unsigned char *p, size_t n, struct trx *t)
+{
+	size_t at = 1 + 4, len;
+
+	while (at < n && p[at] & 0x80)
+		at++;
+	at += 2;
+	if (at > n || p[at - 1] != 1)
+		return 0;
+	len = trx_parse(t, p + at, n - at);
+	return len ? at + len : 0;
+}
+
+/* transaction_receipt::digest() */
+static void receipt_digest(unsigned char ret[SHA256_LEN], const struct trx *t)
+{
+	unsigned char p[RECEIPT_MAX];
+	size_t n = put_receipt(p, t) - t->n - 1;
+
+	trx_digest(t, p + n);
+	sha256(ret, p, n + SHA256_LEN);
+}
+
+/* merkle.cpp: pairs of digests, of which the first has its top bit cleared and the second set. */
+static void merkle_root(unsigned char (*v)[SHA256_LEN], size_t n)
+{
+	for (; n > 1; n /= 2) {
+		if (n % 2) {
+			memcpy(v[n], v[n - 1], SHA256_LEN);
+			n++;
+		}
+		for (size_t i = 0; i < n / 2; i++) {
+			unsigned char pair[2 * SHA256_LEN];
+
+			memcpy(pair, v[2 * i], sizeof(pair));
+			pair[0] &= 0x7f;
+			pair[SHA256_LEN] |= 0x80;
+			sha256(v[i], pair, sizeof(pair));
+		}
+	}
+}
+
+uint16_t block_confirmed(const struct block *b)
+{
+	return (uint16_t)(b->packed[AT_CONFIRMED] | b->packed[AT_CONFIRMED + 1] << 8);
+}
+
+unsigned block_trxs(const struct block *b)
+{
+	return b->packed[AT_COUNT];
+}
+
+bool block_trx(const struct block *b, unsigned i, struct trx *ret)
+{
+	size_t at = AT_COUNT + 1;
+
+	if (i >= b->packed[AT_COUNT])
+		return false;
+	for (unsigned k = 0; k <= i; k++) {
+		size_t n = take_receipt(b->packed + at, b->len - at, ret);
+
+		if (!n)
 			return false;
+		at += n;
+	}
 	return true;
 }
 
-void block_make(
-        struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot, uint64_t producer)
+size_t block_length(const unsigned char *packed, size_t n)
+{
+	static const unsigned char empty[] = { 114, 115, 116 };
+	size_t at = AT_COUNT + 1;
+	struct trx t;
+
+	if (n > BLOCK_MAX)
+		n = BLOCK_MAX;
+	if (n < BLOCK_PACKED || packed[AT_COUNT] > TRXS_MAX)
+		return 0;
+	for (size_t i = 0; i < sizeof(empty); i++)
+		if (packed[empty[i]])
+			return 0;
+	for (unsigned i = 0; i < packed[AT_COUNT]; i++) {
+		size_t len = take_receipt(packed + at, n - at, &t);
+
+		if (!len)
+			return 0;
+		at += len;
+	}
+	return at < n && packed[at] == 0 ? at + 1 : 0;
+}
+
+void block_strip(unsigned char out[BLOCK_PACKED], const struct block *b)
+{
+	memcpy(out, b->packed, AT_COUNT);
+	memset(out + AT_COUNT, 0, BLOCK_PACKED - AT_COUNT);
+}
+
+/* --- making -------------------------------------------------------------------------------------
+ */
+
+size_t block_make_confirming(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
+        uint64_t producer, uint16_t confirmed, const struct trx *const *trxs, size_t n)
 {
 	static const char action[] = "nodesim action", signature[] = "nodesim signature";
-	unsigned char packed[BLOCK_PACKED] = { 0 }, seed[sizeof(action) + 44];
+	unsigned char packed[BLOCK_MAX] = { 0 }, seed[sizeof(action) + 44];
+	unsigned char roots[TRXS_MAX + 2][SHA256_LEN] = { 0 }, receipt[RECEIPT_MAX];
+	size_t at = AT_COUNT + 1, taken = 0;
 
 	put_u32(packed + AT_SLOT, slot);
 	put_u64(packed + AT_PRODUCER, producer);
+	put_u16(packed + AT_CONFIRMED, confirmed);
 	memcpy(packed + AT_PREVIOUS, previous, BLOCK_ID);
+	for (; taken < n && taken < TRXS_MAX; taken++) {
+		size_t len = put_receipt(receipt, trxs[taken]);
+
+		if (len > BLOCK_MAX - 1 - at)
+			break;
+		memcpy(packed + at, receipt, len);
+		at += len;
+		receipt_digest(roots[taken], trxs[taken]);
+	}
+	packed[AT_COUNT] = (unsigned char)taken;
+	merkle_root(roots, taken);
+	memcpy(packed + AT_TRANSACTIONS_ROOT, roots[0], SHA256_LEN);
 	memcpy(seed, action, sizeof(action));
 	memcpy(seed + sizeof(action), packed, 12);
 	memcpy(seed + sizeof(action) + 12, previous, BLOCK_ID);
@@ -97,7 +228,20 @@ void block_make(
 	packed[AT_SIGNATURE + 1] = 31;
 	sha256(packed + AT_SIGNATURE + 2, packed, BLOCK_HEADER);
 	sha256(packed + AT_SIGNATURE + 34, signature, sizeof(signature));
-	block_unpack(b, packed);
+	block_unpack(b, packed, at + 1);
+	return taken;
+}
+
+size_t block_make_with(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
+        uint64_t producer, const struct trx *const *trxs, size_t n)
+{
+	return block_make_confirming(b, previous, slot, producer, 0, trxs, n);
+}
+
+void block_make(
+        struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot, uint64_t producer)
+{
+	(void)block_make_with(b, previous, slot, producer, NULL, 0);
 }
 
 void block_genesis(struct block *b, uint32_t slot, const unsigned char chain_id[BLOCK_ID])
@@ -107,15 +251,29 @@ void block_genesis(struct block *b, uint32_t slot, const unsigned char chain_id[
 	put_u32(packed + AT_SLOT, slot);
 	put_u16(packed + AT_CONFIRMED, 1);
 	memcpy(packed + AT_ACTIONS, chain_id, BLOCK_ID);
-	block_unpack(b, packed);
+	block_unpack(b, packed, sizeof(packed));
+}
+
+void block_remake(struct block *made, const struct block *b)
+{
+	struct trx trxs[TRXS_MAX];
+	const struct trx *list[TRXS_MAX];
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(trxs) && block_trx(b, (unsigned)n, &trxs[n])) {
+		list[n] = &trxs[n];
+		n++;
+	}
+	(void)block_make_confirming(
+	        made, b->previous, b->slot, b->producer, block_confirmed(b), list, n);
 }
 
 bool block_is_regular(const struct block *b)
 {
 	struct block want;
 
-	block_make(&want, b->previous, b->slot, b->producer);
-	return memcmp(want.packed, b->packed, BLOCK_PACKED) == 0;
+	block_remake(&want, b);
+	return want.len == b->len && memcmp(want.packed, b->packed, b->len) == 0;
 }
 
 int64_t slot_ns(uint32_t slot)
@@ -176,14 +334,14 @@ const char *name_text(char out[NAME_SIZE], uint64_t name)
 
 /* --- signature -------------------------------------------------------------------------------- */
 
-const char *block_signature(char out[SIGNATURE_SIZE], const struct block *b)
+const char *signature_text(char out[SIGNATURE_SIZE], const unsigned char *packed)
 {
 	static const char base58[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 	static const char prefix[] = "SIG_K1_";
 	unsigned char raw[SIGNATURE_BYTES + 4], digest[SHA256_LEN], digit[100] = { 0 };
 	size_t n = 0, at = sizeof(prefix) - 1;
 
-	memcpy(raw, b->packed + AT_SIGNATURE + 1, SIGNATURE_BYTES);
+	memcpy(raw, packed + 1, SIGNATURE_BYTES);
 	/* Four bytes where a real one has its checksum. */
 	sha256(digest, raw, SIGNATURE_BYTES);
 	memcpy(raw + SIGNATURE_BYTES, digest, 4);
@@ -205,4 +363,9 @@ const char *block_signature(char out[SIGNATURE_SIZE], const struct block *b)
 		out[at++] = base58[digit[--n]];
 	out[at] = '\0';
 	return out;
+}
+
+const char *block_signature(char out[SIGNATURE_SIZE], const struct block *b)
+{
+	return signature_text(out, b->packed + AT_SIGNATURE);
 }

@@ -17,7 +17,6 @@
 
 #define VERSION        3
 #define PREAMBLE_MAX   (8 + GENESIS_PACKED + 8)
-#define ENTRY          (BLOCK_PACKED + 8)
 #define KEY_VARIANT_AT 16
 
 static const unsigned char totem[8] = { 255, 255, 255, 255, 255, 255, 255, 255 };
@@ -109,13 +108,16 @@ static int read_preamble(int fd, uint64_t size, const char *path, uint32_t *firs
 	return 0;
 }
 
-static int read_at(int fd, uint64_t pos, struct block *ret)
+/* The block at a position of a log that ends at end; its bytes are believed. */
+static int read_at(int fd, uint64_t pos, uint64_t end, struct block *ret)
 {
-	unsigned char packed[BLOCK_PACKED];
+	unsigned char packed[BLOCK_MAX];
+	size_t n = end - pos < sizeof(packed) ? (size_t)(end - pos) : sizeof(packed), len;
 
-	if (rawio_read(fd, packed, sizeof(packed), pos) < 0)
+	if (pos > end || n < BLOCK_PACKED || rawio_read(fd, packed, n, pos) < 0)
 		return -1;
-	block_unpack(ret, packed);
+	len = block_length(packed, n);
+	block_unpack(ret, packed, len ? len : BLOCK_PACKED);
 	return 0;
 }
 
@@ -138,7 +140,7 @@ int blocklog_context(
 		*ret = BLOCKLOG_CHAIN_ID;
 		return 0;
 	}
-	if (read_at(fd, preamble_size(1), &b) == 0) {
+	if (read_at(fd, preamble_size(1), (uint64_t)st.st_size, &b) == 0) {
 		sim_genesis_note(note, &b);
 		memcpy(g->key_note, note, sizeof(note));
 	}
@@ -216,9 +218,10 @@ static int check_index(
 /* nodeos unpacks the last block, and so sees what is wrong with its form, not with its content. */
 static int check_head(const struct blocklog *l, uint64_t pos, struct fail *f)
 {
-	unsigned char p[BLOCK_PACKED];
+	unsigned char p[BLOCK_MAX];
+	size_t n = l->end - pos < sizeof(p) ? (size_t)(l->end - pos) : sizeof(p);
 
-	if (rawio_read(l->log_fd, p, sizeof(p), pos) < 0 || !block_parses(p))
+	if (rawio_read(l->log_fd, p, n, pos) < 0 || !block_length(p, n))
 		return fail_short_read(f, l->log_path, 2, 0);
 	return 0;
 }
@@ -321,16 +324,16 @@ int blocklog_reset_at(
 
 int blocklog_append(struct blocklog *l, const struct block *b, struct err *e)
 {
-	unsigned char entry[ENTRY];
+	unsigned char entry[BLOCK_MAX + 8];
 	uint64_t slot = (uint64_t)(b->num - l->first) * 8;
 
-	memcpy(entry, b->packed, BLOCK_PACKED);
-	put_u64(entry + BLOCK_PACKED, l->end);
-	if (rawio_write(l->log_fd, entry, sizeof(entry), l->end) < 0)
+	memcpy(entry, b->packed, b->len);
+	put_u64(entry + b->len, l->end);
+	if (rawio_write(l->log_fd, entry, b->len + 8, l->end) < 0)
 		return err_sys(e, errno, "write '%s'", l->log_path);
-	if (rawio_write(l->index_fd, entry + BLOCK_PACKED, 8, slot) < 0)
+	if (rawio_write(l->index_fd, entry + b->len, 8, slot) < 0)
 		return err_sys(e, errno, "write '%s'", l->index_path);
-	l->end += sizeof(entry);
+	l->end += b->len + 8;
 	l->last = b->num;
 	return 0;
 }
@@ -342,7 +345,7 @@ int blocklog_read(const struct blocklog *l, uint32_t num, struct block *ret, str
 	if (!blocklog_has_blocks(l) || num < l->first || num > l->last)
 		return 1;
 	if (rawio_read(l->index_fd, p, 8, (uint64_t)(num - l->first) * 8) < 0 ||
-	        get_u64(p) > l->end || read_at(l->log_fd, get_u64(p), ret) < 0)
+	        read_at(l->log_fd, get_u64(p), l->end, ret) < 0)
 		return err_set(e, ERR_SYSTEM, "read block %" PRIu32 " of '%s'", num, l->log_path);
 	if (ret->num != num)
 		return err_set(e, ERR_SYSTEM, "Wrong block was read from block log.");

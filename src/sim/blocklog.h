@@ -8,7 +8,7 @@
  *	u32 version (3), u32 number of the first block
  *	110 bytes genesis if the first block is 1, else 32 bytes chain id
  *	8 bytes ff
- *	each block: its packed form (184 bytes), then u64 position of that form in the file
+ *	each block: its packed form (block.h), then u64 position of that form in the file
  *
  * blocks.index has one u64 position a block, so its last eight bytes equal those of blocks.log.
  * A block is written to the log, then to the index; a SIGKILL between the two leaves what it

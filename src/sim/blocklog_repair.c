@@ -14,7 +14,7 @@
 #include "sim/nlog.h"
 #include "sim/rawio.h"
 
-#define ENTRY (BLOCK_PACKED + 8)
+#define ENTRY_MAX (BLOCK_MAX + 8)
 
 static int fail_file(struct fail *f, const char *what, const char *path)
 {
@@ -84,8 +84,8 @@ static void say_misfit(const struct block *b, const struct sound *s,
 static bool scan_entry(struct sound *s, int fd, const char *path, uint64_t left,
         unsigned char before[BLOCK_ID], bool has_before)
 {
-	unsigned char p[ENTRY] = { 0 };
-	size_t n = left < ENTRY ? (size_t)left : ENTRY;
+	unsigned char p[ENTRY_MAX] = { 0 };
+	size_t n = left < ENTRY_MAX ? (size_t)left : ENTRY_MAX, len;
 	struct block b;
 
 	if (rawio_read(fd, p, n, s->end) < 0 || n < BLOCK_PACKED) {
@@ -93,19 +93,20 @@ static bool scan_entry(struct sound *s, int fd, const char *path, uint64_t left,
 		say_short(s, path, n);
 		return false;
 	}
-	if (!block_parses(p)) {
+	len = block_length(p, n);
+	if (!len) {
 		s->tail = true;
 		snprintf(s->error, sizeof(s->error), "Assert Exception");
 		return false;
 	}
-	block_unpack(&b, p);
+	block_unpack(&b, p, len);
 	say_misfit(&b, s, before, has_before);
-	if (n < ENTRY || get_u64(p + BLOCK_PACKED) != s->end) {
+	if (n < len + 8 || get_u64(p + len) != s->end) {
 		snprintf(s->error, sizeof(s->error), "Block log exception");
 		return false;
 	}
 	memcpy(before, b.id, BLOCK_ID);
-	s->end += ENTRY;
+	s->end += len + 8;
 	s->last = b.num;
 	return true;
 }
@@ -151,10 +152,15 @@ static int copy_back(
 			return fail_file(f, "copy", log);
 		at += n;
 	}
-	for (uint64_t at = begin, i = 0; at < s->end; at += ENTRY, i++) {
-		put_u64(p, at);
-		if (rawio_write(index_fd, p, 8, i * 8) < 0)
+	for (uint64_t at = begin, i = 0; at < s->end; i++) {
+		unsigned char position[8];
+		size_t n = s->end - at < BLOCK_MAX ? (size_t)(s->end - at) : BLOCK_MAX;
+
+		put_u64(position, at);
+		if (rawio_read(from, p, n, at) < 0 || rawio_write(index_fd, position, 8, i * 8) < 0)
 			return fail_file(f, "write", index);
+		/* Blocks of which the scan has found the end. */
+		at += block_length(p, n) + 8;
 	}
 	return 0;
 }

@@ -3,10 +3,10 @@
 /*
  * The chain: what is irreversible, what is not yet, and which block is the head
  *
- * One producer ("eosio", from genesis on; schedules are not simulated), so a block makes its
- * parent irreversible: LIB is the head's parent.  What is reversible is therefore a handful of
- * children of the LIB.  The first to come is the head; a sibling is kept aside, and when a
- * block builds on the sibling the node switches forks, as nodeos does.
+ * Which block becomes irreversible follows from schedule.h: with one producer, as on a new chain,
+ * the head's parent.  What is reversible is a tree on the LIB.  The head is the block that makes
+ * most irreversible, then the highest, then the first to come; when a block makes another branch
+ * better than that of the head, the node switches forks, as nodeos does.
  *
  * Irreversible blocks go to blocks.log at once.  On disk and in memory the rest is as nodeos
  * leaves it: see blocklog.h, statedb.h, forkdb.h.
@@ -21,18 +21,23 @@
 #include "sim/fail.h"
 #include "sim/forkdb.h"
 #include "sim/genesis.h"
+#include "sim/schedule.h"
 #include "sim/statedb.h"
 
 struct chain {
 	unsigned char id[BLOCK_ID];
-	uint64_t producer; /* "eosio" */
+	uint64_t producer; /* the first of the schedule: "eosio" */
+	struct schedule schedule;
 	struct blocklog log;
 	struct statedb state;
 	bool has_root;
-	struct block root; /* the LIB */
-	unsigned n;
-	struct block child[FORKDB_BLOCKS_MAX];
-	int head; /* index into child; -1: the head is the root */
+	struct block root;   /* the LIB */
+	struct dpos at_root; /* of another number than the root's: not known */
+	/* What is reversible; parents stand before their children. */
+	unsigned n, size;
+	struct block *block;
+	int head;          /* index into block; -1: the head is the root */
+	uint32_t head_lib; /* what the head makes irreversible */
 	/* For chain_limits(). */
 	uint32_t limits_num;
 	uint64_t cpu_limit, net_limit;
@@ -42,6 +47,16 @@ void chain_init(struct chain *c);
 
 /* Closes what is open, without a clean stop. */
 void chain_release(struct chain *c);
+
+/* Instead of eosio alone. */
+void chain_set_schedule(struct chain *c, const struct schedule *s);
+
+/* The key of the producer number i.  Returns out. */
+const char *chain_key(const struct chain *c, unsigned i, char out[KEY_TEXT_SIZE]);
+
+/* The next block in this slot: who makes it, and how many it confirms.  -1 without memory. */
+int chain_next(
+        struct chain *c, uint32_t slot, uint64_t *ret_producer, uint16_t *ret_confirmed) NODISCARD;
 
 const struct block *chain_head(const struct chain *c);
 
@@ -73,6 +88,7 @@ void chain_limits(struct chain *c, uint64_t *cpu, uint64_t *net);
 /* A function of the chain, equal on all nodes with the same head. */
 void chain_integrity_hash(const struct chain *c, unsigned char out[BLOCK_ID]);
 
-/* To and from what fork_db.dat holds. */
+/* To and from what fork_db.dat holds.  What it is given belongs to the chain, and is not to be
+ * released. */
 void chain_to_forkdb(const struct chain *c, struct forkdb *db);
 void chain_from_forkdb(struct chain *c, const struct forkdb *db);

@@ -76,6 +76,8 @@ void conn_close(struct conn *c, bool reconnect)
 	c->ip[0] = c->port[0] = '\0';
 	if (p->shutting_down)
 		return;
+	if (p->missed_from == c)
+		p->missed = 0;
 	sync_lost(p, c);
 	if (reconnect)
 		p2p_monitor_in(p, RECONNECT_NS);
@@ -288,6 +290,15 @@ int conn_open(struct conn *c, int fd, bool is_connected, struct err *e)
 	if (is_connected)
 		opened(c);
 	return 0;
+}
+
+void conn_saw_block(struct conn *c)
+{
+	int64_t now = clock_mono_ns();
+
+	if (c->block_ns && now - c->block_ns > c->p->keepalive_ns / 2)
+		c->gap_ns = now;
+	c->block_ns = now;
 }
 
 void conn_resume(struct conn *c)

@@ -7,8 +7,8 @@
  * place, not atomically: on a full disk it is left with 0 bytes, and that is one of the states
  * that a manager has to cope with.
  *
- *	u32 magic 810618843, u32 version 1 (both nodeos's), 184 bytes root,
- *	u32 count, count * 184 bytes, 32 bytes id of the head, where nodeos has it too
+ *	u32 magic 810618843, u32 version 1 (both nodeos's), the root's packed form (block.h),
+ *	u32 count, as many blocks, 32 bytes id of the head, where nodeos has it too
  */
 
 #include <stdbool.h>
@@ -17,13 +17,13 @@
 #include "sim/block.h"
 #include "sim/fail.h"
 
-#define FORKDB_BLOCKS_MAX 16
+#define FORKDB_BLOCKS_MAX 4096
 
 struct forkdb {
 	bool has_root;
 	struct block root;
 	unsigned n;
-	struct block block[FORKDB_BLOCKS_MAX]; /* children of root */
+	struct block *block; /* parents stand before their children */
 	unsigned char head_id[BLOCK_ID];
 	bool no_head; /* the head that the file names is none of these */
 };
@@ -32,6 +32,12 @@ struct forkdb {
  * was good; forkdb_write() writes that, as nodeos does.  dir is .../blocks/reversible and is made.
  */
 int forkdb_open(struct forkdb *db, const char *dir, struct fail *f) NODISCARD;
+
+/* The block that the file names as the head; NULL when that is the root. */
+const struct block *forkdb_head(const struct forkdb *db);
+
+/* Of what forkdb_open() filled. */
+void forkdb_release(struct forkdb *db);
 
 /* Write.  disk_full leaves an empty file, as a full disk does. */
 void forkdb_write(const struct forkdb *db, const char *dir, bool disk_full);

@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "sim/base58.h"
 
 #define GENESIS_TEXT_MAX 65536
 #define KEY_BYTES        37 /* 33, and a checksum of 4 */
@@ -48,27 +49,6 @@ static const struct field {
 static const char base58[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 static const char *const forms[] = { "EOS", "PUB_K1_", "PUB_R1_" };
 
-static int base58_decode(unsigned char out[KEY_BYTES], const char *s)
-{
-	memset(out, 0, KEY_BYTES);
-	for (; *s; s++) {
-		const char *p = strchr(base58, *s);
-		unsigned carry;
-
-		if (!p)
-			return -1;
-		carry = (unsigned)(p - base58);
-		for (size_t i = KEY_BYTES; i--;) {
-			carry += out[i] * 58U;
-			out[i] = (unsigned char)carry;
-			carry >>= 8;
-		}
-		if (carry)
-			return -1;
-	}
-	return 0;
-}
-
 static int set_key(struct sim_genesis *g, const char *text)
 {
 	unsigned char raw[KEY_BYTES];
@@ -78,7 +58,7 @@ static int set_key(struct sim_genesis *g, const char *text)
 	while (form < ARRAY_LEN(forms) && !str_starts(text, forms[form], &rest))
 		form++;
 	if (form == ARRAY_LEN(forms) || strlen(text) >= KEY_TEXT_SIZE ||
-	        base58_decode(raw, rest) < 0 || (raw[0] != 2 && raw[0] != 3))
+	        sim_base58_decode(raw, sizeof(raw), rest) < 0 || (raw[0] != 2 && raw[0] != 3))
 		return -1;
 	g->packed[AT_KEY] = form == 2;
 	memcpy(g->packed + AT_KEY + 1, raw, 33);

@@ -52,7 +52,7 @@ static int number(uint64_t *ret, const char *name, uint64_t max, struct err *e)
 
 int knobs_read(struct knobs *k, struct err *e)
 {
-	const char *used = getenv("NODESIM_DB_USED");
+	const char *used = getenv("NODESIM_DB_USED"), *producers = getenv("NODESIM_PRODUCERS");
 
 	*k = (struct knobs){ .flush_ns = FLUSH_NS,
 		.start_ns = START_NS,
@@ -66,5 +66,7 @@ int knobs_read(struct knobs *k, struct err *e)
 		return -1;
 	if (used && num_size(&k->db_used, used, e) < 0)
 		return err_wrap(e, "NODESIM_DB_USED");
+	if (producers && *producers && schedule_parse(&k->producers, producers, e) < 0)
+		return err_wrap(e, "NODESIM_PRODUCERS");
 	return 0;
 }

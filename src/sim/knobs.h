@@ -9,13 +9,15 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
+#include "sim/schedule.h"
 
 struct knobs {
 	int64_t flush_ns, flush_per_block_ns;
 	int64_t start_ns;
-	uint64_t sync_rate; /* blocks a second; 0: no limit */
-	uint64_t db_used;   /* bytes */
-	uint64_t disk_used; /* per cent; 101: ask the file system */
+	uint64_t sync_rate;        /* blocks a second; 0: no limit */
+	uint64_t db_used;          /* bytes */
+	uint64_t disk_used;        /* per cent; 101: ask the file system */
+	struct schedule producers; /* none: eosio alone */
 };
 
 #define KNOBS_DISK_REAL 101

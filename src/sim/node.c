@@ -24,6 +24,8 @@
 
 #define CONFIG_MAX 1048576
 #define MIB        1048576ULL
+/* max_transaction_lifetime of every genesis that there is */
+#define TRX_LIFETIME_NS (3600 * NS_PER_SEC)
 
 const char *sim_full_version(void)
 {
@@ -114,6 +116,7 @@ static void say_switch(const struct block *from, const struct block *to)
 int node_apply(struct node *n, const struct block *b)
 {
 	struct block before = *chain_head(&n->chain);
+	uint32_t lib = n->chain.root.num;
 	struct err e = ERR_INIT;
 	int rc = chain_push(&n->chain, b, &e);
 
@@ -125,11 +128,49 @@ int node_apply(struct node *n, const struct block *b)
 		raise(SIGBUS);
 		_exit(128 + SIGBUS);
 	}
+	if (n->chain.root.num != lib)
+		trxpool_irreversible(&n->transactions, &n->chain.root);
 	if (rc == CHAIN_SWITCHED)
 		say_switch(&before, chain_head(&n->chain));
 	if (rc == CHAIN_APPLIED || rc == CHAIN_SWITCHED)
 		snapshots_promote(n->snapshots);
 	return rc;
+}
+
+uint32_t node_pending_slot(const struct node *n)
+{
+	uint32_t after = chain_head(&n->chain)->slot + 1, next = slot_at(clock_real_ns()) + 1;
+
+	return after > next ? after : next;
+}
+
+/* The block whose number ends with these 16 bits, as of the head. */
+static bool is_ours(const struct node *n, uint16_t ref_num, uint32_t ref_prefix)
+{
+	uint32_t head = chain_head(&n->chain)->num;
+	uint32_t num = (head & ~0xffffU) | ref_num;
+	struct err e = ERR_INIT;
+	struct block b;
+
+	if (num > head)
+		num -= 0x10000;
+	/* Our LIB may be in no log: a node that came from a snapshot has it only so. */
+	if (num == n->chain.root.num)
+		return get_u32(n->chain.root.id + 8) == ref_prefix;
+	return chain_fetch(&n->chain, num, &b, &e) == 0 && get_u32(b.id + 8) == ref_prefix;
+}
+
+enum node_trx node_judge_trx(const struct node *n, const struct trx *t)
+{
+	int64_t now = slot_ns(node_pending_slot(n));
+
+	if (t->expires_s * NS_PER_SEC < now)
+		return NODE_TRX_EXPIRED;
+	if (t->expires_s * NS_PER_SEC > now + TRX_LIFETIME_NS)
+		return NODE_TRX_TOO_FAR;
+	if (trxpool_knows(&n->transactions, t->id))
+		return NODE_TRX_KNOWN;
+	return is_ours(n, t->ref_num, t->ref_prefix) ? NODE_TRX_OK : NODE_TRX_NO_BLOCK;
 }
 
 /* --- configuration
@@ -255,6 +296,8 @@ static int configure(struct node *n, int argc, char *const argv[], struct fail *
 		snprintf(f->text, sizeof(f->text), "%s", e.msg);
 		return -1;
 	}
+	if (n->knobs.producers.n)
+		chain_set_schedule(&n->chain, &n->knobs.producers);
 	if (set_dirs(n, f) < 0)
 		return -1;
 	return read_config(n, f);
@@ -317,6 +360,9 @@ static void release(struct node *n)
 	resmon_free(n->resmon);
 	snapshots_free(n->snapshots);
 	chain_release(&n->chain);
+	forkdb_release(&n->forkdb);
+	trxpool_release(&n->transactions);
+	signers_free(n->production.signers);
 	/* The signals stay blocked: one that came during the flush must not kill us now. */
 	loop_release(&n->loop);
 	options_free(n->opt);

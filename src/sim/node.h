@@ -23,7 +23,9 @@
 #include "sim/forkdb.h"
 #include "sim/knobs.h"
 #include "sim/options.h"
+#include "sim/signer.h"
 #include "sim/snapshot.h"
+#include "sim/trxpool.h"
 
 /* nodeos prints these of itself; here they say what this is. */
 #define SIM_VERSION       "v4.0.6-nodesim"
@@ -59,10 +61,14 @@ struct replay {
 struct production {
 	struct loop_timer timer;
 	unsigned names; /* producer-name lines */
-	bool can;       /* it is the scheduled producer and has the key */
+	uint32_t turns; /* of the schedule that are its own, as bits */
+	bool can;       /* there is one */
 	bool enabled;   /* allowed to build on the chain as it is */
 	bool paused;
-	uint32_t slot; /* of the block in progress; 0: none */
+	bool calibrated; /* the timers have been measured */
+	bool producing;  /* mode of nodeos; else it is speculating */
+	uint32_t slot;   /* of the block in progress; 0: none */
+	struct signers *signers;
 };
 
 struct p2p;
@@ -78,6 +84,7 @@ struct node {
 	char *blocks_dir, *state_dir, *snapshots_dir, *reversible_dir;
 
 	struct chain chain;
+	struct trxpool transactions;
 	struct sim_genesis genesis; /* what the state is to be made from, if it is */
 	bool fresh;                 /* the state database has to be made */
 	bool from_snapshot;         /* and it is made from this one */
@@ -122,6 +129,23 @@ const struct block *node_head(const struct node *n);
  * chain_push; a failure to write ends the process as it ends nodeos.
  */
 int node_apply(struct node *n, const struct block *b);
+
+/*
+ * A transaction that came from a peer or over HTTP: what nodeos would say against it now.  Returns
+ * NODE_TRX_OK when nothing is.
+ */
+enum node_trx {
+	NODE_TRX_OK,
+	NODE_TRX_EXPIRED,
+	NODE_TRX_TOO_FAR,  /* expires too late */
+	NODE_TRX_NO_BLOCK, /* its reference block is not of this chain */
+	NODE_TRX_KNOWN,
+};
+
+/* The slot of the block that is made next, or would be. */
+uint32_t node_pending_slot(const struct node *n);
+
+enum node_trx node_judge_trx(const struct node *n, const struct trx *t);
 
 /* Is the state database so full that nodeos stops?  Then it says so and quits. */
 bool node_guard_tripped(struct node *n);

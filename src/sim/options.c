@@ -465,6 +465,9 @@ static const char *const knobs =
         "  NODESIM_DB_USED=SIZE              used bytes of the state database (default 5.2M);\n"
         "                                    less than chain-state-db-guard-size-mb left stops\n"
         "                                    the node with exit status 0\n"
+        "  NODESIM_PRODUCERS=NAME[=KEY],...  who makes blocks instead of eosio, in turns of 12\n"
+        "                                    slots; the same on all nodes of a chain; without a\n"
+        "                                    public key that of the genesis\n"
         "  NODESIM_DISK_USED=PERCENT         what the resource monitor sees instead of the\n"
         "                                    real file system; at 100 fork_db.dat is left with\n"
         "                                    0 bytes, as on a full disk\n";

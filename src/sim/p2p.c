@@ -427,8 +427,20 @@ void p2p_monitor_in(struct p2p *p, int64_t ns)
 	loop_timer_set(&p->n->loop, &p->monitor, clock_mono_ns() + ns, on_monitor, p);
 }
 
-static void check(struct p2p *p, struct conn *c, int64_t now)
+/*
+ * Without blocks for half the interval, as of the time when this was due: after a freeze nodeos
+ * looks here first, and then at what came meanwhile.
+ */
+static bool is_stalled(const struct p2p *p, const struct conn *c, int64_t now, int64_t due)
 {
+	return now - c->block_ns > p->keepalive_ns / 2 || c->gap_ns >= due;
+}
+
+static void check(struct p2p *p, struct conn *c, int64_t now, int64_t due)
+{
+	bool asks = producer_is_producing(p->n) ? is_stalled(p, c, now, due)
+	                                        : c->peer_head != chain_head(&p->n->chain)->num;
+
 	if (!c->paused && now - c->message_ns > 2 * p->keepalive_ns) {
 		c->no_retry = GO_AWAY_BENIGN;
 		conn_log(NLOG_WARN, c, "net_plugin.cpp:1173", "check_heartbeat",
@@ -437,7 +449,7 @@ static void check(struct p2p *p, struct conn *c, int64_t now)
 		conn_close(c, !c->incoming);
 		return;
 	}
-	if (c->has_handshake && !p->source && c->peer_head != chain_head(&p->n->chain)->num)
+	if (c->has_handshake && !p->source && asks)
 		sync_send_handshake(c);
 	else if (wire_put_time(&c->out, clock_real_ns()) == 0)
 		conn_flush(c);
@@ -446,7 +458,7 @@ static void check(struct p2p *p, struct conn *c, int64_t now)
 static void on_tick(struct loop_timer *t, void *arg)
 {
 	struct p2p *p = arg;
-	int64_t now = clock_mono_ns();
+	int64_t now = clock_mono_ns(), due = t->at_ns;
 	bool silent = p->source && !p->source->paused && p->sync_seen == 0;
 
 	p->sync_seen = 0;
@@ -454,7 +466,7 @@ static void on_tick(struct loop_timer *t, void *arg)
 		conn_close(p->source, !p->source->incoming);
 	for (struct conn *c = p->conns; c; c = c->next)
 		if (c->state == CONN_OPEN && !c->leaving)
-			check(p, c, now);
+			check(p, c, now, due);
 	loop_timer_set(&p->n->loop, t, now + p->keepalive_ns, on_tick, p);
 }
 

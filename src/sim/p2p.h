@@ -15,6 +15,7 @@
 #include "base/compiler.h"
 #include "sim/block.h"
 #include "sim/fail.h"
+#include "sim/trx.h"
 
 struct node;
 struct p2p;
@@ -31,6 +32,9 @@ struct conn;
 
 /* A new head; from (or NULL) has it already. */
 void p2p_broadcast(struct p2p *p, const struct block *b, const struct conn *from);
+
+/* A new transaction; from (or NULL) has it already. */
+void p2p_broadcast_trx(struct p2p *p, const struct trx *t, const struct conn *from);
 
 /* /v1/net/...: the texts that nodeos answers with. */
 const char *p2p_api_connect(struct p2p *p, const char *peer);

@@ -51,6 +51,8 @@ struct conn {
 	enum wire_reason no_retry;
 	unsigned immediate_closes;
 	int64_t closed_ns, message_ns;
+	int64_t block_ns; /* when the last block came or went */
+	int64_t gap_ns;   /* when one came last after a long time without */
 
 	uint32_t peer_head; /* the highest block that the peer is known to have */
 	unsigned char last_id[BLOCK_ID];
@@ -78,6 +80,13 @@ struct p2p {
 	uint32_t sync_first, sync_next, sync_last, sync_target;
 	uint32_t sync_seen; /* at the last tick, to notice a source that says nothing */
 	int64_t next_block_ns;
+	/*
+	 * The last block of a range that was asked for in producing mode, and so was thrown away,
+	 * and whom it was asked of.  net_plugin goes on to wait for it: until that connection is
+	 * closed it asks for nothing else.  0: none.
+	 */
+	uint32_t missed;
+	const struct conn *missed_from;
 	bool shutting_down;
 };
 
@@ -102,6 +111,9 @@ void conn_flush(struct conn *c);
 /* reconnect: try again in 100 ms instead of at the next look. */
 void conn_close(struct conn *c, bool reconnect);
 void conn_free(struct conn *c);
+
+/* A block came or went. */
+void conn_saw_block(struct conn *c);
 
 /* Go on with the bytes that are there, after a pause. */
 void conn_resume(struct conn *c);

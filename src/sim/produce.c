@@ -2,10 +2,20 @@
  * producer_plugin: a block every half second, on the grid of half seconds
  *
  * As in nodeos a block for time T is finished 100 ms before T, the last of a round of 12 slots
- * 200 ms before.  Only "eosio" with the key of the genesis is scheduled, so another
- * producer-name or another key runs and makes nothing, as it does on a new chain of nodeos.
+ * 200 ms before.  Only "eosio" with the key of the genesis is scheduled unless NODESIM_PRODUCERS
+ * says otherwise (schedule.h); another producer-name or another key runs and makes nothing, as it
+ * does on a chain of nodeos.
  * Without enable-stale-production nothing is made before a block came from a peer whose time is
  * now (leap v4.0.6, producer_plugin.cpp on_incoming_block).
+ *
+ * nodeos decides anew what it does with the slot that comes next whenever it made a block, failed
+ * to, got one or was resumed: schedule() is its start_block() and schedule_production_loop().  From
+ * then on it is in one of two modes, and in producing mode what others make is thrown away.  A
+ * node that may not sign stays in that mode all the same.
+ *
+ * A block that another process has to sign (signer.h) keeps the main thread as it keeps that of
+ * nodeos: nothing else happens, and when it fails the next attempt follows at once, until the time
+ * of the block has come.
  */
 
 #include <errno.h>
@@ -14,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -22,96 +33,50 @@
 #include "sim/node.h"
 #include "sim/p2p.h"
 
-#define ROUND         12
 #define EARLY_NS      (100 * NS_PER_MS)
 #define LAST_EARLY_NS (200 * NS_PER_MS)
+#define AWAKE_NS      (5 * NS_PER_SEC) /* age of the head from which nodeos waits for blocks */
+#define ATTEMPT_NS    40000            /* and as much until the kernel wakes us */
 
-/* --- keys: only their shape ------------------------------------------------------------------- */
+static void schedule(struct node *n);
 
-static bool is_base58(const char *s, size_t min, size_t max)
+/* The key of the producer whose turn it is. */
+static const char *key_of_slot(const struct node *n, char out[KEY_TEXT_SIZE])
 {
-	size_t n = strspn(s, "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+	const struct chain *c = &n->chain;
 
-	return s[n] == '\0' && n >= min && n <= max;
+	return chain_key(c, schedule_turn(&c->schedule, n->production.slot), out);
 }
 
-static bool is_public_key(const char *s)
+static bool is_named(const struct node *n, uint64_t producer)
 {
-	const char *rest;
+	const struct strvec *names = option_list(n->opt, "producer-name");
+	uint64_t name;
 
-	return (str_starts(s, "EOS", &rest) || str_starts(s, "PUB_K1_", &rest) ||
-	               str_starts(s, "PUB_R1_", &rest)) &&
-	        is_base58(rest, 48, 52);
-}
-
-static bool is_private_key(const char *s)
-{
-	const char *rest;
-
-	if (str_starts(s, "PVT_K1_", &rest) || str_starts(s, "PVT_R1_", &rest))
-		return is_base58(rest, 48, 52);
-	return s[0] == '5' && is_base58(s, 50, 52);
-}
-
-/* "EOS...=KEY:5..." or "EOS...=KEOSD:http..."; *key_len is the public key's length. */
-static bool is_provider(const char *s, size_t *key_len)
-{
-	char key[KEY_TEXT_SIZE];
-	const char *eq = strchr(s, '='), *rest;
-
-	if (!eq || (size_t)(eq - s) >= sizeof(key))
-		return false;
-	*key_len = (size_t)(eq - s);
-	memcpy(key, s, *key_len);
-	key[*key_len] = '\0';
-	if (!is_public_key(key))
-		return false;
-	if (str_starts(eq + 1, "KEY:", &rest))
-		return is_private_key(rest);
-	return str_starts(eq + 1, "KEOSD:", &rest) && *rest;
-}
-
-/* What may be shown of it: nodeos prints all of it, we never a private key. */
-static void say_malformed(const char *s)
-{
-	char shown[128];
-	const char *eq = strchr(s, '=');
-	int n = eq && eq - s < 80 ? (int)(eq - s) : 0;
-
-	snprintf(shown, sizeof(shown), "%.*s=...", n, s);
-	str_printable(shown);
-	nlog(NLOG_ERROR, "producer_plugin.cpp:1102", "plugin_initialize",
-	        "Malformed signature provider: \"%s\": {\"code\":10,\"name\":\"assert_exception\","
-	        "\"message\":\"Assert Exception\",\"stack\":[]}, ignoring!",
-	        shown);
-}
-
-/* Which key signs is known by the text of the public one. */
-static bool has_key_of(const struct node *n, const char *wanted)
-{
-	const struct strvec *list = option_list(n->opt, "signature-provider");
-	size_t len;
-
-	if (!list->n)
-		return str_starts(option_text(n->opt, "signature-provider"), wanted, NULL);
-	for (size_t i = 0; i < list->n; i++)
-		if (is_provider(list->v[i], &len) && strlen(wanted) == len &&
-		        strncmp(list->v[i], wanted, len) == 0)
+	for (size_t i = 0; i < names->n; i++)
+		if (name_pack(&name, names->v[i]) == 0 && name == producer)
 			return true;
 	return false;
 }
 
-static bool is_scheduled(const struct node *n)
+/* In whose turns it makes blocks: those of its names whose key it has. */
+static uint32_t find_turns(const struct node *n)
 {
-	const struct strvec *names = option_list(n->opt, "producer-name");
+	const struct schedule *s = &n->chain.schedule;
 	char key[KEY_TEXT_SIZE];
-	uint64_t name;
-	bool named = false;
+	uint32_t turns = 0;
 
-	for (size_t i = 0; i < names->n; i++)
-		named |= name_pack(&name, names->v[i]) == 0 && name == n->chain.producer;
-	return named && n->chain.state.has_genesis &&
-	        has_key_of(n, sim_genesis_key(key, &n->chain.state.genesis));
+	_Static_assert(SCHEDULE_MAX <= 32, "more than a word has bits");
+	for (unsigned i = 0; i < s->n; i++)
+		if (is_named(n, s->v[i].name) && (s->v[i].key[0] || n->chain.state.has_genesis) &&
+		        signers_have(n->production.signers, chain_key(&n->chain, i, key)))
+			turns |= 1U << i;
+	return turns;
+}
+
+static bool is_its_turn(const struct node *n, uint32_t slot)
+{
+	return n->production.turns >> schedule_turn(&n->chain.schedule, slot) & 1;
 }
 
 /* --- life
@@ -119,14 +84,10 @@ static bool is_scheduled(const struct node *n)
 
 void producer_plugin_initialize(struct node *n)
 {
-	const struct strvec *list = option_list(n->opt, "signature-provider");
 	unsigned threads = 0;
-	size_t len;
 
 	n->production.names = (unsigned)option_list(n->opt, "producer-name")->n;
-	for (size_t i = 0; i < list->n; i++)
-		if (!is_provider(list->v[i], &len))
-			say_malformed(list->v[i]);
+	n->production.signers = signers_new(n->opt);
 	nlog(NLOG_INFO, "producer_plugin.cpp:1183", "plugin_initialize",
 	        "Subjective CPU billing disabled");
 	(void)mkdir(n->snapshots_dir, 0755);
@@ -159,18 +120,17 @@ static bool is_too_old(const struct node *n)
 
 bool producer_is_producing(const struct node *n)
 {
-	const struct production *p = &n->production;
-
-	return p->can && p->enabled && !p->paused && n->running && !is_too_old(n);
+	return n->running && n->production.producing;
 }
-
-static void schedule(struct node *n);
 
 /* The wall clock's time on the loop's clock. */
 static int64_t mono_at(int64_t real_ns)
 {
 	return clock_mono_ns() + (real_ns - clock_real_ns());
 }
+
+/* --- one block
+ * ---------------------------------------------------------------------------------------- */
 
 static void say_produced(const struct node *n, const struct block *b, int64_t began_ns)
 {
@@ -179,52 +139,185 @@ static void say_produced(const struct node *n, const struct block *b, int64_t be
 
 	hex_encode(hex, b->id, BLOCK_ID);
 	nlog(NLOG_INFO, "producer_plugin.cpp:2897", "produce_block",
-	        "Produced block %.16s... #%" PRIu32 " @ %s signed by %s [trxs: 0, lib: %" PRIu32
-	        ", confirmed: 0, net: 0, cpu: 100, elapsed: %" PRId64 ", time: %" PRId64 "]",
+	        "Produced block %.16s... #%" PRIu32 " @ %s signed by %s [trxs: %u, lib: %" PRIu32
+	        ", confirmed: %u, net: 0, cpu: 100, elapsed: %" PRId64 ", time: %" PRId64 "]",
 	        hex + 8, b->num, slot_text(when, b->slot), name_text(name, b->producer),
-	        n->chain.root.num, us, us);
+	        block_trxs(b), n->chain.root.num, block_confirmed(b), us, us);
 }
 
-static void finish_block(struct loop_timer *t UNUSED, void *arg)
+/* After a failed attempt nodeos makes the block anew. */
+static void take_time(void)
 {
-	struct node *n = arg;
+	const struct timespec ts = { .tv_nsec = ATTEMPT_NS };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static void produce_block(struct node *n)
+{
+	struct production *p = &n->production;
 	int64_t began_ns = clock_mono_ns();
+	const struct block *head = chain_head(&n->chain);
+	const struct trx *list[TRXPOOL_MAX];
+	size_t trxs = trxpool_pick(&n->transactions, head, p->slot, list);
+	char key[KEY_TEXT_SIZE];
+	struct fail f = FAIL_INIT;
+	uint64_t producer;
+	uint16_t confirmed;
 	struct block b;
 
-	block_make(&b, chain_head(&n->chain)->id, n->production.slot, n->chain.producer);
-	n->production.slot = 0;
-	if (node_apply(n, &b) == CHAIN_APPLIED) {
+	if (chain_next(&n->chain, p->slot, &producer, &confirmed) < 0)
+		return;
+	(void)block_make_confirming(&b, head->id, p->slot, producer, confirmed, list, trxs);
+	if (signers_sign(p->signers, key_of_slot(n, key), &b, &f) < 0) {
+		nlog(NLOG_WARN, "producer_plugin.cpp:2824", "maybe_produce_block", "%s", f.text);
+		take_time();
+	} else if (node_apply(n, &b) == CHAIN_APPLIED) {
 		say_produced(n, &b, began_ns);
 		p2p_broadcast(n->p2p, &b, NULL);
 	}
-	if (!n->quitting)
+}
+
+/* --- what is done about the slot that comes next
+ * ------------------------------------------------------ */
+
+static void on_wake(struct loop_timer *t UNUSED, void *arg)
+{
+	schedule(arg);
+}
+
+static void wake_at(struct node *n, int64_t real_ns)
+{
+	loop_timer_set(&n->loop, &n->production.timer, mono_at(real_ns), on_wake, n);
+}
+
+static bool is_asked_to_stop(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 && (sigismember(&set, SIGTERM) || sigismember(&set, SIGINT));
+}
+
+static int64_t deadline(uint32_t slot)
+{
+	return slot_ns(slot) -
+	        (slot % SCHEDULE_ROUND == SCHEDULE_ROUND - 1 ? LAST_EARLY_NS : EARLY_NS);
+}
+
+/*
+ * What is due runs before anything else in nodeos.  A block that it made itself is never due
+ * again at once.
+ */
+static void on_deadline(struct loop_timer *t UNUSED, void *arg)
+{
+	struct node *n = arg;
+	struct production *p = &n->production;
+	char key[KEY_TEXT_SIZE];
+
+	do {
+		if (n->quitting)
+			return;
+		produce_block(n);
+		if (n->quitting)
+			return;
 		schedule(n);
+	} while (p->slot && deadline(p->slot) <= clock_real_ns() &&
+	        signers_ask(p->signers, key_of_slot(n, key)) && !is_asked_to_stop());
+}
+
+/* May this node make the block of this slot?  Says why not where nodeos does. */
+static bool may_produce(const struct node *n, uint32_t slot)
+{
+	const struct production *p = &n->production;
+
+	if (!p->enabled || !is_its_turn(n, slot))
+		return false;
+	if (p->paused) {
+		nlog(NLOG_ERROR, "producer_plugin.cpp:1984", "start_block",
+		        "Not producing block because production is explicitly paused");
+		return false;
+	}
+	return !is_too_old(n);
+}
+
+/* With an older head nodeos makes no block to speculate on. */
+static bool is_awake(const struct node *n, int64_t now_ns)
+{
+	return now_ns - slot_ns(chain_head(&n->chain)->slot) <= AWAKE_NS;
+}
+
+/* When the next slot after this one begins that is in a turn of this node. */
+static int64_t next_turn(const struct node *n, uint32_t slot)
+{
+	while (!is_its_turn(n, ++slot))
+		;
+	return slot_ns(slot - 1);
+}
+
+/* Not this slot.  Once more when it begins, or when there is a turn to come; one that is paused
+ * waits for a block, or to be resumed. */
+static void wait_for_turn(struct node *n, uint32_t slot, bool was_producing)
+{
+	const struct production *p = &n->production;
+
+	if (was_producing && is_awake(n, clock_real_ns()))
+		wake_at(n, slot_ns(slot - 1));
+	else if (p->enabled && !p->paused && !is_too_old(n))
+		wake_at(n, next_turn(n, slot));
+}
+
+static void say_calibrated(void)
+{
+	nlog(NLOG_INFO, "platform_timer_accuracy.cpp:62", "compute_and_print_timer_accuracy",
+	        "Checktime timer accuracy: min:8us max:86us mean:16us stddev:5us");
+}
+
+/* nodeos measures its timers before the first block that it begins.  When that is at a resume, the
+ * request waits for it, and may be answered with an error though it was obeyed. */
+static void calibrate(struct node *n)
+{
+	int64_t ns = n->knobs.start_ns;
+	const struct timespec ts = { ns / NS_PER_SEC, ns % NS_PER_SEC };
+
+	if (n->production.calibrated || n->replay.waited)
+		return;
+	n->production.calibrated = true;
+	(void)nanosleep(&ts, NULL);
+	say_calibrated();
 }
 
 static void schedule(struct node *n)
 {
 	struct production *p = &n->production;
-	int64_t now = clock_real_ns(), at;
-	uint32_t slot = slot_at(now) + 1, after = chain_head(&n->chain)->slot + 1;
+	bool was_producing = p->producing;
+	uint32_t slot = node_pending_slot(n);
 
-	if (!p->can || p->slot || node_reached_end(n))
+	loop_timer_remove(&n->loop, &p->timer);
+	p->slot = 0;
+	p->producing = false;
+	if (!p->can || node_reached_end(n))
 		return;
-	if (p->enabled && p->paused) {
-		nlog(NLOG_ERROR, "producer_plugin.cpp:1984", "start_block",
-		        "Not producing block because production is explicitly paused");
+	if (!may_produce(n, slot)) {
+		wait_for_turn(n, slot, was_producing);
 		return;
 	}
-	if (!p->enabled || is_too_old(n))
-		return;
 	if (node_guard_tripped(n)) {
 		nlog(NLOG_ERROR, "producer_plugin.cpp:2704", "schedule_production_loop",
 		        "Failed to start a pending block, will try again later");
 		return;
 	}
-	p->slot = slot > after ? slot : after;
-	at = slot_ns(p->slot) - (p->slot % ROUND == ROUND - 1 ? LAST_EARLY_NS : EARLY_NS);
-	loop_timer_set(&n->loop, &p->timer, mono_at(at > now ? at : now), finish_block, n);
+	p->producing = true;
+	if (clock_real_ns() < slot_ns(slot - 1)) {
+		wake_at(n, slot_ns(slot - 1));
+		return;
+	}
+	p->slot = slot;
+	calibrate(n);
+	loop_timer_set(&n->loop, &p->timer, mono_at(deadline(slot)), on_deadline, n);
 }
+
+/* --- start and stop
+ * ----------------------------------------------------------------------------------- */
 
 static void say_started(void)
 {
@@ -236,8 +329,8 @@ static void calibrated(struct loop_timer *t UNUSED, void *arg)
 {
 	struct node *n = arg;
 
-	nlog(NLOG_INFO, "platform_timer_accuracy.cpp:62", "compute_and_print_timer_accuracy",
-	        "Checktime timer accuracy: min:8us max:86us mean:16us stddev:5us");
+	n->production.calibrated = true;
+	say_calibrated();
 	say_started();
 	plugins_start(n);
 }
@@ -290,11 +383,14 @@ int producer_plugin_start(struct node *n, struct fail *f)
 	}
 	if (check_lib(n, f) < 0)
 		return -1;
-	p->can = is_scheduled(n);
+	p->turns = find_turns(n);
+	p->can = p->turns != 0;
 	p->enabled = option_bool(n->opt, "enable-stale-production");
 	p->paused = option_bool(n->opt, "pause-on-startup");
 	say_launch(n);
-	if (node_reached_end(n) || (p->can && p->enabled && node_guard_tripped(n))) {
+	if (p->paused && !is_awake(n, clock_real_ns())) {
+		(void)may_produce(n, node_pending_slot(n));
+	} else if (node_reached_end(n) || (p->can && p->enabled && node_guard_tripped(n))) {
 		nlog(NLOG_ERROR, "producer_plugin.cpp:2704", "schedule_production_loop",
 		        "Failed to start a pending block, will try again later");
 	} else if (p->can && p->enabled && !n->replay.waited) {
@@ -309,7 +405,9 @@ int producer_plugin_start(struct node *n, struct fail *f)
 
 void producer_go(struct node *n)
 {
-	schedule(n);
+	/* One that is paused has said so when it started. */
+	if (!n->production.paused || is_awake(n, clock_real_ns()))
+		schedule(n);
 }
 
 void producer_plugin_shutdown(struct node *n)
@@ -326,24 +424,22 @@ void producer_pause(struct node *n)
 
 void producer_resume(struct node *n)
 {
-	bool was_paused = n->production.paused;
-
 	n->production.paused = false;
-	if (was_paused && !n->production.slot) {
-		nlog(NLOG_INFO, "producer_plugin.cpp:1427", "resume",
-		        "Producer resumed. Scheduling production.");
-		schedule(n);
-	} else {
+	if (n->production.producing) {
 		nlog(NLOG_INFO, "producer_plugin.cpp:1430", "resume", "Producer resumed.");
+		return;
 	}
+	nlog(NLOG_INFO, "producer_plugin.cpp:1427", "resume",
+	        "Producer resumed. Scheduling production.");
+	schedule(n);
 }
 
 void producer_saw_block(struct node *n)
 {
-	struct production *p = &n->production;
-
+	/* A young block is speculated on. */
+	if (is_awake(n, clock_real_ns()))
+		n->production.calibrated = true;
 	if (slot_ns(chain_head(&n->chain)->slot + 1) >= clock_real_ns())
-		p->enabled = true;
-	if (p->can && p->enabled && !p->slot && !p->paused)
-		schedule(n);
+		n->production.enabled = true;
+	schedule(n);
 }

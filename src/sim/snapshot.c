@@ -141,11 +141,14 @@ static void add_summaries(struct buf *b, const struct sim_snapshot *s)
 
 static void add_ours(struct buf *b, const struct sim_snapshot *s)
 {
+	unsigned char head[BLOCK_PACKED];
+
+	block_strip(head, &s->head);
 	add_u8(b, s->has_genesis);
 	add(b, s->genesis.chain_id, BLOCK_ID);
 	add(b, s->genesis.packed, GENESIS_PACKED);
 	add(b, s->genesis.key_note, GENESIS_KEY_NOTE);
-	add(b, s->head.packed, BLOCK_PACKED);
+	add(b, head, sizeof(head));
 }
 
 int sim_snapshot_write(const struct sim_snapshot *s, const char *path, struct err *e)
@@ -284,6 +287,6 @@ int sim_snapshot_read(struct sim_snapshot *s, const char *path, struct fail *f)
 	if (s->has_genesis)
 		sim_genesis_unpack(&s->genesis, p + GENESIS, p + NOTE);
 	memcpy(s->genesis.chain_id, p + CHAIN, BLOCK_ID);
-	block_unpack(&s->head, p + HEAD);
+	block_unpack(&s->head, p + HEAD, BLOCK_PACKED);
 	return 0;
 }

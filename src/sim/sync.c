@@ -79,10 +79,27 @@ void p2p_broadcast(struct p2p *p, const struct block *b, const struct conn *from
 			queue_failed(c);
 			continue;
 		}
+		conn_saw_block(c);
 		if (c->peer_head < b->num)
 			c->peer_head = b->num;
 		memcpy(c->last_id, b->id, BLOCK_ID);
 		conn_flush(c);
+	}
+}
+
+/* Nodes in sync only: the others will have it in a block. */
+void p2p_broadcast_trx(struct p2p *p, const struct trx *t, const struct conn *from)
+{
+	if (p->source)
+		return;
+	for (struct conn *c = p->conns; c; c = c->next) {
+		if (c->state != CONN_OPEN || c == from || !c->has_handshake || c->leaving ||
+		        c->serve_next <= c->serve_last)
+			continue;
+		if (wire_put_transaction(&c->out, t) < 0)
+			queue_failed(c);
+		else
+			conn_flush(c);
 	}
 }
 
@@ -103,24 +120,76 @@ static void request_next(struct p2p *p)
 		conn_flush(c);
 }
 
-static void start_sync(struct conn *c)
+static void say_start(const struct conn *c, uint32_t target, uint32_t first)
 {
-	struct p2p *p = c->p;
-	uint32_t first = p->n->chain.root.num + 1;
-
-	/* A node in producing mode drops the blocks of others anyway. */
-	if (p->source || c->peer_head < first || c->leaving || producer_is_producing(p->n))
-		return;
-	p->source = c;
-	p->sync_target = c->peer_head;
-	p->sync_first = p->sync_next = first;
-	p->sync_seen = 0;
 	nlog_from(NLOG_INFO, "net-0", "net_plugin.cpp:1578", "set_state",
 	        "old state in sync becoming lib catchup");
 	conn_log(NLOG_INFO, c, "net_plugin.cpp:1763", "start_sync",
 	        "Catching up with chain, our last req is 0, theirs is %" PRIu32
 	        ", next expected %" PRIu32,
-	        p->sync_target, first);
+	        target, first);
+}
+
+/*
+ * nodeos asks for blocks also in producing mode, and throws them away when they come.  As recorded
+ * of a node that was frozen: paused after that it does not catch up.
+ */
+static void ask_in_vain(struct conn *c, uint32_t first)
+{
+	struct p2p *p = c->p;
+
+	p->missed = c->peer_head;
+	p->missed_from = c;
+	say_start(c, p->missed, first);
+	conn_log(NLOG_INFO, c, "net_plugin.cpp:1712", "operator()",
+	        "requesting range %" PRIu32 " to %" PRIu32, first, p->missed);
+	if (wire_put_request(&c->out, first, p->missed) < 0)
+		queue_failed(c);
+	else
+		conn_flush(c);
+}
+
+static void say_ignored(const struct conn *c)
+{
+	const struct p2p *p = c->p;
+	uint32_t head = chain_head(&p->n->chain)->num;
+
+	conn_log(NLOG_INFO, c, "net_plugin.cpp:1763", "start_sync",
+	        "Catching up with chain, our last req is %" PRIu32 ", theirs is %" PRIu32
+	        ", next expected %" PRIu32,
+	        p->missed, c->received.lib, head + 1);
+	nlog_from(NLOG_INFO, "net-0", "net_plugin.cpp:1626", "request_next_chunk",
+	        "ignoring request, head is %" PRIu32 " last req = %" PRIu32
+	        ", sync_next_expected_num: %" PRIu32 ", sync_known_lib_num: %" PRIu32
+	        ", sync_req_span: %" PRIu32 ", source connection %u",
+	        head, p->missed, head + 1, c->received.lib, p->span, c->id);
+}
+
+static bool waits_in_vain(const struct p2p *p)
+{
+	return p->missed > chain_head(&p->n->chain)->num;
+}
+
+static void start_sync(struct conn *c)
+{
+	struct p2p *p = c->p;
+	uint32_t first = p->n->chain.root.num + 1;
+
+	if (p->source || c->peer_head < first || c->leaving)
+		return;
+	if (waits_in_vain(p)) {
+		say_ignored(c);
+		return;
+	}
+	if (producer_is_producing(p->n)) {
+		ask_in_vain(c, first);
+		return;
+	}
+	p->source = c;
+	p->sync_target = c->peer_head;
+	p->sync_first = p->sync_next = first;
+	p->sync_seen = 0;
+	say_start(c, p->sync_target, first);
 	request_next(p);
 }
 
@@ -214,23 +283,24 @@ static void say_received(const struct node *n, const struct block *b, int rc, in
 	if (age_ns >= YOUNG_NS && b->num % 1000)
 		return;
 	nlog(NLOG_INFO, "producer_plugin.cpp:740", "on_incoming_block",
-	        "Received block %.16s... #%" PRIu32 " @ %s signed by %s [trxs: 0, lib: %" PRIu32
-	        ", confirmed: 0, net: 0, cpu: 100, elapsed: %" PRId64 ", time: %" PRId64
+	        "Received block %.16s... #%" PRIu32 " @ %s signed by %s [trxs: %u, lib: %" PRIu32
+	        ", confirmed: %u, net: 0, cpu: 100, elapsed: %" PRId64 ", time: %" PRId64
 	        ", latency: %" PRId64 " ms]",
 	        HEX16(id_text(hex, b->id)), b->num, slot_text(when, b->slot),
-	        name_text(name, b->producer), n->chain.root.num, us, us, ms(age_ns));
+	        name_text(name, b->producer), block_trxs(b), n->chain.root.num, block_confirmed(b),
+	        us, us, ms(age_ns));
 	if (rc != CHAIN_STORED)
 		return;
 	nlog(NLOG_INFO, "producer_plugin.cpp:748", "on_incoming_block",
 	        "Block not applied to head %.16s... #%" PRIu32 " @ %s signed by %s [trxs: 0, dpos: "
-	        "%" PRIu32 ", confirmed: 0, net: 0, cpu: 0, elapsed: 0, time: %" PRId64
+	        "%" PRIu32 ", confirmed: %u, net: 0, cpu: 0, elapsed: 0, time: %" PRId64
 	        ", latency: %" PRId64 " ms]",
 	        HEX16(id_text(hex, head->id)), head->num, slot_text(when, head->slot),
-	        name_text(name, head->producer), n->chain.root.num, us,
+	        name_text(name, head->producer), n->chain.root.num, block_confirmed(head), us,
 	        ms(clock_real_ns() - slot_ns(head->slot)));
 }
 
-static void applied(struct conn *c, const struct block *b, int rc)
+static void applied(struct conn *c, const struct block *b)
 {
 	struct node *n = c->p->n;
 
@@ -240,8 +310,7 @@ static void applied(struct conn *c, const struct block *b, int rc)
 		return;
 	}
 	p2p_broadcast(c->p, b, c);
-	if (rc != CHAIN_STORED)
-		producer_saw_block(n);
+	producer_saw_block(n);
 }
 
 static void not_linked(struct conn *c, const struct block *b)
@@ -255,7 +324,8 @@ static void not_linked(struct conn *c, const struct block *b)
 		go_away(c, GO_AWAY_FORKED);
 		return;
 	}
-	start_sync(c);
+	if (!waits_in_vain(p))
+		start_sync(c);
 }
 
 static void on_block(struct conn *c, const struct block *b)
@@ -265,6 +335,7 @@ static void on_block(struct conn *c, const struct block *b)
 	char hex[BLOCK_ID_HEX];
 	int rc;
 
+	conn_saw_block(c);
 	if (c->peer_head < b->num)
 		c->peer_head = b->num;
 	memcpy(c->last_id, b->id, BLOCK_ID);
@@ -294,10 +365,21 @@ static void on_block(struct conn *c, const struct block *b)
 	}
 	if (rc != CHAIN_KNOWN) {
 		say_received(n, b, rc, began_ns);
-		applied(c, b, rc);
+		applied(c, b);
 	}
 	progress(c, b->num);
 	keep_rate(c);
+}
+
+/* One that cannot be in a block is dropped without a word, as nodeos does at info. */
+static void on_transaction(struct conn *c, const struct trx *t)
+{
+	struct node *n = c->p->n;
+
+	if (c->p->source || c->p->no_transactions || node_judge_trx(n, t) != NODE_TRX_OK ||
+	        trxpool_add(&n->transactions, t) < 0)
+		return;
+	p2p_broadcast_trx(c->p, t, c);
 }
 
 /* --- the other messages
@@ -464,6 +546,9 @@ void sync_message(struct conn *c, const struct wire_message *m)
 		break;
 	case WIRE_BLOCK:
 		on_block(c, &m->block);
+		break;
+	case WIRE_TRANSACTION:
+		on_transaction(c, &m->transaction);
 		break;
 	case WIRE_TIME:
 		break;

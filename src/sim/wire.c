@@ -90,6 +90,7 @@ static int payload(struct wire_message *m, struct cursor *c, struct err *e)
 {
 	unsigned type = (unsigned)number(c, 1);
 	const unsigned char *p;
+	size_t n;
 
 	switch (type) {
 	case WIRE_HANDSHAKE:
@@ -103,9 +104,16 @@ static int payload(struct wire_message *m, struct cursor *c, struct err *e)
 		m->request.last = (uint32_t)number(c, 4);
 		break;
 	case WIRE_BLOCK:
-		p = take(c, BLOCK_PACKED);
+		n = block_length(c->p, c->left);
+		p = n ? take(c, n) : NULL;
 		if (p)
-			block_unpack(&m->block, p);
+			block_unpack(&m->block, p, n);
+		else
+			c->short_ = true;
+		break;
+	case WIRE_TRANSACTION:
+		n = trx_parse(&m->transaction, c->p, c->left);
+		c->short_ = !n || !take(c, n);
 		break;
 	case WIRE_TIME:
 		m->time_ns = (int64_t)number(c, 8);
@@ -219,7 +227,7 @@ int wire_put_block(struct buf *out, const struct block *b)
 	struct frame f;
 
 	begin(&f, WIRE_BLOCK);
-	put_bytes(&f, b->packed, BLOCK_PACKED);
+	put_bytes(&f, b->packed, b->len);
 	return end(&f, out);
 }
 
@@ -229,5 +237,14 @@ int wire_put_time(struct buf *out, int64_t time_ns)
 
 	begin(&f, WIRE_TIME);
 	put_number(&f, (uint64_t)time_ns, 8);
+	return end(&f, out);
+}
+
+int wire_put_transaction(struct buf *out, const struct trx *t)
+{
+	struct frame f;
+
+	begin(&f, WIRE_TRANSACTION);
+	put_bytes(&f, t->packed, t->n);
 	return end(&f, out);
 }

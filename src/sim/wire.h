@@ -11,14 +11,16 @@
  *	             u32 LIB, 32 its id, u32 head, 32 its id, text address, text agent, text os
  *	2 go away    u8 reason
  *	3 request    u32 first, u32 last block: send them, in order
- *	4 block      184 bytes
+ *	4 block      its packed form
  *	5 time       i64 ns: still here
+ *	6 transaction  its packed form
  *
  * Both sides send a handshake after connecting, the client first.  Whoever is behind requests
  * what it lacks in ranges of sync-fetch-span and sends a new handshake when it is done; a
  * handshake with a head below one's own is answered with one's own handshake.  A new head goes
  * to every peer that is not being sent a range, also to one that cannot link it yet: a node in
- * producing mode never catches up, and drops it with a warning.
+ * producing mode never catches up, and drops it with a warning.  A new transaction goes to every
+ * peer that is in sync; whoever has it already does not pass it on.
  */
 
 #include <stddef.h>
@@ -28,8 +30,9 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "sim/block.h"
+#include "sim/trx.h"
 
-#define WIRE_VERSION   1
+#define WIRE_VERSION   2
 #define WIRE_FRAME_MAX 2048
 #define WIRE_HEADER    4
 #define WIRE_ADDRESS   512 /* text sizes with the NUL */
@@ -42,6 +45,7 @@ enum wire_type {
 	WIRE_REQUEST = 3,
 	WIRE_BLOCK = 4,
 	WIRE_TIME = 5,
+	WIRE_TRANSACTION = 6,
 };
 
 enum wire_reason {
@@ -78,6 +82,7 @@ struct wire_message {
 			uint32_t first, last;
 		} request;
 		struct block block;
+		struct trx transaction;
 		int64_t time_ns;
 	};
 };
@@ -95,3 +100,4 @@ int wire_put_go_away(struct buf *out, enum wire_reason r) NODISCARD;
 int wire_put_request(struct buf *out, uint32_t first, uint32_t last) NODISCARD;
 int wire_put_block(struct buf *out, const struct block *b) NODISCARD;
 int wire_put_time(struct buf *out, int64_t time_ns) NODISCARD;
+int wire_put_transaction(struct buf *out, const struct trx *t) NODISCARD;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "control/control.h"
+#include "supervise/answer_block.h"
 #include "supervise/heal.h"
 #include "supervise/supervise_priv.h"
 
@@ -15,6 +16,7 @@
  *	/readyz   200 while the chain node is fit to be asked, else 503; the body says why
  *	/state    the status object
  *	/metrics  Prometheus text
+ *	/block    ?num=N: nodeos's block of that number (answer_block.h)
  */
 
 static json_t *text_or_null(const char *s)
@@ -27,7 +29,7 @@ static json_t *info_json(const struct supervisor *s, bool known, json_int_t v)
 	return known && s->health.has_info ? json_integer(v) : json_null();
 }
 
-static const char *reason(const struct supervisor *s)
+const char *answer_reason(const struct supervisor *s)
 {
 	static char text[RECORD_TEXT_MAX];
 
@@ -47,6 +49,7 @@ static json_t *warnings(const struct supervisor *s)
 	if (list) {
 		restore_warnings(s, list);
 		archivist_warnings(s, list);
+		producing_warnings(s, list);
 	}
 	return list;
 }
@@ -61,6 +64,14 @@ static uint32_t best_head(const struct supervisor *s)
 	                                                           : own;
 }
 
+/* Since nodeos has answered last: of one that has fallen silent the rest is as old as that. */
+static json_t *answer_age_json(const struct supervisor *s)
+{
+	int64_t age = clock_mono_ns() - s->health.answered_ns;
+
+	return s->health.has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null();
+}
+
 json_t *answer_status(const struct supervisor *s)
 {
 	bool running = s->record.nodeos_pid != 0;
@@ -68,21 +79,21 @@ json_t *answer_status(const struct supervisor *s)
 	const struct nodeos_info *i = &h->info;
 	int64_t age = clock_real_ns() - i->head_time_ns;
 	struct follow_counts follow = follow_counts(s->follow);
-	double db_used = h->has_db && h->db.size_bytes
-	        ? 100.0 - 100.0 * (double)h->db.free_bytes / (double)h->db.size_bytes
-	        : -1;
+	double db_used = health_db_used_percent(s);
+	char crash[SAMPLING_CRASH_SIZE];
+	unsigned crashes = sampling_crashes(&s->record, clock_real_ns(), crash);
 
 	return json_pack("{s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b,"
 	                 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 	                 " s:I, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:i, s:i, s:o, s:o,"
-	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o}",
+	                 " s:f, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
 	        "format", CONTROL_FORMAT, "service", s->cfg->service, "slot",
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
-	        s->record.container, "state", slot_state_name(s->record.state), "reason", reason(s),
-	        "ready", supervisor_is_ready(s), "once_ready", s->once_ready, "live", true,
-	        "chain_id", text_or_null(h->has_info ? i->chain_id : NULL), "server_version",
-	        text_or_null(h->has_info ? i->server_version_string : NULL), "head_block_num",
-	        info_json(s, true, i->head_block_num), "head_block_id",
+	        s->record.container, "state", slot_state_name(s->record.state), "reason",
+	        answer_reason(s), "ready", supervisor_is_ready(s), "once_ready", s->once_ready,
+	        "live", true, "chain_id", text_or_null(h->has_info ? i->chain_id : NULL),
+	        "server_version", text_or_null(h->has_info ? i->server_version_string : NULL),
+	        "head_block_num", info_json(s, true, i->head_block_num), "head_block_id",
 	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
 	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
 	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
@@ -105,7 +116,11 @@ json_t *answer_status(const struct supervisor *s)
 	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC),
 	        "work", slot_work_json(s), "last_work",
 	        s->last_work ? json_incref(s->last_work) : json_null(), "generation",
-	        text_or_null(s->record.generation), "heal", heal_json(s));
+	        text_or_null(s->record.generation), "heal", heal_json(s), "answer_age_seconds",
+	        answer_age_json(s), "crashes", (json_int_t)crashes, "last_crash",
+	        text_or_null(crash), "fork_db_head_block_num",
+	        info_json(s, i->fork_db_head_block_num > 0, i->fork_db_head_block_num), "producer",
+	        producing_json(s));
 }
 
 static json_t *health_json(const struct supervisor *s)
@@ -113,7 +128,7 @@ static json_t *health_json(const struct supervisor *s)
 	/* The latch: unhealthy until it was ready once, then as live as this process. */
 	return json_pack("{s:i, s:s, s:b, s:b, s:b, s:s}", "format", CONTROL_FORMAT, "task",
 	        s->cfg->task, "healthy", s->once_ready, "ready", supervisor_is_ready(s), "live",
-	        true, "reason", reason(s));
+	        true, "reason", answer_reason(s));
 }
 
 /* --- metrics --------------------------------------------------------------------------- */
@@ -198,6 +213,8 @@ static void metrics_text(struct http_server_reply *r, const struct supervisor *s
 		        (double)h->db.free_bytes);
 	}
 	archive_metrics(&m);
+	if (producing_metrics(&m.text, s) < 0)
+		m.failed = true;
 	if (m.failed) {
 		http_server_text(r, 500, "out of memory\n");
 	} else {
@@ -211,7 +228,7 @@ static void metrics_text(struct http_server_reply *r, const struct supervisor *s
 
 void answer_http(void *arg, const struct http_server_request *q, struct http_server_reply *r)
 {
-	const struct supervisor *s = arg;
+	struct supervisor *s = arg;
 	char line[RECORD_TEXT_MAX + 16];
 
 	if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0) {
@@ -223,7 +240,7 @@ void answer_http(void *arg, const struct http_server_request *q, struct http_ser
 	} else if (strcmp(q->path, "/readyz") == 0) {
 		snprintf(line, sizeof(line), "%s%s%s\n",
 		        supervisor_is_ready(s) ? "ok" : "not ready: ",
-		        supervisor_is_ready(s) && *reason(s) ? ": " : "", reason(s));
+		        supervisor_is_ready(s) && *answer_reason(s) ? ": " : "", answer_reason(s));
 		http_server_text(r, supervisor_is_ready(s) ? 200 : 503, line);
 	} else if (strcmp(q->path, "/state") == 0) {
 		AUTO(json) json_t *j = answer_status(s);
@@ -231,8 +248,11 @@ void answer_http(void *arg, const struct http_server_request *q, struct http_ser
 		http_server_json(r, 200, j ? json_text(j, true) : NULL);
 	} else if (strcmp(q->path, "/metrics") == 0) {
 		metrics_text(r, s);
+	} else if (strcmp(q->path, "/block") == 0) {
+		answer_block(s, q, r);
 	} else {
-		http_server_text(r, 404, "not found; there are /livez /readyz /state /metrics\n");
+		http_server_text(
+		        r, 404, "not found; there are /livez /readyz /state /metrics /block\n");
 	}
 }
 
@@ -278,6 +298,8 @@ void answer_control(void *arg, const char *name, const json_t *request, struct c
 		reply_json(call, answer_status(s));
 	} else if (strcmp(name, "health") == 0) {
 		reply_json(call, health_json(s));
+	} else if (strcmp(name, "sample") == 0) {
+		sampling_request(s, request, call);
 	} else if (strcmp(name, "quiesce") == 0) {
 		if (s->stop_asked) {
 			err_set(&e, ERR_CONFLICT, "the slot is being stopped for good");
@@ -298,7 +320,7 @@ void answer_control(void *arg, const char *name, const json_t *request, struct c
 		slot_work_request(s, name, request, call);
 	} else {
 		err_set(&e, ERR_USAGE, "unknown request '%s'", name);
-		err_hint(&e, "there are status, health, quiesce, resume, archive and restore");
+		err_hint(&e, "there are status, health, sample, quiesce, resume, archive, restore");
 		control_call_error(call, &e);
 	}
 }

@@ -159,6 +159,10 @@ static void on_prepared(struct supervisor *s, int rc, const struct err *why)
 		fail_before_it(s, why);
 		return;
 	}
+	if (supervisor_nodeos_alive(s) && producing_may_stop_for_work(s, &e) < 0) {
+		fail_before_it(s, &e);
+		return;
+	}
 	if (supervisor_nodeos_alive(s)) {
 		supervisor_stop_nodeos(s);
 		return;

@@ -109,6 +109,7 @@ static void on_tick(struct loop_timer *t UNUSED, void *arg)
 {
 	struct supervisor *s = arg;
 	struct archivist *a = s->archivist;
+	struct err e = ERR_INIT, produces = ERR_INIT;
 	struct archive_facts f = {
 		.now_ns = clock_real_ns(),
 		.every_ns = s->cfg->archive_every_ns,
@@ -116,12 +117,12 @@ static void on_tick(struct loop_timer *t UNUSED, void *arg)
 		.failures = a->failures,
 		.failed_ns = a->failed_ns,
 		.is_ready = supervisor_is_ready(s),
-		.is_busy = slot_work_is_active(s) || s->stop_asked,
+		.is_busy = slot_work_is_active(s) || s->stop_asked ||
+		        producing_may_stop_for_work(s, &produces) < 0,
 		.head = s->health.has_info ? s->health.info.head_block_num : 0,
 		.last_head = a->last_head,
 	};
 	enum archive_plan plan;
-	struct err e = ERR_INIT;
 	int64_t due;
 
 	if (!a->is_known) {

@@ -35,7 +35,7 @@
 
 void heal_forget_exit(struct supervisor *s)
 {
-	s->has_exit = false;
+	s->has_exit = s->is_forked = false;
 	s->exit_repairs = 0;
 	*s->exit_why = '\0';
 }
@@ -112,9 +112,13 @@ void heal_try(struct supervisor *s, enum data_repair repair)
 {
 	struct record_heal *h = &s->record.heal;
 
-	memmove(&h->heals_ns[1], &h->heals_ns[0], sizeof(h->heals_ns) - sizeof(h->heals_ns[0]));
-	h->last_ns = h->heals_ns[0] = clock_real_ns();
-	h->tries++;
+	h->last_ns = clock_real_ns();
+	if (!s->producing.is_fenced) {
+		memmove(&h->heals_ns[1], &h->heals_ns[0],
+		        sizeof(h->heals_ns) - sizeof(h->heals_ns[0]));
+		h->heals_ns[0] = h->last_ns;
+		h->tries++;
+	}
 	h->tried |= REPAIR_BIT(repair);
 	h->ended_ns = 0;
 	s->hard_replay = false;
@@ -139,12 +143,14 @@ static void untry(struct supervisor *s)
 {
 	struct record_heal *h = &s->record.heal;
 
+	s->hard_replay = false;
 	clear_bit(h);
+	if (s->producing.is_fenced)
+		return;
 	if (h->tries)
 		h->tries--;
 	memmove(&h->heals_ns[0], &h->heals_ns[1], sizeof(h->heals_ns) - sizeof(h->heals_ns[0]));
 	h->heals_ns[RECORD_HEALS_MAX - 1] = 0;
-	s->hard_replay = false;
 }
 
 void heal_repaired(struct supervisor *s, const char *quarantined)
@@ -244,6 +250,7 @@ bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x)
 	if (!is_damage && is_outside(x->class))
 		return false;
 	s->has_exit = is_damage;
+	s->is_forked = false;
 	s->exit_repairs = is_damage ? x->repairs : 0;
 	snprintf(s->exit_why, sizeof(s->exit_why), "%s", x->why);
 	s->is_looked = false;
@@ -373,6 +380,28 @@ void heal_probation_over(struct supervisor *s, bool passed, enum witness_class b
 	tick(s);
 }
 
+void heal_forked(struct supervisor *s, const char *why)
+{
+	struct record_heal *h = &s->record.heal;
+
+	if (s->record.state != SLOT_RUNNING || s->heal_stop_asked || s->stop_asked ||
+	        s->quiesce_asked || slot_work_is_active(s))
+		return;
+	log_error("nodeos is on a fork for good", "why=\"%s\"", why);
+	s->heal_stop_asked = s->has_exit = s->is_forked = true;
+	s->exit_repairs = REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_EMPTY);
+	snprintf(s->exit_why, sizeof(s->exit_why), "%.200s", why);
+	if (s->cfg->may_heal) {
+		/* What was repaired last, if that is not long ago, has led here. */
+		heal_begin(s, "forked", why);
+		say_proof(h, why);
+		h->last_ns = clock_real_ns();
+		stage(s, HEAL_STAGE_WAITING);
+	}
+	supervisor_note(s);
+	supervisor_stop_nodeos(s);
+}
+
 bool heal_after_stop(struct supervisor *s)
 {
 	struct err why = ERR_INIT;
@@ -380,6 +409,14 @@ bool heal_after_stop(struct supervisor *s)
 	if (!s->heal_stop_asked)
 		return false;
 	s->heal_stop_asked = false;
+	if (s->is_forked && !s->cfg->may_heal) {
+		err_set(&why, ERR_CONFLICT, "%s; healing is off (NODESWARM_HEAL=never)",
+		        s->exit_why);
+		err_hint(&why, "restore a generation of the others' chain, or empty the data-dir");
+		heal_forget_exit(s);
+		supervisor_hold_for(s, HOLD_FINAL, &why);
+		return true;
+	}
 	if (s->record.heal.stage == HEAL_STAGE_PROBATION) {
 		err_set(&why, ERR_CONFLICT, "on probation: %s", s->record.heal.proof);
 		err_hint(&why,
@@ -389,7 +426,8 @@ bool heal_after_stop(struct supervisor *s)
 		return true;
 	}
 	s->is_looked = false;
-	supervisor_set_state(s, SLOT_REPAIRING, "probation failed: %s", s->record.heal.proof);
+	supervisor_set_state(s, SLOT_REPAIRING, "%s%s",
+	        s->is_forked ? "" : "probation failed: ", s->record.heal.proof);
 	supervisor_attempt(s);
 	return true;
 }
@@ -446,6 +484,7 @@ void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)
 	f->may_heal = s->cfg->may_heal;
 	f->has_exit = s->has_exit;
 	f->exit_repairs = s->exit_repairs;
+	f->is_forked = s->is_forked;
 	f->lacks_room = s->lacks_room;
 	f->now_ns = clock_real_ns();
 	if (is_open(h)) {
@@ -509,6 +548,8 @@ bool heal_reason(const struct supervisor *s, char *out, size_t size)
 		return false;
 	if (r == REPAIR_REPLAY || r == REPAIR_HARD_REPLAY)
 		doing = "nodeos replays its blocks, and answers when that is done";
+	else if (r == REPAIR_EMPTY)
+		doing = "nodeos begins again, with its peers' blocks";
 	else if (r == REPAIR_SNAPSHOT)
 		doing = "nodeos loads its snapshot";
 	snprintf(out, size, "repaired (%s): %s", h->repair, doing);

@@ -53,6 +53,13 @@ void heal_answered(struct supervisor *s);
  * anything to be irreversible, and the data-dir may be the better one; the slot is held. */
 void heal_probation_over(struct supervisor *s, bool passed, enum witness_class by, const char *why);
 
+/*
+ * A slot with a gate, and without the lease, whose irreversible blocks are not the majority's: they
+ * never will be, so it begins again from another data-dir.  why: "other irreversible blocks than
+ * ...".  With healing off it is held.
+ */
+void heal_forked(struct supervisor *s, const char *why);
+
 /* Whether the slot is in probation: not ready although nodeos is. */
 bool heal_is_on_probation(const struct supervisor *s);
 

@@ -9,6 +9,7 @@
 	        REPAIR_BIT(REPAIR_HARD_REPLAY))
 #define REPLAYS    (REPAIR_BIT(REPAIR_REPLAY) | REPAIR_BIT(REPAIR_HARD_REPLAY))
 #define GENERATION REPAIR_BIT(REPAIR_GENERATION)
+#define EMPTY      REPAIR_BIT(REPAIR_EMPTY)
 #define SNAPSHOT   REPAIR_BIT(REPAIR_SNAPSHOT)
 
 PRINTF(2, 3)
@@ -27,6 +28,9 @@ static unsigned wanted(const struct heal_facts *f)
 {
 	unsigned set = f->bytes_repairs;
 
+	/* Whatever the bytes say, the blocks are the wrong ones. */
+	if (f->is_forked)
+		return GENERATION | EMPTY;
 	if (!f->has_exit)
 		return set;
 	/* nodeos has read more than we do, but of the bytes before it ended.  Where the two have
@@ -117,7 +121,7 @@ static void nothing_left(
 	char tried[80], lacks[80];
 
 	names_of(tried, sizeof(tried), f->tried);
-	if (f->produces && have) {
+	if (f->produces && !f->is_forked && have) {
 		names_of(lacks, sizeof(lacks), have);
 		give_up(d,
 		        "it produces, and %s would take it below its last irreversible block%s%s; "
@@ -142,7 +146,7 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 	d->plan = HEAL_NOT_NEEDED;
 	if (f->verdict == DATA_IN_USE || f->verdict == DATA_FOREIGN)
 		return;
-	if (data_state_is_startable(f->verdict) && !f->has_exit)
+	if (data_state_is_startable(f->verdict) && !f->has_exit && !f->is_forked)
 		return;
 	if (!f->may_heal) {
 		give_up(d, "healing is off (NODESWARM_HEAL=never)");
@@ -150,7 +154,7 @@ void heal_decide(struct heal_decision *d, const struct heal_facts *f)
 	}
 	want = wanted(f);
 	have = to_be_had(f, want);
-	set = f->produces ? for_a_producer(f, have) : have;
+	set = f->produces && !f->is_forked ? for_a_producer(f, have) : have;
 	too_large = without_room(f, set);
 	d->repair = next_of(f, set & ~too_large);
 	if (d->repair == REPAIR_NONE && too_large) {

@@ -18,6 +18,11 @@
  * that, and no hard replay, which may drop the last block; and where its blocks are gone, so that
  * nobody knows which one that was, it takes nothing.
  *
+ * One exception: a slot with a signing gate whose irreversible blocks are not the others'
+ * (is_forked; heal_forked()).  Its own last irreversible block is what has to go.  It may be taken
+ * below it because nobody can sign there before the lease is held and heads were found level with
+ * the others', which the gate waits for; a producer with a key of its own has nothing of the kind.
+ *
  * What is not damage (port, disk, options, genesis, memory, a nodeos of another version, another
  * chain) has no repairs and is never healed.
  */
@@ -44,6 +49,7 @@ struct heal_facts {
 	bool has_exit;          /* it did: nodeos_exit_is_damage() */
 	uint32_t our_lib;       /* of the blocks, or what the state stands on; 0: not known */
 	uint32_t log_lib;       /* of the blocks, which a replay leads to; 0: not known */
+	bool is_forked;         /* what is irreversible here is not the others' chain */
 	bool has_blocks;        /* there are any in what nodeos reads */
 	bool has_first_block;   /* block 1 is one of them, so that they can be replayed */
 	bool has_generation;    /* `current` can be used: same chain, a format this nodeos opens */

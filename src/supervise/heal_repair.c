@@ -165,6 +165,20 @@ static int repair_hard(struct supervisor *s, struct repair_job *j, struct err *e
 	return set_aside(s, j, paths, e);
 }
 
+/* All that is of the chain; what is private to the node (finalizers/) stays. */
+static int repair_empty(struct supervisor *s, struct repair_job *j, struct err *e)
+{
+	static const char *const paths[] = { "blocks", "state", "state-history", "snapshots",
+		"traces", NULL };
+	const struct aside_note note = note_of(j);
+	char name[256];
+
+	/* Else the next look would put it back. */
+	if (j->has_copies && slot_put_second_copies_aside(&s->pool, &s->slot, &note, name, e) < 0)
+		return -1;
+	return set_aside(s, j, paths, e);
+}
+
 static int repair_it(void *arg, const volatile int *cancel, struct err *e)
 {
 	struct supervisor *s = arg;
@@ -185,6 +199,9 @@ static int repair_it(void *arg, const volatile int *cancel, struct err *e)
 	case REPAIR_SNAPSHOT:
 		rc = slot_restart_from_snapshot(&s->pool, &s->slot, j->snapshot, s->cfg->uid,
 		        s->cfg->gid, &note, j->quarantined, e);
+		break;
+	case REPAIR_EMPTY:
+		rc = repair_empty(s, j, e);
 		break;
 	case REPAIR_NONE:
 	case REPAIR_GENERATION:

@@ -70,8 +70,12 @@ static bool judge(struct supervisor *s)
 		.head_block_num = h->info.head_block_num,
 		.head_time_ns = h->info.head_time_ns,
 		.best_head = h->has_peers ? h->peers.best_chosen_head_num : 0,
-		.has_peers = s->peers.n > 0 || follow_counts(s->follow).sources > 0 ||
-		        (h->has_peers && h->peers.configured > 0),
+		/* The first node of a chain is whom the others find by its name, once it is ready:
+		 * it cannot wait for them. */
+		.has_peers = !s->cfg->bootstrap &&
+		        (s->peers.n > 0 || follow_counts(s->follow).sources > 0 ||
+		                (h->has_peers && h->peers.configured > 0)),
+		.is_producer = s->cfg->sign_key && *s->cfg->sign_key,
 		.was_ready = h->was_ready || h->has_caught_up,
 		.started_empty = h->started_empty,
 		.pace_percent = ready_pace_percent(&h->pace),
@@ -100,6 +104,7 @@ static void decide(struct supervisor *s)
 	probation_turn(s, has_caught_up);
 	if (was_on_probation && !heal_is_on_probation(s))
 		(void)judge(s);
+	producing_turn(s);
 }
 
 static void on_info(struct http_probe *q UNUSED, const struct http_probe_result *r, void *arg)
@@ -198,15 +203,19 @@ static void on_timer(struct loop_timer *t, void *arg)
 	struct supervisor *s = arg;
 	struct health *h = &s->health;
 	int64_t now = clock_mono_ns();
+	bool has_company;
 
 	loop_timer_set(&s->loop, t, now + (h->was_ready ? ASK_NS : ASK_SOON_NS), on_timer, s);
 	(void)ask(s, h->info_probe, NULL, on_info);
 	if (!h->has_info)
 		return;
+	/* One that has none, as a chain's first node when it has begun, is soon to get some. */
+	has_company = h->has_peers && h->peers.handshaken > 0;
 	/* An answer is news of the time it was asked at (follow_saw), so that is not moved on. */
-	if (now - h->peers_asked_ns >= (h->ready.ready && !follow_is_waiting(s->follow)
-	                                               ? PEERS_NS
-	                                               : PEERS_SOON_NS) &&
+	if (now - h->peers_asked_ns >=
+	                (h->ready.ready && has_company && !follow_is_waiting(s->follow)
+	                                ? PEERS_NS
+	                                : PEERS_SOON_NS) &&
 	        ask(s, h->peers_probe, "", on_peers))
 		h->peers_asked_ns = now;
 	if (now - h->db_asked_ns >= DB_NS && ask(s, h->db_probe, "", on_db))
@@ -246,6 +255,23 @@ int health_start(struct supervisor *s, struct err *e)
 	probation_run_began(s);
 	loop_timer_set(&s->loop, &h->timer, h->started_ns + ASK_SOON_NS, on_timer, s);
 	return 0;
+}
+
+bool health_answers(const struct supervisor *s)
+{
+	const struct health *h = &s->health;
+
+	return h->has_info && clock_mono_ns() - h->answered_ns <= ANSWER_NS &&
+	        (!*s->chain_id || strcmp(s->chain_id, h->info.chain_id) == 0);
+}
+
+double health_db_used_percent(const struct supervisor *s)
+{
+	const struct health *h = &s->health;
+
+	if (!h->has_db || !h->db.size_bytes)
+		return -1;
+	return 100.0 - 100.0 * (double)h->db.free_bytes / (double)h->db.size_bytes;
 }
 
 void health_stop(struct supervisor *s)

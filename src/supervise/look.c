@@ -359,6 +359,14 @@ static void on_looked(void *arg, int rc, const struct err *why)
 	supervisor_thread_ended(s);
 }
 
+/* It begins again without a generation, because that one is of the fork as well, or not to be had:
+ * one that a kill has left empty is not restored from it either. */
+static bool begins_again(const struct supervisor *s)
+{
+	return heal_is_unproven(s) &&
+	        strcmp(s->record.heal.repair, data_repair_name(REPAIR_EMPTY)) == 0;
+}
+
 int slot_look(struct supervisor *s, struct err *e)
 {
 	struct slot_look *k;
@@ -375,7 +383,7 @@ int slot_look(struct supervisor *s, struct err *e)
 	if (!k)
 		return err_nomem(e);
 	k->hold = GENERATION_HOLD_INIT;
-	k->may_restore = s->cfg->may_restore;
+	k->may_restore = s->cfg->may_restore && !begins_again(s);
 	k->far_behind = s->cfg->far_behind;
 	/* A nodeos that would not start for other reasons says nothing about its data, and these
 	 * come first (supervisor_prepare()). */

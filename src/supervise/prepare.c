@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/strvec.h"
 #include "data/record.h"
+#include "gate/gate.h"
 #include "nodeos/blocklog.h"
 #include "nodeos/config.h"
 #include "nodeos/genesis.h"
@@ -171,14 +172,17 @@ int supervisor_read_config(struct supervisor *s, struct err *e)
 {
 	AUTO(buf) struct buf template = BUF_INIT(CONFIG_INI_TEXT_MAX);
 	AUTO(buf) struct buf out = BUF_INIT(2 * CONFIG_INI_TEXT_MAX);
-	struct render_input in = { .name = s->cfg->template_path, .slot = s->cfg->service };
+	struct render_input in = { .name = s->cfg->template_path,
+		.slot = s->cfg->service,
+		.signature_provider = producing_signature_provider(s),
+		.provider_timeout_ms = GATE_PROVIDER_TIMEOUT_MS };
 	struct render_info info;
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no config template '%s'",
 		        s->cfg->template_path);
-	if (rc < 0 || nodeos_args_check(s->cfg->argv, e) < 0)
+	if (rc < 0 || nodeos_args_check(s->cfg->argv, e) < 0 || producing_check_args(s, e) < 0)
 		return -1;
 	in.text = template.data;
 	in.len = template.len;
@@ -239,7 +243,9 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 		.peers = &mine,
 		.advertise = s->advertised,
 		.integrity_hash = s->cfg->integrity_hash,
-		.start_hash = probation_wants_hash(s) };
+		.start_hash = probation_wants_hash(s),
+		.signature_provider = producing_signature_provider(s),
+		.provider_timeout_ms = GATE_PROVIDER_TIMEOUT_MS };
 	int rc = fs_read_at(AT_FDCWD, s->cfg->template_path, &template, e);
 
 	if (rc > 0)
@@ -252,7 +258,8 @@ static int render(struct supervisor *s, int config_fd, struct err *e)
 	snprintf(name, sizeof(name), "%s.%llu", s->cfg->service, (unsigned long long)s->cfg->slot);
 	in.text = template.data;
 	in.len = template.len;
-	if (nodeos_render(&out, &s->render, &in, e) < 0 || note_peers(s, &out, e) < 0)
+	if (nodeos_render(&out, &s->render, &in, e) < 0 || note_peers(s, &out, e) < 0 ||
+	        producing_note_keys(s, out.data, out.len, e) < 0)
 		return -1;
 	/* It may hold a development key: not for every eye on the host. */
 	if (fs_write_at(config_fd, "config.ini", out.data, out.len, 0640, e) < 0)
@@ -305,7 +312,7 @@ int supervisor_prepare(struct supervisor *s, struct err *e)
 	bool has_genesis;
 	int rc;
 
-	if (nodeos_args_check(s->cfg->argv, e) < 0)
+	if (nodeos_args_check(s->cfg->argv, e) < 0 || producing_check_args(s, e) < 0)
 		return final(s);
 	config_fd = open_config_dir(s, e);
 	if (config_fd < 0)

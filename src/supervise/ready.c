@@ -68,7 +68,10 @@ void ready_decide(
 	}
 	if (f->has_peers && !f->best_head && !f->was_ready) {
 		if (f->started_empty) {
-			say(r, "no peer has answered, and there is no chain here yet");
+			say(r, "no peer has answered, and there is no chain here yet%s",
+			        f->is_producer ? "; the first of a new chain needs "
+			                         "NODESWARM_BOOTSTRAP=1"
+			                       : "");
 			return;
 		}
 		if (f->now_ns - f->started_ns < limits->peer_wait_ns) {

@@ -33,6 +33,7 @@ struct ready_facts {
 	int64_t head_time_ns; /* wall clock, from the head block */
 	uint32_t best_head;   /* the highest head of a peer's handshake; 0: no peer has said */
 	bool has_peers;       /* nodeos is configured to have some */
+	bool is_producer;     /* it signs, or stands by */
 	bool was_ready;       /* in this run of nodeos */
 	bool started_empty;   /* this run began with an empty data-dir */
 	int pace_percent;     /* head time over clock time, 100 is real time; -1: not known yet */

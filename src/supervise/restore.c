@@ -276,6 +276,10 @@ static void on_held(struct supervisor *s, int rc, const struct err *why)
 		slot_work_not_taken(s, why);
 		return;
 	}
+	if (supervisor_nodeos_alive(s) && producing_may_stop_for_work(s, &e) < 0) {
+		slot_work_not_taken(s, &e);
+		return;
+	}
 	set_generation(s);
 	if (supervisor_nodeos_alive(s))
 		supervisor_stop_nodeos(s);

@@ -143,6 +143,8 @@ static int begin(struct supervisor *s, enum slot_work_kind kind, const char *id,
 		err_set(e, ERR_CONFLICT, "the slot was repaired and is not proven to be right yet");
 		return err_hint(e, "ask again when it is ready; 'nodeswarm status' shows it");
 	}
+	if (producing_may_stop_for_work(s, e) < 0)
+		return -1;
 	return kind == SLOT_WORK_ARCHIVE
 	        ? archive_begin(s, id, &order, e)
 	        : restore_begin(s, id, json_str(request, "generation", GENERATION_CURRENT), e);

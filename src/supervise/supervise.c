@@ -1,3 +1,4 @@
+#include "supervise/answer_block.h"
 #include "supervise/supervise.h"
 #include "data/record.h"
 
@@ -9,13 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "base/lockfile.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
@@ -43,12 +42,13 @@
  * (on_child) leads out of these.
  */
 
-#define LOCK_POLL_NS   (100 * NS_PER_MS)
 #define RETRY_NS       (2 * NS_PER_SEC)
 #define DISK_POLL_NS   (1 * NS_PER_SEC)
 #define FAILURES_MAX   5
 #define BACKOFF_MAX_NS (60 * NS_PER_SEC)
 #define HEALTHY_RUN_NS (60 * NS_PER_SEC) /* a run that long forgives earlier failures */
+#define LET_GO_POLL_NS (20 * NS_PER_MS)
+#define STOPPING_WHY   "nodeos was asked to stop and writes its state"
 
 bool supervisor_nodeos_alive(const struct supervisor *s)
 {
@@ -177,7 +177,7 @@ void supervisor_thread_ended(struct supervisor *s)
 	}
 }
 
-static void send_term(struct supervisor *s)
+static void send_term(struct supervisor *s, const char *why)
 {
 	loop_timer_remove(&s->loop, &s->timer);
 	slot_work_nodeos_asked(s);
@@ -185,20 +185,29 @@ static void send_term(struct supervisor *s)
 	if (supervisor_nodeos_alive(s) && kill(s->child.pid, SIGTERM) < 0)
 		log_error("nodeos not signalled", "pid=%ld why=\"%s\"", (long)s->child.pid,
 		        strerror(errno));
-	supervisor_set_state(s, SLOT_STOPPING, "nodeos was asked to stop and writes its state");
+	supervisor_set_state(s, SLOT_STOPPING, "%s", why);
 }
 
 static void on_lame_duck_over(struct loop_timer *t UNUSED, void *arg)
 {
-	send_term(arg);
+	struct supervisor *s = arg;
+
+	if (producing_has_let_go(s))
+		send_term(s, STOPPING_WHY);
+	else
+		set_timer(s, LET_GO_POLL_NS, on_lame_duck_over);
 }
 
 /* Ask the running nodeos to stop; what for is in the *_asked flags. */
 void supervisor_stop_nodeos(struct supervisor *s)
 {
+	bool has_let_go;
+
 	/* Whoever else wants it stopped waits for the end of the lame duck too. */
 	if (s->record.state == SLOT_STOPPING || s->record.state == SLOT_LAME)
 		return;
+	/* At once: nobody has to wait for a lame duck to produce in our place. */
+	has_let_go = producing_gives_up(s, "nodeos is to be stopped");
 	/*
 	 * Fronts have only heard of a node that was ready in this run.  One that is not just now
 	 * still has requests: they may not have noticed yet, and when nobody is ready they ask
@@ -209,7 +218,17 @@ void supervisor_stop_nodeos(struct supervisor *s)
 		set_timer(s, s->cfg->lame_duck_ns, on_lame_duck_over);
 		return;
 	}
-	send_term(s);
+	if (!has_let_go) {
+		supervisor_set_state(s, SLOT_LAME, "gives up the lease before it stops");
+		set_timer(s, LET_GO_POLL_NS, on_lame_duck_over);
+		return;
+	}
+	send_term(s, STOPPING_WHY);
+}
+
+void supervisor_restart_nodeos(struct supervisor *s, const char *why)
+{
+	send_term(s, why);
 }
 
 static void begin_stop(struct supervisor *s)
@@ -221,7 +240,7 @@ static void begin_stop(struct supervisor *s)
 	if (!supervisor_nodeos_alive(s))
 		finish(s);
 	else if (s->record.state == SLOT_LAME && again)
-		send_term(s);
+		on_lame_duck_over(NULL, s);
 	else if (s->record.state == SLOT_RUNNING)
 		supervisor_stop_nodeos(s);
 	else
@@ -283,7 +302,7 @@ static void record_the_end(
 	snprintf(end.task, sizeof(end.task), "%s", s->cfg->task);
 	snprintf(end.class, sizeof(end.class), "%s", nodeos_exit_class_name(x->class));
 	snprintf(end.why, sizeof(end.why), "%s",
-	        end.clean || !asked ? x->why : s->record.verdict_why);
+	        end.clean || !asked || s->producing.is_fenced ? x->why : s->record.verdict_why);
 	s->record.nodeos_pid = 0;
 	s->record.ready_ns = 0;
 	record_add_end(&s->record, &end);
@@ -296,12 +315,17 @@ static void record_the_end(
 static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool asked)
 {
 	struct nodeos_exit x;
+	bool by_us = asked;
 	char *tail;
 
+	producing_nodeos_ended(s, asked);
 	output_drain(&s->output);
 	tail = output_tail(&s->output);
 	nodeos_exit_classify(&x, status, asked, tail ? tail : "");
+	by_us |= producing_explains(s, &x);
 	archive_note_tail(s, tail);
+	if (!by_us)
+		sampling_note_crash(s, tail);
 	free(tail);
 	if (clock_mono_ns() - s->health.started_ns > HEALTHY_RUN_NS && s->health.was_ready)
 		s->failures = 0;
@@ -312,7 +336,7 @@ static struct nodeos_exit end_of_run(struct supervisor *s, int status, bool aske
 		nodeos_exit_on_startable(&x);
 	if (!is_startable(s) || x.class == NODEOS_EXIT_DIRTY)
 		s->is_looked = false;
-	record_the_end(s, status, asked, &x);
+	record_the_end(s, status, by_us, &x);
 	return x;
 }
 
@@ -354,11 +378,12 @@ static void on_child(struct loop_child *c UNUSED, int status, void *arg)
 		supervisor_set_state(s, SLOT_HELD, "stopped because the disk is %.1f%% full",
 		        s->disk_used_percent);
 		set_timer(s, RETRY_NS, on_attempt);
-	} else if (!heal_after_end(s, &x)) {
+	} else if (!producing_starts_again(s, &x) && !heal_after_end(s, &x)) {
 		start_again_or_hold(s, &x);
 	}
 	s->disk_asked = s->heal_stop_asked = false;
 	answer_quiesce_calls(s);
+	sampling_nodeos_ended(s);
 	/* Those that stood behind it in the kernel's list. */
 	reap_orphans(s);
 }
@@ -385,7 +410,10 @@ static void on_disk(struct loop_timer *t UNUSED, void *arg)
 	        space.used_percent, limit);
 	s->disk_asked = true;
 	/* No lame duck: the disk may be full before that is over. */
-	send_term(s);
+	if (producing_gives_up(s, "the disk is nearly full"))
+		send_term(s, STOPPING_WHY);
+	else
+		set_timer(s, LET_GO_POLL_NS, on_lame_duck_over);
 }
 
 /* --- starting ----------------------------------------------------------------------- */
@@ -410,106 +438,6 @@ static void read_boot_id(char *out, size_t size)
 		snprintf(out, size, "%.36s", b.data);
 }
 
-/* The record of the last supervisor of this slot, continued under our own name. */
-static void adopt_record(struct supervisor *s)
-{
-	struct err e = ERR_INIT;
-	struct record old;
-	int rc = record_read_at(&old, s->slot.fd, &e);
-
-	if (rc < 0)
-		log_warn("record not understood, starting a new one", "why=\"%s\"", e.msg);
-	if (rc == 0) {
-		s->record.starts = old.starts;
-		s->record.restarts = old.restarts;
-		s->record.nends = old.nends;
-		memcpy(s->record.settings, old.settings, sizeof(old.settings));
-		memcpy(s->record.generation, old.generation, sizeof(old.generation));
-		memcpy(s->record.ends, old.ends, sizeof(old.ends));
-	}
-	supervisor_take_verdict(s);
-	if (rc == 0)
-		heal_adopt(s, &old, old.state != SLOT_STOPPED);
-	if (rc == 0 && old.nodeos_pid) {
-		/* It still says that nodeos runs, and its lock is free: it was killed. */
-		struct record_end end = { .at_ns = clock_real_ns(),
-			.asked = old.state == SLOT_STOPPING,
-			.clean = is_startable(s) };
-
-		snprintf(end.task, sizeof(end.task), "%s", old.task);
-		snprintf(end.why, sizeof(end.why),
-		        "its supervisor was killed in state %s before it could record the end",
-		        slot_state_name(old.state));
-		record_add_end(&s->record, &end);
-	}
-}
-
-static int own_slot(struct supervisor *s, struct err *e)
-{
-	AUTO(free) char *label = NULL;
-	AUTO(json)
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "node", s->record.node, "container",
-	        s->record.container, "task", s->record.task, "boot_id", s->record.boot_id);
-
-	label = j ? json_text(j, false) : NULL;
-	if (!label)
-		return err_nomem(e);
-	if (lockfile_label(s->lock_fd, label, e) < 0)
-		return -1;
-	s->owns = true;
-	adopt_record(s);
-	if (archivist_start(s, e) < 0)
-		return -1;
-	output_init(&s->output, &s->loop, s->slot.fd);
-	return 0;
-}
-
-/* Whether the slot's path still leads to the directory that we have open. */
-static bool is_same_slot(const struct supervisor *s)
-{
-	AUTO(slot) struct slot now = SLOT_INIT;
-	struct err ignored = ERR_INIT;
-	struct stat a, b;
-
-	return slot_open(&now, &s->pool, s->cfg->service, s->cfg->slot, false, &ignored) == 0 &&
-	        fstat(now.fd, &a) == 0 && fstat(s->slot.fd, &b) == 0 && a.st_dev == b.st_dev &&
-	        a.st_ino == b.st_ino;
-}
-
-/* Returns 0 with the lock, 1 when it is not to be had now (a timer is set), -1. */
-static int take_slot(struct supervisor *s, struct err *e)
-{
-	AUTO(buf) struct buf holder = BUF_INIT(1024);
-	int rc;
-
-	if (s->pool.fd < 0 && pool_open(&s->pool, s->cfg->pool, e) < 0)
-		return -1;
-	if (s->slot.fd < 0 &&
-	        slot_open(&s->slot, &s->pool, s->cfg->service, s->cfg->slot, true, e) < 0)
-		return -1;
-	if (s->lock_fd >= 0)
-		return 0;
-	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, SLOT_LOCK, &holder, e);
-	if (rc < 0 || (rc == 0 && !is_same_slot(s))) {
-		/* Moved away or removed while we waited: nodeos would be given the path, not this.
-		 */
-		auto_close_fd(&s->lock_fd);
-		s->lock_fd = -1;
-		slot_release(&s->slot);
-		return rc < 0
-		        ? -1
-		        : err_set(e, ERR_CONFLICT, "the slot's directory was replaced meanwhile");
-	}
-	if (rc == 1) {
-		supervisor_set_state(s, SLOT_WAITING,
-		        "another container still has this slot's data-dir open: %s",
-		        holder.len ? holder.data : "unknown");
-		set_timer(s, LOCK_POLL_NS, on_attempt);
-		return 1;
-	}
-	return rc;
-}
-
 /*
  * Stop a nodeos that the loop does not watch, and wait for its end.  Its output is read
  * meanwhile: it could not finish while the pipe is full.
@@ -519,6 +447,7 @@ static void stop_unwatched(struct supervisor *s, pid_t pid)
 	int status = 0;
 	pid_t got;
 
+	(void)producing_gives_up(s, "the supervisor cannot watch nodeos");
 	(void)kill(pid, SIGTERM);
 	while ((got = waitpid(pid, &status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
 		output_pump(&s->output);
@@ -538,6 +467,11 @@ static int start_nodeos(struct supervisor *s, struct err *e)
 		stop_unwatched(s, pid);
 		return -1;
 	}
+	if (producing_nodeos_started(s, pid, e) < 0) {
+		loop_child_remove(&s->loop, &s->child);
+		stop_unwatched(s, pid);
+		return -1;
+	}
 	s->record.nodeos_pid = pid;
 	if (health_start(s, e) < 0) {
 		log_error("nodeos is not asked for its health", "why=\"%s\"", e->msg);
@@ -549,6 +483,11 @@ static int start_nodeos(struct supervisor *s, struct err *e)
 		err_clear(e);
 	}
 	return 0;
+}
+
+static bool is_for_good(const struct err *e)
+{
+	return e->kind == ERR_NOT_FOUND || e->kind == ERR_DENIED || e->kind == ERR_USAGE;
 }
 
 /*
@@ -563,14 +502,18 @@ void supervisor_attempt(struct supervisor *s)
 	if (supervisor_nodeos_alive(s) || s->stop_asked || s->quiesce_asked ||
 	        slot_work_has_data(s))
 		return;
-	rc = take_slot(s, &e);
+	rc = supervisor_take_slot(s, &e);
 	if (rc > 0)
 		return;
 	if (rc == 0 && !s->owns)
-		rc = own_slot(s, &e);
+		rc = supervisor_own_slot(s, &e);
 	if (rc == 0 && !s->control) {
 		s->control = control_server_new(&s->loop, s->slot.fd, answer_control, s, &e);
 		rc = s->control ? 0 : -1;
+	}
+	if (rc == 0 && producing_start(s, &e) < 0) {
+		supervisor_hold_for(s, is_for_good(&e) ? HOLD_FINAL : HOLD_RETRY, &e);
+		return;
 	}
 	if (rc == 0) {
 		rc = slot_look(s, &e);
@@ -583,7 +526,7 @@ void supervisor_attempt(struct supervisor *s)
 	}
 	if (advertise_is_searching(s->advertise)) {
 		supervisor_set_state(s, SLOT_STARTING, "looking for the address to advertise");
-		set_timer(s, LOCK_POLL_NS, on_attempt);
+		set_timer(s, SUPERVISOR_POLL_NS, on_attempt);
 		return;
 	}
 	supervisor_take_verdict(s);
@@ -594,13 +537,16 @@ void supervisor_attempt(struct supervisor *s)
 		supervisor_hold_for(s, s->hold, &e);
 		return;
 	}
+	if (rc == 0) {
+		rc = producing_claim_keys(s, &e);
+		if (rc > 0)
+			return;
+	}
 	if (rc == 0)
 		rc = start_nodeos(s, &e);
 	if (rc < 0) {
 		/* A program that is not there will not come by itself: an image does not change. */
-		supervisor_hold_for(s,
-		        e.kind == ERR_NOT_FOUND || e.kind == ERR_DENIED ? HOLD_FINAL : HOLD_RETRY,
-		        &e);
+		supervisor_hold_for(s, is_for_good(&e) ? HOLD_FINAL : HOLD_RETRY, &e);
 		return;
 	}
 	slot_work_nodeos_started(s);
@@ -708,7 +654,7 @@ static int set_up(struct supervisor *s, struct err *e)
 	read_boot_id(s->record.boot_id, sizeof(s->record.boot_id));
 	s->state_since_ns = clock_mono_ns();
 
-	/* Later parts hold a key in here: no core dumps, no ptrace by a process of our uid. */
+	/* A producer's key is in here: no core dumps, no ptrace by a process of our uid. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "prctl(PR_SET_DUMPABLE)");
 	(void)sigaction(SIGPIPE, &ignore, NULL);
@@ -730,6 +676,7 @@ static int set_up(struct supervisor *s, struct err *e)
 	                .port = s->cfg->port,
 	                .handler = answer_http,
 	                .arg = s,
+	                .answers_later = true,
 	                .max_connections = 64,
 	                .max_per_address = 32 },
 	        e);
@@ -744,17 +691,20 @@ static void tear_down(struct supervisor *s)
 		loop_child_remove(&s->loop, &s->child);
 		supervisor_set_state(s, SLOT_STOPPED, "the supervisor failed");
 	}
+	producing_stop(s);
 	slot_work_release(s);
 	slot_look_release(s);
 	work_free(TAKE(s->bounding));
 	heal_release(s);
 	slot_unshare_release(s);
 	archivist_free(s->archivist, &s->loop);
+	sampling_release(s);
 	health_stop(s);
 	probation_stop(s);
 	follow_free(s->follow);
 	advertise_free(s->advertise);
 	http_server_free(s->http);
+	answer_block_release(s);
 	http_prober_free(s->prober);
 	/* Before the lock is let go: the next supervisor makes a socket of the same name. */
 	control_server_free(s->control);

@@ -12,7 +12,8 @@
  *     nodeos, so it is free only when both are dead.  A supervisor that finds it taken waits,
  *     and while it waits it obeys SIGTERM at once.
  *   - nodeos is asked to stop by SIGTERM and given all the time it needs; nothing here sends
- *     SIGKILL.
+ *     SIGKILL, but to a producer whose right to sign ends and that is not known to be paused
+ *     (tenure_plan.h).
  *   - How each run ended is in run.json before this process ends.
  *   - A data-dir that is dirty or damaged is repaired (heal.h), each way once, with back-off and a
  *     limit; what is in the way goes to quarantine.  It is not ready before it has the blocks
@@ -58,6 +59,11 @@ struct supervise_config {
 	bool integrity_hash;      /* nodeos prints the hash of its state when it stops */
 	uint64_t unshare_extents; /* of a file, when it is mended after an archive (data/unshare.h)
 	                           */
+	/* A producer's gate and lease (tenure.h); sign_key NULL or "": there is none. */
+	const char *sign_key, *brokers, *broker_token, *lease;
+	int64_t lease_term_ns;
+	bool bootstrap;
+	const char *compare;
 	uid_t uid;
 	gid_t gid;
 	char *const *argv; /* nodeos and its arguments, NULL-terminated */

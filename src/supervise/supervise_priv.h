@@ -17,7 +17,9 @@
 #include "supervise/advertise.h"
 #include "supervise/follow.h"
 #include "supervise/output.h"
+#include "supervise/producing.h"
 #include "supervise/ready.h"
+#include "supervise/sampling.h"
 #include "supervise/slot_work.h"
 #include "supervise/supervise.h"
 
@@ -74,6 +76,13 @@ enum hash_proof {
 	HASH_UNTOLD,
 };
 
+/* Somebody who waits for a block of our nodeos (answer_block.c). */
+struct block_ask {
+	struct http_server_call *call; /* NULL: nobody */
+	struct http_probe *probe;
+	uint32_t num;
+};
+
 struct supervisor {
 	const struct supervise_config *cfg;
 	struct loop loop;
@@ -82,6 +91,7 @@ struct supervisor {
 	struct loop_timer disk_timer; /* while nodeos runs */
 	struct loop_child child;
 	struct http_server *http;
+	struct block_ask block_asks[8];
 	struct http_prober *prober;
 	struct control_server *control;
 	struct follow *follow;
@@ -105,6 +115,7 @@ struct supervisor {
 	unsigned failures;                 /* exits in a row that nobody asked for */
 	double disk_used_percent;
 	struct control_call *quiesce_calls[QUIESCE_CALLS_MAX];
+	struct sampling sampling;
 	int exit_status;
 	struct slot_work work;
 	json_t *last_work;            /* the status's "work" of the one before, or NULL */
@@ -144,16 +155,19 @@ struct supervisor {
 	struct loop_timer heal_timer; /* while an incident is healed and not over */
 	int64_t calm_since_ns;        /* CLOCK_MONOTONIC; 0: not ready */
 	bool hard_replay;             /* the next start of nodeos is told to */
-	bool heal_stop_asked;         /* nodeos is being stopped because probation has failed */
+	bool heal_stop_asked;         /* nodeos is being stopped because probation has failed, or
+	                               * is_forked */
 	bool has_exit;                /* its last end, or probation, says that the data are bad */
 	unsigned exit_repairs;        /* what would help then, REPAIR_BIT()s */
 	char exit_why[240];
+	bool is_forked; /* its irreversible blocks are not the others' (heal_forked()) */
 	int64_t quarantine_since_ns; /* heal_open_since() when a thread was started */
 	bool lacks_room;             /* for the generation that it would be repaired by */
 	struct work *heal_clean;     /* heal_clean_begin()'s thread */
 	bool cannot_clean;           /* it has failed */
 	struct work *bounding;       /* restore_bound_at_start()'s thread */
 	bool was_bounded;            /* it was begun */
+	struct producing producing;
 };
 
 /* supervise.c */
@@ -168,6 +182,8 @@ bool supervisor_is_ready(const struct supervisor *s);
 void supervisor_resume(struct supervisor *s);
 void supervisor_quiesce(struct supervisor *s);
 void supervisor_stop_nodeos(struct supervisor *s);
+/* Stop it at once, and start it again when it has ended (producing_starts_again()). */
+void supervisor_restart_nodeos(struct supervisor *s, const char *why);
 bool supervisor_nodeos_alive(const struct supervisor *s);
 void supervisor_take_verdict(struct supervisor *s);
 void supervisor_note_verdict(struct supervisor *s, const struct data_verdict *v);
@@ -177,6 +193,15 @@ void supervisor_attempt_in(struct supervisor *s, int64_t after_ns);
 void supervisor_hold_for(struct supervisor *s, enum hold hold, const struct err *why);
 /* A thread of ours has told its end: what waited for that goes on. */
 void supervisor_thread_ended(struct supervisor *s);
+
+/* own.c: to become the supervisor of this slot */
+
+#define SUPERVISOR_POLL_NS (100 * 1000000LL) /* for what keeps us from starting */
+
+/* Returns 0 with the lock, 1 when it is not to be had now (a timer is set), -1. */
+int supervisor_take_slot(struct supervisor *s, struct err *e) NODISCARD;
+/* With the lock: from now on run.json and what else there is are ours. */
+int supervisor_own_slot(struct supervisor *s, struct err *e) NODISCARD;
 
 /* prepare.c: everything between "the lock is ours" and "nodeos runs" */
 
@@ -204,9 +229,19 @@ int supervisor_spawn(struct supervisor *s, pid_t *ret_pid, struct err *e) NODISC
 int health_start(struct supervisor *s, struct err *e) NODISCARD;
 void health_stop(struct supervisor *s);
 
+/* It has answered, not long ago, and is on this slot's chain. */
+bool health_answers(const struct supervisor *s);
+
+/* Of the state database; -1 while it is not known. */
+double health_db_used_percent(const struct supervisor *s);
+
 /* answer.c */
 
 /* The status object of control socket and /state; new reference, NULL without memory. */
 json_t *answer_status(const struct supervisor *s);
+
+/* Why the slot is in its state, or not ready; "" when there is nothing to say.  Valid until the
+ * next call. */
+const char *answer_reason(const struct supervisor *s);
 void answer_http(void *arg, const struct http_server_request *q, struct http_server_reply *r);
 void answer_control(void *arg, const char *name, const json_t *request, struct control_call *call);

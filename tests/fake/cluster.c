@@ -59,8 +59,8 @@ static void print_service(const struct fake_cluster_service *s, FILE *out)
 		fprintf(out, "\"Mode\":{\"Replicated\":{\"Replicas\":%d}},", s->replicas);
 	fprintf(out, "\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"i:1\"");
 	if (s->pool)
-		fprintf(out, ",\"Env\":[\"NODESWARM_SLOT={{.Task.Slot}}\",\"NODESWARM_POOL=%s\"]",
-		        s->pool);
+		fprintf(out, ",\"Env\":[\"NODESWARM_SLOT={{.Task.Slot}}\",\"NODESWARM_POOL=%s\"%s]",
+		        s->pool, s->env ? s->env : "");
 	fputs("}}}}", out);
 }
 
@@ -166,6 +166,9 @@ static char *answer(void *arg, const struct fake_request *q, int *status)
 
 	if (strcmp(q->path, "/version") == 0)
 		return NULL;
+	text = c->first ? c->first(c->first_arg, q, status) : NULL;
+	if (text)
+		return text;
 	if (strcmp(q->path, "/info") == 0)
 		return strdup("{\"Swarm\":{\"NodeID\":\"n1\"}}");
 	if (strncmp(q->path, "/services/", 10) == 0)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct fake_engine;
+struct fake_request;
 
 struct fake_cluster_node {
 	const char *id, *state; /* "ready", "down"; the host name is "host-ID" */
@@ -25,6 +26,7 @@ struct fake_cluster_service {
 	bool is_global;
 	int replicas;
 	char labels[256]; /* more of them, as JSON with a comma in front; or "" */
+	const char *env;  /* the same of the environment: ",\"NAME=value\""; or NULL */
 };
 
 struct fake_cluster_task {
@@ -44,6 +46,9 @@ struct fake_cluster {
 	char updates[512]; /* names of the services that were changed, in order, and removed ("-x")
 	                    */
 	char spec[4096];   /* the last spec that was sent */
+	/* Asked first, if set: as fake_engine_handler() has it. */
+	char *(*first)(void *arg, const struct fake_request *q, int *status);
+	void *first_arg;
 };
 
 /* Answer as that swarm does from now on; c must live as long as f. */

@@ -152,6 +152,25 @@ status_of_all()
 		[ "$(jq -r .node.id "$IT_DIR/status")" = "$(docker node inspect self --format '{{.ID}}')" ]
 }
 check 'status of all slots' status_of_all
+# sampled BODY: its reply is in $IT_DIR/samples
+sampled()
+{
+	post /v1/sample "$1" >"$IT_DIR/samples" || return
+	jq -c '.error, (.slots[]? | [.service, .slot, .task, .is_alive, .error, .sample])' "$IT_DIR/samples"
+}
+
+sample_of_all()
+{
+	sampled '{"format":1,"all":{"heights":[2,5]},"slots":[{"service":"nodeswarm_readers","slot":2,"first":5,"last":6}]}' ||
+		return
+	jq -e '(.slots | length) == 4 and ([.slots[].sample.state == "answers"] | all) and
+		([.slots[].sample.slot_state == "running"] | all) and .node.hostname != ""' "$IT_DIR/samples" >/dev/null &&
+		# One id at each height, and that of the slot that was asked for blocks.
+		[ "$(jq -c '[.slots[].sample.ids[]?] | unique | map(.[0])' "$IT_DIR/samples")" = '[2,5]' ] &&
+		[ "$(jq -c '[.slots[].sample.blocks[]?.num]' "$IT_DIR/samples")" = '[5,6]' ] &&
+		[ "$(jq '[.slots[].sample | .blocks[]?.id, .ids[]?[1]] | unique | length' "$IT_DIR/samples")" = 3 ]
+}
+check 'sample of all slots' sample_of_all
 check 'slots' [ "$(get /v1/slots | jq -c '[.slots[].is_locked]')" = '[true,true,true,true]' ]
 check 'host' eval 'get /v1/host | jq -e ".format == 1 and (.host | type) == \"object\""'
 check 'relay in its container' expect '"pool_id"' docker exec "$C" nodeswarm relay GET /v1/status
@@ -173,6 +192,8 @@ check 'livez without a token' [ "$(tcp '' /livez)" = 200 ]
 check 'no token' [ "$(tcp '' /v1/status)" = 401 ]
 check 'a wrong token' [ "$(tcp "${TOKEN%?}g" /v1/status)" = 401 ]
 check 'the token' [ "$(tcp "$TOKEN" /v1/status)" = 200 ]
+check 'a sample without the token' [ "$(tcp '' /v1/sample -X POST -d '{}')" = 401 ]
+check 'a sample with the token' [ "$(tcp "$TOKEN" /v1/sample -X POST -d '{}')" = 200 ]
 check 'no gather over TCP' [ "$(tcp "$TOKEN" /v1/gather -X POST -d '{}')" = 403 ]
 check 'a body that is too large' [ "$(tcp "$TOKEN" /v1/slots/nodeswarm_readers/1/resume -X POST -d "$(head -c 5000 /dev/zero | tr '\0' x)")" = 413 ]
 check 'a path that leads elsewhere' [ "$(tcp "$TOKEN" '/v1/slots/..%2f..%2fetc/1/log' --path-as-is)" = 404 ]
@@ -199,13 +220,27 @@ gathered()
 	END
 }
 check 'gather: this host, one over TCP, one that is not there' gathered
+gathered_samples()
+{
+	local me
+	me=$(docker node inspect self --format '{{.ID}}')
+	post /v1/gather "{\"method\":\"POST\",\"path\":\"/v1/sample\",\"timeout_ms\":2500,
+		\"body\":\"{\\\"all\\\":{\\\"heights\\\":[3]}}\",\"targets\":[
+		{\"id\":\"$me\",\"address\":\"192.168.77.1\"},{\"id\":\"other\",\"address\":\"192.168.77.1\"}]}" |
+		tee "$IT_DIR/gathered" | jq -c '.replies[] | [.id, .status, (.body.slots | length), .error.kind]'
+	[ "$(jq -c '[.replies[].body.slots[].sample.ids[][0]]' "$IT_DIR/gathered")" = '[3,3,3,3,3,3,3,3]' ] &&
+		[ "$(jq -c '[.replies[].body.slots[].sample.ids[][1]] | unique | length' "$IT_DIR/gathered")" = 1 ]
+}
+check 'gather of samples' gathered_samples
 
 # --- what it does ----------------------------------------------------------------------------------
 
 quiesced()
 {
 	post /v1/slots/nodeswarm_readers/2/quiesce | jq -c '[.state, .verdict]' | grep -Fx '["quiesced","clean"]' &&
-		state_is readers.2 quiesced
+		state_is readers.2 quiesced && sampled '{}' &&
+		[ "$(jq -r '.slots[].sample | select(.state != "answers") | "\(.state) \(.slot_state)"' "$IT_DIR/samples")" = \
+			'down quiesced' ]
 }
 check 'quiesce' quiesced
 check 'resume' eval 'post /v1/slots/nodeswarm_readers/2/resume >/dev/null && wait_for 20 serves readers 3'
@@ -217,6 +252,22 @@ forgotten()
 check 'quiesce goes on when the one who asked has gone' forgotten
 check 'resume through relay' expect '"state"' docker exec "$C" nodeswarm relay POST /v1/slots/nodeswarm_readers/3/resume
 check 'no such slot' expect_fail 1 '"kind":"not_found"' nodeswarm relay POST /v1/slots/nodeswarm_readers/99/quiesce
+
+crashed()
+{
+	local supervisor
+	supervisor=$(docker inspect "$(slot_container readers.2)" --format '{{.State.Pid}}')
+	pkill -SEGV -P "$supervisor" || return
+	wait_for 40 recovered
+}
+recovered()
+{
+	sampled '{}' && jq -e '.slots[] | select(.service == "nodeswarm_readers" and .slot == 2).sample |
+		.state == "answers" and .crashes == 1 and .starts > 1 and (.last_crash | test("SIGSEGV")) and
+		(.tail | length) > 0' "$IT_DIR/samples"
+}
+check 'a crash is told with its last lines' crashed
+check 'all serve again' wait_for 30 serves readers 3
 
 # A supervisor that hangs is named, and the others are told all the same.
 P=$(docker inspect "$(slot_container readers.1)" --format '{{.State.Pid}}')
@@ -232,6 +283,17 @@ hung()
 		jq -e '.slots[] | select(.is_alive | not) | .slot == 1 and .error.kind == "timeout" and .record.state == "running"' "$IT_DIR/status"
 }
 check 'a hung supervisor is named in time' hung
+hung_sample()
+{
+	local start=$EPOCHREALTIME
+	sampled '{"limit_ms":500}'
+	since "$start"
+	awk -v s="$(since "$start")" 'BEGIN { exit !(s < 2) }' &&
+		[ "$(jq '[.slots[] | select(.sample.state == "answers")] | length' "$IT_DIR/samples")" = 3 ] &&
+		jq -e '.slots[] | select(.is_alive | not) | .slot == 1 and .sample == null and
+			.error.kind == "timeout" and .record.state == "running"' "$IT_DIR/samples"
+}
+check 'also where samples are asked for' hung_sample
 kill -CONT "$P"
 check 'and answers again' wait_for 10 alive 4
 

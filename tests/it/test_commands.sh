@@ -76,6 +76,8 @@ name_taken()
 	expect_fail 1 "service 'nodeswarm_web' already that belongs to no stack" up
 	local rc=$?
 	docker service rm nodeswarm_web >/dev/null
+	# Its container would be counted with those of the stack's service of that name.
+	wait_for 30 running 0 || return
 	return $rc
 }
 check 'a name that is taken' name_taken

@@ -570,10 +570,10 @@ slow_senders()
 {
 	cat "$IT_DIR"/10.*.log >"$IT_DIR/before"
 	# A head that never ends, a body that never comes, one that never ends.
-	printf 'GET %s HTTP/1.1\r\nHost: x\r\n' "$I" | "$front_pl" raw 127.0.0.1 8888 13 >"$IT_DIR/slow1" &
+	printf 'GET %s HTTP/1.1\r\nHost: x\r\n' "$I" | "$front_pl" raw 127.0.0.1 8888 20 >"$IT_DIR/slow1" &
 	local first=$!
 	printf 'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab' "$I" |
-		"$front_pl" raw 127.0.0.1 8888 13 >"$IT_DIR/slow2" &
+		"$front_pl" raw 127.0.0.1 8888 20 >"$IT_DIR/slow2" &
 	local second=$!
 	{
 		printf 'POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 131072\r\n\r\n' "$I"
@@ -581,7 +581,7 @@ slow_senders()
 			head -c 20000 "$IT_DIR/large" || break
 			sleep 2
 		done
-	} 2>/dev/null | timeout 13 curl -s telnet://127.0.0.1:8888 >"$IT_DIR/slow3"
+	} 2>/dev/null | timeout 20 curl -s telnet://127.0.0.1:8888 >"$IT_DIR/slow3"
 	wait $first $second
 	head -n1 "$IT_DIR"/slow[123]
 	[ "$(grep -l "^HTTP/1.1 408" "$IT_DIR"/slow[123] | wc -l)" = 3 ] || return

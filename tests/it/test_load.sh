@@ -61,7 +61,7 @@ serve()
 served()
 {
 	kill "$SERVER" && wait "$SERVER"
-	[ "$(tail -n 1 "$IT_DIR/served")" = "$1 $2" ] || { echo "the server says: $(tail -n 1 "$IT_DIR/served"), not $1 $2" && return 1; }
+	grep -qx "$1 $2" "$IT_DIR/served" || { echo "the server says: $(grep -x '[0-9]* [0-9]*' "$IT_DIR/served"), not $1 $2" && return 1; }
 }
 
 # sim NAME PORT: a chain of one's own; its pid in $SIM

@@ -47,6 +47,72 @@ check 'the data is its own, lock and record are root'"'"'s' expect \
 	'^7077 0 0 $' sh -c "cd $POOL/services/t_s/2 && stat -c %u data lock run.json | tr '\n' ' '"
 check 'nodeos holds the slot'"'"'s lock too' expect 'services/t_s/2/lock' ls -l "/proc/$(nodeos_pid 2)/fd"
 
+# --- what nodeos says of the chain ---------------------------------------------------------------
+
+# sample SLOT [MEMBERS]: the sample of its supervisor
+sample()
+{
+	ask "$1" "{\"format\":1,\"request\":\"sample\"${2:+,$2}}" | jq -c .sample
+}
+
+# block_id SLOT HEIGHT: as nodeos itself says
+block_id()
+{
+	curl -sf -m 2 -d "{\"block_num\":$2}" "http://127.0.0.1:${1}8888/v1/chain/get_block_info" | jq -r .id
+}
+
+same_ids()
+{
+	local slot height
+	wait_for 20 beyond 2 12 || return
+	for slot in 1 2; do
+		sample "$slot" '"heights":[2,5,11,1000000]' | tee "$IT_DIR/sample.$slot"
+		[ "$(jq -r '"\(.state) \(.slot_state) \(.info.chain_id)"' "$IT_DIR/sample.$slot")" = \
+			"answers running $(state "$slot" .chain_id)" ] || return
+		for height in 2 5 11; do
+			[ "$(jq -r --argjson h "$height" '.ids[] | select(.[0] == $h)[1]' "$IT_DIR/sample.$slot")" = \
+				"$(block_id "$slot" "$height")" ] || return
+		done
+	done
+	[ "$(jq -c .ids "$IT_DIR/sample.1")" = "$(jq -c .ids "$IT_DIR/sample.2")" ]
+}
+check 'sample: the ids that get_block_info tells, the same on both nodes' same_ids
+check 'a height that is not there has none' expect '^null$' \
+	jq -r '.ids[] | select(.[0] == 1000000)[1]' "$IT_DIR/sample.2"
+whole_blocks()
+{
+	sample 2 '"first":3,"last":8,"schedule":true' | tee "$IT_DIR/blocks"
+	[ "$(jq -c '[.blocks[].num]' "$IT_DIR/blocks")" = '[3,4,5,6,7,8]' ] &&
+		[ "$(jq -r '.blocks[3].previous' "$IT_DIR/blocks")" = "$(block_id 1 5)" ] &&
+		[ "$(jq -r '.blocks[3].id' "$IT_DIR/blocks")" = "$(block_id 1 6)" ] &&
+		[ "$(jq -c .schedule.producers "$IT_DIR/blocks")" = '["eosio"]' ]
+}
+check 'blocks and schedule' whole_blocks
+check 'peers and starts are what the supervisor knows' expect '^1 1 0 0 null$' \
+	jq -r '"\(.peers.connected) \(.starts) \(.restarts) \(.crashes // 0) \(.tail)"' "$IT_DIR/blocks"
+check 'more heights than it takes' expect '"protocol"' ask 2 \
+	"{\"format\":1,\"request\":\"sample\",\"heights\":[$(seq -s, 17)]}"
+hangs()
+{
+	local nodeos start i rc=0 pids=()
+	nodeos=$(nodeos_pid 2)
+	kill -STOP "$nodeos"
+	start=$EPOCHREALTIME
+	# Three callers, each with a question of its own.
+	for i in 1 2 3; do
+		sample 2 "\"limit_ms\":400,\"heights\":[$i]" >"$IT_DIR/silent.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}" || rc=1
+	kill -CONT "$nodeos"
+	cat "$IT_DIR"/silent.*
+	# Who waited for the others' turns until his own limit hears of that instead, with an error.
+	[ "$(jq -r '.state // "waited"' "$IT_DIR"/silent.* | sort -u | xargs)" = silent ] ||
+		[ "$(jq -r '.state // "waited"' "$IT_DIR"/silent.* | sort -u | xargs)" = 'silent waited' ] || rc=1
+	awk -v s="$(since "$start")" 'BEGIN { exit !(s < 2) }' && return $rc
+}
+check 'a nodeos that hangs is silent, within the limit' hangs
+
 # --- two supervisors of one slot -----------------------------------------------------------------
 
 second()
@@ -115,6 +181,7 @@ quiesce_and_resume()
 	! nodeswarm --pool "$POOL" --stack t quiesce s.2 || return
 	env -u DOCKER_HOST nodeswarm --pool "$POOL" --stack t quiesce s.2 || return
 	expect '^quiesced true$' record 2 '"\(.state) \(.ends[0].clean)"' || return
+	expect '^down quiesced$' eval "sample 2 | jq -r '\"\(.state) \(.slot_state)\"'" || return
 	kill -0 "$P2" || return
 	env -u DOCKER_HOST nodeswarm --pool "$POOL" --stack t resume s.2 || return
 	wait_for 20 ready 2
@@ -213,7 +280,26 @@ crash()
 	expect 'dirty' state 4 .verdict
 }
 check 'without healing a crash leaves the slot held, not restarted on a dirty data-dir' crash
+
+crash_is_told()
+{
+	sample 4 | tee "$IT_DIR/crashed"
+	# The exit before it was not asked for either.
+	[ "$(jq -r '"\(.state) \(.slot_state) \(.crashes)"' "$IT_DIR/crashed")" = 'down held 2' ] &&
+		jq -r .last_crash "$IT_DIR/crashed" | grep 'SIGSEGV' &&
+		diff <(tail -n 5 "$POOL/services/t_s/4/nodeos.log" | cut -c 1-239) <(jq -r '.tail[]' "$IT_DIR/crashed")
+}
+check 'it counts as a crash, with its last lines' crash_is_told
 check 'stop' stop "$PID" 1
+crash_is_remembered()
+{
+	local rc=0
+	supervise 4 --heal never
+	wait_for 10 state_is 4 held && crash_is_told || rc=1
+	stop "$PID" 1 || rc=1
+	return $rc
+}
+check 'also by the next supervisor' crash_is_remembered
 
 # --- disk ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 
 passed=0 failed=0 skipped=0
 data=$here/../data/sim
-sim=${BUILD:-$here/../../build}/nodesim
+sim=${SIM:-${BUILD:-$here/../../build}/nodesim}
 work=$(mktemp -d /tmp/nodesim-it.XXXXXX)
 pids=()
 
@@ -50,6 +50,9 @@ within() {
 case ${part:-$1} in start) range=0 ;; http) range=1 ;; cluster) range=2 ;; snapshot) range=-1 ;; *) range=3 ;; esac
 next_port=$((10000 + 5000 * range + RANDOM % 4000))
 [ "${part:-$1}" != damage ] || next_port=$((29100 + RANDOM % 3000))
+[ "${part:-$1}" != transactions ] || next_port=$((9100 + RANDOM % 800))
+[ "${part:-$1}" != gate ] || next_port=$((3100 + RANDOM % 800))
+[ "${part:-$1}" != producers ] || next_port=$((4100 + RANDOM % 800))
 free_port() {
 	# By looking, not by connecting: that would stand in the log of whoever listens there.
 	while next_port=$((next_port + 1)); grep -q ":$(printf %04X "$next_port") 00000000:0000 0A" /proc/net/tcp; do :; done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Real nodesim processes against the recordings of a real nodeos.
 #
-# usage: tests/sim/run.sh [PART...]     parts: start http cluster stop snapshot damage
+# usage: tests/sim/run.sh [PART...]
+# parts: start http cluster stop snapshot damage transactions gate producers
 #
 # BUILD names the directory that holds nodesim.  Needs bash, curl, jq, perl, xxd.  Loopback
 # only; leaves nothing behind.  The last line is "N passed, N failed, N skipped".
@@ -17,7 +18,7 @@ for tool in curl jq perl xxd; do
 done
 
 here=$(cd "$(dirname "$0")" && pwd)
-parts='start http cluster stop snapshot damage'
+parts='start http cluster stop snapshot damage transactions gate producers'
 
 # All of them: side by side, because most of the time goes into waiting for blocks.
 if [ $# -eq 0 ]; then

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "agent/slots.h"
-#include "agent/tail.h"
-#include "agent/token.h"
+#include "base/token.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "data/pool.h"
 #include "data/record.h"
 #include "data/slots.h"
+#include "data/tail.h"
 
 /* What the agent reads from files: the slot list, a log's end, the token. */
 static char dir[] = "/tmp/test_agent_files.XXXXXX";

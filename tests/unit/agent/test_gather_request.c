@@ -103,6 +103,19 @@ static void limits(void **state)
 		        n > AGENT_TARGETS_MAX ? -1 : 0);
 		gather_request_release(&q);
 	}
+	/* The bodies that agents take there. */
+	for (unsigned n = AGENT_BODY_DATA_MAX; n <= AGENT_BODY_DATA_MAX + 1; n++) {
+		e = ERR_INIT;
+		buf_clear(&b);
+		assert_int_equal(buf_add_fmt(&b,
+		                         "{\"method\":\"POST\",\"path\":\"/v1/sample\","
+		                         "\"timeout_ms\":1," ONE ",\"body\":\"%*s\"}",
+		                         (int)n, "x"),
+		        0);
+		assert_int_equal(gather_request_parse(&q, b.data, b.len, &e),
+		        n > AGENT_BODY_DATA_MAX ? -1 : 0);
+		gather_request_release(&q);
+	}
 	buf_release(&b);
 }
 

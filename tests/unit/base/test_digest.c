@@ -1,8 +1,11 @@
 #include "unit/test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/digest.h"
 
 /* FIPS 180-2, appendix B. */
@@ -43,6 +46,56 @@ static void hex_both_ways(void **state)
 	assert_int_equal(hex_decode(back, 0, ""), 0);
 }
 
+static void base64_both_ways(void **state)
+{
+	/* RFC 4648, section 10, and all that six bits can be. */
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\xff\xef\xbe\xfb", "/++++w==" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(64);
+		AUTO(free) char *text = base64_encode(rows[i].bytes, strlen(rows[i].bytes));
+
+		assert_string_equal(text, rows[i].text);
+		if (buf_add(&b, "", 0) < 0 || base64_decode(&b, text) < 0 ||
+		        strcmp(b.data, rows[i].bytes) != 0)
+			fail_msg("'%s' is not '%s'", b.data, rows[i].bytes);
+	}
+}
+
+static void base64_refused(void **state)
+{
+	static const char *const refused[] = { "Z", "Zg",
+		"Zg=", "Zg===", "Zg==Zg==", "Zm9v=", "Zm9vYg= =", "Zm9\n", "Zm9v ",
+		"====", "Z===", "Zm-v", "Zm8=\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		AUTO(buf) struct buf b = BUF_INIT(64);
+
+		errno = 0;
+		if (base64_decode(&b, refused[i]) == 0 || errno != EINVAL)
+			fail_msg("'%s': errno %d", refused[i], errno);
+	}
+	{
+		AUTO(buf) struct buf b = BUF_INIT(5);
+
+		assert_int_equal(base64_decode(&b, "Zm9vYmFy"), -1);
+		assert_int_equal(errno, E2BIG);
+	}
+}
+
 static void in_pieces(void **state)
 {
 	char whole[SHA256_HEX_SIZE], pieces[SHA256_HEX_SIZE], data[1000];
@@ -65,6 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_vectors),
 		cmocka_unit_test(hex_both_ways),
+		cmocka_unit_test(base64_both_ways),
+		cmocka_unit_test(base64_refused),
 		cmocka_unit_test(in_pieces),
 	};
 

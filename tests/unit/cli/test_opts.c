@@ -35,6 +35,7 @@ static const struct opt own[] = {
 	{ "file", 'f', "FILE", "a file", .strings = &v.files },
 	{ "wait", 'w', "TIME", "a time", .min = 1000000000, .duration = &v.wait },
 	{ "even", 'e', "N", "an even one", .needs = "all", .check = is_even, .string = &v.name },
+	{ "named", 0, NULL, "for one with a name", .needs = "name", .flag = &v.brief },
 	{ "size", 0, "SIZE", "a size", .min = 1024, .size = &v.size },
 	{ NULL },
 };
@@ -198,6 +199,8 @@ static void mistakes(void **state)
 		{ "-e 2 -a", "all name=2 |" },
 		{ "-a --even 12 x", "all name=12 | x" },
 		{ "-e 2", "error: option '--even' is for '--all' only" },
+		{ "--named -n x", "brief name=x |" },
+		{ "--named", "error: option '--named' is for '--name' only" },
 		{ "-e 2 -b", "error: option '--even' is for '--all' only" },
 		{ "-a -e 3", "error: option '-e': '3' is odd" },
 		{ "-a --even=3", "error: option '--even': '3' is odd" },

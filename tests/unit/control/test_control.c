@@ -36,8 +36,7 @@ static void on_later(struct loop_timer *t, void *arg)
 	kept = NULL;
 }
 
-static void handle(
-        void *arg, const char *name, const json_t *request UNUSED, struct control_call *call)
+static void handle(void *arg, const char *name, const json_t *request, struct control_call *call)
 {
 	struct err e = ERR_INIT;
 
@@ -56,6 +55,8 @@ static void handle(
 		                        : "{\"format\":1}"));
 	} else if (strcmp(name, "never") == 0) {
 		forgotten = call;
+	} else if (strcmp(name, "echo") == 0) {
+		control_call_reply(call, json_text(request, false));
 	} else {
 		control_call_reply(call, strdup("{\"format\":1,\"ok\":true}"));
 	}
@@ -121,7 +122,7 @@ static int teardown(void **state)
 
 static void asks_many_at_once(void **state)
 {
-	struct control_ask asks[20];
+	struct control_ask asks[20] = { { .dirfd = -1 } };
 	int64_t start = clock_mono_ns();
 
 	(void)state;
@@ -135,6 +136,26 @@ static void asks_many_at_once(void **state)
 		json_decref(asks[i].reply);
 	}
 	assert_true(clock_mono_ns() - start < NS_PER_SEC);
+}
+
+static void each_may_have_its_own_request(void **state)
+{
+	struct control_ask asks[] = { { .args = json_pack("{s:i}", "number", 7) }, { .args = NULL },
+		{ .args = json_pack("{s:i}", "number", 9) } };
+	static const int64_t wanted[] = { 7, -1, 9 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+		asks[i].dirfd = dirfd_;
+	control_ask_all(asks, ARRAY_LEN(asks), "echo", NS_PER_SEC, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+		if (!asks[i].reply)
+			fail_msg("%zu: %s", i, asks[i].err.msg);
+		assert_int_equal(json_int(asks[i].reply, "number", -1), wanted[i]);
+		json_decref(asks[i].reply);
+	}
+	json_decref((json_t *)(uintptr_t)asks[0].args);
+	json_decref((json_t *)(uintptr_t)asks[2].args);
 }
 
 static void error_comes_back_as_an_error(void **state)
@@ -247,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(asks_many_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_may_have_its_own_request, setup, teardown),
 		cmocka_unit_test_setup_teardown(error_comes_back_as_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(answer_may_come_late_or_never, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_lines, setup, teardown),

@@ -1,7 +1,9 @@
 #include "unit/test.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -492,6 +494,80 @@ static void a_name_with_addresses_of_its_own(void **state)
 	http_probe_free(q);
 }
 
+/* As many hosts as are asked at the same time: the connection to each of them stays. */
+static void many_connections_are_kept(void **state)
+{
+	enum { HOSTS = 12, ROUNDS = 3 };
+	static struct raw_server hosts[HOSTS];
+	struct http_probe *q[HOSTS];
+	struct err e = ERR_INIT;
+	int connections = 0;
+
+	(void)state;
+	http_prober_keep(prober, HOSTS);
+	for (size_t i = 0; i < HOSTS; i++) {
+		assert_int_equal(raw_server_start(&hosts[i], NULL, say_hello), 0);
+		q[i] = http_probe_new(prober, hosts[i].url, 100, &e);
+		assert_non_null(q[i]);
+	}
+	for (unsigned n = 1; n <= ROUNDS; n++) {
+		for (size_t i = 0; i < HOSTS; i++)
+			ask(q[i], NULL, 5 * NS_PER_SEC, on_reply);
+		until(n * HOSTS);
+		assert_int_equal(got.status, 200);
+	}
+	for (size_t i = 0; i < HOSTS; i++) {
+		connections += hosts[i].connections;
+		http_probe_free(q[i]);
+	}
+	http_prober_keep(prober, -HOSTS);
+	http_prober_free(TAKE(prober));
+	for (size_t i = 0; i < HOSTS; i++)
+		raw_server_stop(&hosts[i]);
+	assert_int_equal(connections, HOSTS);
+}
+
+#define SLOW_NAME "slow--name"
+#define SLOW_NS   (1500 * NS_PER_MS)
+
+/* libcurl's, too: a name server that does not answer. */
+int getaddrinfo(
+        const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	void *found = dlsym(RTLD_NEXT, "getaddrinfo");
+
+	if (name && strcmp(name, SLOW_NAME) == 0) {
+		(void)usleep(SLOW_NS / 1000);
+		return EAI_AGAIN;
+	}
+	memcpy(&real, &found, sizeof(real));
+	return real(name, service, hints, ret);
+}
+
+/* Neither its own end nor that of its probe waits for a name that is being looked up. */
+static void a_name_that_takes_long(void **state)
+{
+	struct err e = ERR_INIT;
+	struct http_probe *q;
+	int64_t begin;
+
+	(void)state;
+	q = http_probe_new(prober, "http://" SLOW_NAME "/x", 100, &e);
+	assert_non_null(q);
+	begin = clock_mono_ns();
+	ask(q, NULL, 100 * NS_PER_MS, on_reply);
+	until(1);
+	assert_int_equal(got.status, 0);
+	assert_int_equal(got.kind, ERR_TIMEOUT);
+	ask(q, NULL, 0, on_reply);
+	http_probe_free(q);
+	assert_true(clock_mono_ns() - begin < SLOW_NS - 500 * NS_PER_MS);
+	/* The threads that look it up end by themselves. */
+	spend(SLOW_NS + 200 * NS_PER_MS);
+	assert_int_equal(got.calls, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +584,8 @@ int main(void)
 		T(numbers_of_descriptors_are_used_again),
 		T(a_prober_goes_with_open_connections),
 		T(a_name_with_addresses_of_its_own),
+		T(many_connections_are_kept),
+		T(a_name_that_takes_long),
 	};
 
 	return cmocka_run_group_tests_name("http/probe", tests, NULL, NULL);

@@ -400,7 +400,8 @@ static int64_t time_of_one(int fd)
 /* Never early; how late is up to the machine, so the least of some is held against the plan. */
 static void delays(void **state)
 {
-	int64_t least = INT64_MAX, sum = 0, ns, begin;
+	int64_t least = INT64_MAX, most = 0, sum = 0, ns, begin;
+	const struct load_hist *own;
 	int fd;
 
 	(void)state;
@@ -411,7 +412,12 @@ static void delays(void **state)
 		ns = time_of_one(fd);
 		assert_true(ns >= 3 * NS_PER_MS);
 		least = ns < least ? ns : least;
+		most = ns > most ? ns : most;
 	}
+	/* What it says itself lies between the plan and what its client has seen. */
+	own = bad_server_delays(server);
+	assert_int_equal(own->total, 20);
+	assert_true(own->min >= 3 * NS_PER_MS && own->min <= least && own->max <= most);
 	print_message("3 ms are at least %lld us\n", (long long)least / 1000);
 	assert_true(least < 5 * NS_PER_MS);
 	close(fd);

@@ -445,6 +445,124 @@ static void refused(void **state)
 	}
 }
 
+#define PROVIDER "EOS6MRy=KEOSD:http://127.0.0.1:40001/v1/wallet/sign_digest"
+#define GATED                                                     \
+	"keosd-provider-timeout = 100\npause-on-startup = true\n" \
+	"enable-stale-production = true\n"                        \
+	"connection-cleanup-period = 5\n"                         \
+	"signature-provider = " PROVIDER "\n"
+#define GATED_PLUGINS "plugin = eosio::producer_plugin\nplugin = eosio::producer_api_plugin\n"
+#define GATED_NET     "p2p-max-nodes-per-host = 100\nmax-clients = 100\n"
+
+static int render_gated(struct buf *out, struct render_info *info, const char *text, struct err *e)
+{
+	struct render_input in = { .name = "config.ini",
+		.text = text,
+		.len = strlen(text),
+		.slot = "readers.3",
+		.signature_provider = PROVIDER,
+		.provider_timeout_ms = 100 };
+
+	return nodeos_render(out, info, &in, e);
+}
+
+static void with_a_gate(void **state)
+{
+	static const struct {
+		const char *name, *text, *wanted;
+	} t[] = {
+		{ "nothing but a producer", "producer-name = a\n",
+		        HEAD GATED_PLUGINS
+		        "producer-name = a\n" GATED
+		        "http-server-address = 127.0.0.1:8888\n" HOST GATED_NET AGENT },
+		{ "the same in other words",
+		        "producer-name = a\nkeosd-provider-timeout = 0100\npause-on-startup = ON\n"
+		        "enable-stale-production =\nconnection-cleanup-period = 5\n"
+		        "plugin = eosio::producer_api_plugin\n"
+		        "http-server-address = 127.8.0.1:3888\n",
+		        HEAD GATED_PLUGINS "producer-name = a\n"
+		                           "keosd-provider-timeout = 100\npause-on-startup = true\n"
+		                           "enable-stale-production = true\n"
+		                           "connection-cleanup-period = 5\n"
+		                           "http-server-address = 127.8.0.1:3888\n"
+		                           "signature-provider = " PROVIDER
+		                           "\n" HOST GATED_NET AGENT },
+		{ "a finalizer's key stays",
+		        "producer-name = a\nsignature-provider = PUB_BLS_x=KEY:PVT_BLS_y\n",
+		        HEAD GATED_PLUGINS
+		        "producer-name = a\nsignature-provider = PUB_BLS_x=KEY:PVT_BLS_y\n" GATED
+		        "http-server-address = 127.0.0.1:8888\n" HOST GATED_NET AGENT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		struct render_info info;
+		struct err e = ERR_INIT;
+
+		if (render_gated(&out, &info, t[i].text, &e) < 0)
+			fail_msg("%s: %s", t[i].name, e.msg);
+		if (strcmp(out.data, t[i].wanted) != 0)
+			fail_msg("%s:\n%s\nnot\n%s", t[i].name, out.data, t[i].wanted);
+		assert_string_equal(info.http_host, i == 1 ? "127.8.0.1" : "127.0.0.1");
+	}
+}
+
+static void refused_with_a_gate(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} t[] = {
+		{ "", "config.ini: there is a signing key, and no 'producer-name'" },
+		{ "producer-name = a\nsignature-provider = EOS6MRy=KEY:5KQw",
+		        "config.ini:2: 'signature-provider' is refused: blocks are signed by the "
+		        "slot's signing gate alone" },
+		{ "producer-name = a\nsignature-provider = PUB_K1_x=KEY:PVT_K1_5KQw",
+		        "is refused" },
+		{ "producer-name = a\nsignature-provider = PUB_R1_x=KEY:PVT_R1_5KQw",
+		        "is refused" },
+		{ "producer-name = a\nsignature-provider = EOS6MRy=KEOSD:http://x/y",
+		        "is refused" },
+		{ "producer-name = a\nsignature-provider = PUB_BLS_x=KEY:PVT_BLS_y\n"
+		  "signature-provider = EOS6MRy=KEY:5KQw",
+		        "config.ini:3: 'signature-provider' is refused" },
+		{ "producer-name = a\nprivate-key = [\"EOS6MRy\",\"5KQw\"]",
+		        "config.ini:2: 'private-key' is refused: blocks" },
+		{ "producer-name = a\nkeosd-provider-timeout = 5",
+		        "config.ini:2: 'keosd-provider-timeout' is '5', but with a signing gate it "
+		        "must be 100: the signing gate" },
+		{ "producer-name = a\npause-on-startup = false",
+		        "'pause-on-startup' is 'false', but with a signing gate it must be true: a "
+		        "producer starts paused" },
+		{ "producer-name = a\nenable-stale-production = 0",
+		        "'enable-stale-production' is '0', but" },
+		{ "producer-name = a\nenable-stale-production = maybe",
+		        "'enable-stale-production' is 'maybe', but" },
+		{ "producer-name = a\nconnection-cleanup-period = 30",
+		        "'connection-cleanup-period' is '30', but" },
+		{ "producer-name = a\nhttp-server-address = 0.0.0.0:3888",
+		        "config.ini:2: 'http-server-address' must be on 127.0.0.1" },
+		{ "producer-name = a\nhttp-server-address = 10.0.0.1:3888",
+		        "can pause and resume" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		AUTO(buf) struct buf out = BUF_INIT(CONFIG_INI_TEXT_MAX);
+		struct render_info info = { .http_port = 42 };
+		struct err e = ERR_INIT;
+
+		if (render_gated(&out, &info, t[i].text, &e) != -1)
+			fail_msg("'%s': accepted", t[i].text);
+		if (!strstr(e.msg, t[i].says) || strncmp(e.msg, "config.ini:", 11) != 0)
+			fail_msg("'%s': '%s'", t[i].text, e.msg);
+		assert_int_equal(e.kind, ERR_USAGE);
+		assert_int_equal(out.len, 0);
+		assert_int_equal(info.http_port, 42);
+		assert_null(strstr(e.msg, "5KQw"));
+	}
+}
+
 static void long_agent_names(void **state)
 {
 	(void)state;
@@ -529,6 +647,8 @@ int main(void)
 		cmocka_unit_test(advertised),
 		cmocka_unit_test(accepted),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(with_a_gate),
+		cmocka_unit_test(refused_with_a_gate),
 		cmocka_unit_test(long_agent_names),
 		cmocka_unit_test(names_are_made_harmless),
 		cmocka_unit_test(too_long_for_its_buffer),

@@ -42,6 +42,7 @@ static void a_real_get_info(void **state)
 	assert_string_equal(i.last_irreversible_block_id,
 	        "00000007a11bb404310337c9674ee5a0371715b4564b1efea336ddcd3c354315");
 	assert_int_equal(i.earliest_available_block_num, 1);
+	assert_int_equal(i.fork_db_head_block_num, 8);
 	assert_string_equal(i.server_version_string, "v4.0.6");
 }
 
@@ -51,6 +52,9 @@ static void get_info_changed(void **state)
 		const char *from, *to, *says; /* NULL: accepted */
 	} t[] = {
 		{ ",\"earliest_available_block_num\":1", "", NULL },
+		{ "\"fork_db_head_block_num\":8,", "", NULL },
+		{ "\"fork_db_head_block_num\":8", "\"fork_db_head_block_num\":\"x\"",
+		        "get_info: 'fork_db_head_block_num' is not a number in its range" },
 		{ "\"server_version_string\":\"v4.0.6\",", "", NULL },
 		{ "\"v4.0.6\"", "5", NULL },
 		{ "\"head_block_num\":8", "\"head_block_num\":\"8\"", NULL },

@@ -120,7 +120,7 @@ static void a_block_follows_from_parent_slot_and_producer(void **state)
 
 		memcpy(packed, a.packed, sizeof(packed));
 		packed[i] ^= 1;
-		block_unpack(&c, packed);
+		block_unpack(&c, packed, sizeof(packed));
 		if (block_is_regular(&c))
 			fail_msg("byte %zu does not matter", i);
 	}

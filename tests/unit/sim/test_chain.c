@@ -164,7 +164,7 @@ static void siblings_are_bounded(void **state)
 		b = after(c, &c->root, i);
 		push(c, &b, CHAIN_STORED);
 	}
-	b = after(c, &c->root, 100);
+	b = after(c, &c->root, FORKDB_BLOCKS_MAX + 1);
 	push(c, &b, CHAIN_INVALID);
 }
 
@@ -208,6 +208,7 @@ static void fork_db_brings_it_back(void **state)
 	chain_from_forkdb(c, &db);
 	assert_true(block_same_id(chain_head(c)->id, head.id));
 	push(c, &other, CHAIN_KNOWN);
+	forkdb_release(&db);
 }
 
 /* As long as one of nodeos: 1,385 bytes. */
@@ -240,6 +241,7 @@ static void a_damaged_fork_db_stays_where_it_is(void **state)
 		        fs_write_at(AT_FDCWD, file, rows[i].bytes, rows[i].n, 0644, &e), 0);
 		if (forkdb_open(&db, dir, &f) == 0 || !strstr(f.text, rows[i].message))
 			fail_msg("row '%s': '%s'", rows[i].name, f.text);
+		forkdb_release(&db);
 		assert_int_equal(access(file, F_OK), 0);
 		assert_int_equal(unlink(file), 0);
 	}

@@ -34,18 +34,24 @@ static void messages_come_back(void **state)
 	unsigned char previous[BLOCK_ID] = { 0, 0, 0, 9 };
 	struct wire_handshake h = example();
 	struct wire_message m;
+	/* Ten bytes of a header, three numbers, no actions, nothing more. */
+	const unsigned char empty[16] = { 1, 2, 3, 4 };
+	struct trx trx;
+	const struct trx *list = &trx;
 	struct err e = ERR_INIT;
 	struct block block;
 	size_t used, at = 0;
 
 	(void)state;
-	block_make(&block, previous, 77, 5);
+	assert_int_equal(trx_make(&trx, NULL, 0, empty, sizeof(empty)), 0);
+	assert_int_equal(block_make_with(&block, previous, 77, 5, &list, 1), 1);
 	assert_int_equal(wire_put_handshake(&b, &h), 0);
 	assert_int_equal(wire_put_go_away(&b, GO_AWAY_WRONG_CHAIN), 0);
 	assert_int_equal(wire_put_request(&b, 2, 101), 0);
 	assert_int_equal(wire_put_block(&b, &block), 0);
 	assert_int_equal(wire_put_time(&b, -5), 0);
-	for (int i = 0; i < 5; i++) {
+	assert_int_equal(wire_put_transaction(&b, &trx), 0);
+	for (int i = 0; i < 6; i++) {
 		assert_int_equal(
 		        wire_parse(&m, &used, (unsigned char *)b.data + at, b.len - at, &e), 0);
 		at += used;
@@ -60,6 +66,8 @@ static void messages_come_back(void **state)
 			assert_memory_equal(&m.block, &block, sizeof(block));
 		if (m.type == WIRE_TIME)
 			assert_true(m.time_ns == -5);
+		if (m.type == WIRE_TRANSACTION)
+			assert_memory_equal(&m.transaction, &trx, sizeof(trx));
 	}
 	assert_int_equal(at, b.len);
 }

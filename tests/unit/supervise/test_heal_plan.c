@@ -11,6 +11,7 @@
 #define GENERATION REPAIR_BIT(REPAIR_GENERATION)
 #define REPLAY     REPAIR_BIT(REPAIR_REPLAY)
 #define HARD       REPAIR_BIT(REPAIR_HARD_REPLAY)
+#define EMPTY      REPAIR_BIT(REPAIR_EMPTY)
 #define SNAPSHOT   REPAIR_BIT(REPAIR_SNAPSHOT)
 #define ALL        (INDEX | GENERATION | REPLAY | HARD | SNAPSHOT)
 
@@ -275,6 +276,50 @@ static void producer_index(struct heal_facts *f)
 	f->our_lib = 0;
 }
 
+/* --- a producer with a gate whose irreversible blocks are not the others' */
+static void forked(struct heal_facts *f)
+{
+	producer(f);
+	clean(f);
+	f->is_forked = true;
+}
+static void forked_and_killed(struct heal_facts *f)
+{
+	forked(f);
+	f->verdict = DATA_DIRTY;
+	f->bytes_repairs = ALL;
+}
+static void forked_without_generation(struct heal_facts *f)
+{
+	forked(f);
+	f->has_generation = false;
+}
+static void forked_without_room(struct heal_facts *f)
+{
+	forked(f);
+	f->lacks_room = true;
+}
+static void forked_again(struct heal_facts *f)
+{
+	forked(f);
+	f->tried = GENERATION;
+}
+static void forked_and_nothing_left(struct heal_facts *f)
+{
+	forked(f);
+	f->tried = GENERATION | EMPTY;
+}
+static void forked_and_never(struct heal_facts *f)
+{
+	forked(f);
+	f->may_heal = false;
+}
+static void forked_too_often(struct heal_facts *f)
+{
+	forked(f);
+	f->recent = HEAL_WINDOW_MAX;
+}
+
 /* --- not for ever */
 static void too_often(struct heal_facts *f)
 {
@@ -362,6 +407,17 @@ static const struct row rows[] = {
 	{ "without blocks it takes nothing", producer_without_blocks, HEAL_GIVE_UP, REPAIR_NONE,
 	        "it produces" },
 	{ "its index is mended", producer_index, HEAL_REPAIR, REPAIR_INDEX, NULL },
+
+	{ "forked: an older generation", forked, HEAL_REPAIR, REPAIR_GENERATION, NULL },
+	{ "forked and killed: the same", forked_and_killed, HEAL_REPAIR, REPAIR_GENERATION, NULL },
+	{ "forked: none", forked_without_generation, HEAL_REPAIR, REPAIR_EMPTY, NULL },
+	{ "forked: no room for it", forked_without_room, HEAL_REPAIR, REPAIR_EMPTY, NULL },
+	{ "forked with the generation", forked_again, HEAL_REPAIR, REPAIR_EMPTY, NULL },
+	{ "forked from the genesis on", forked_and_nothing_left, HEAL_GIVE_UP, REPAIR_NONE,
+	        "tried without success: restore-generation, begin-again" },
+	{ "forked, but may not", forked_and_never, HEAL_GIVE_UP, REPAIR_NONE,
+	        "NODESWARM_HEAL=never" },
+	{ "forked too often", forked_too_often, HEAL_GIVE_UP, REPAIR_NONE, "within the hour" },
 
 	{ "too often", too_often, HEAL_GIVE_UP, REPAIR_NONE, "5 repairs within the hour" },
 	{ "not too often", not_too_often, HEAL_REPAIR, REPAIR_GENERATION, NULL },

@@ -103,6 +103,11 @@ static void empty_without_peer(struct ready_facts *f)
 	long_without_peer(f);
 	f->started_empty = true;
 }
+static void producer_without_chain(struct ready_facts *f)
+{
+	empty_without_peer(f);
+	f->is_producer = true;
+}
 static void lost_all_peers(struct ready_facts *f)
 {
 	f->best_head = 0;
@@ -145,6 +150,8 @@ static const struct {
 	{ "no peer yet", first_without_peer, false, 0, "no peer has answered yet" },
 	{ "no peer for long", long_without_peer, true, 0, "the best head is not known" },
 	{ "no peer and no chain", empty_without_peer, false, 0, "there is no chain here yet" },
+	{ "a producer without a chain", producer_without_chain, false, 0,
+	        "yet; the first of a new chain needs NODESWARM_BOOTSTRAP=1" },
 	{ "lost all peers later", lost_all_peers, true, 0, "" },
 	{ "needs no peers", needs_no_peers, true, 0, "" },
 	{ "old head, pace unknown", old_head_pace_unknown, false, 0, "looking whether" },
