@@ -240,7 +240,7 @@ check-sim: all
 	@BUILD=$(CURDIR)/$(B) tests/sim/run.sh
 
 check-it: all bench-tools
-	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT)
+	@BUILD=$(CURDIR)/$(B) tests/it/run $(IT_FLAGS) $(IT)
 soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/run
 	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill

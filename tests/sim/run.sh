@@ -4,7 +4,8 @@
 # usage: tests/sim/run.sh [PART...]
 # parts: start http cluster stop snapshot damage transactions gate producers
 #
-# BUILD names the directory that holds nodesim.  Needs bash, curl, jq, perl, xxd.  Loopback
+# BUILD names the directory that holds nodesim; what each part printed is left in its tests/sim/PART.log
+# when all are run.  Needs bash, curl, jq, perl, xxd.  Loopback
 # only; leaves nothing behind.  The last line is "N passed, N failed, N skipped".
 
 set -u
@@ -22,17 +23,18 @@ parts='start http cluster stop snapshot damage transactions gate producers'
 
 # All of them: side by side, because most of the time goes into waiting for blocks.
 if [ $# -eq 0 ]; then
-	out=$(mktemp -d /tmp/nodesim-out.XXXXXX)
-	trap 'rm -rf "$out"' EXIT
+	out=${BUILD:-$here/../../build}/tests/sim
+	mkdir -p "$out"
+	rm -f "$out"/*.log
 	trap 'kill $(jobs -p) 2>/dev/null; exit 1' INT TERM
 	for part in $parts; do
-		"$0" "$part" >"$out/$part" 2>&1 &
+		"$0" "$part" >"$out/$part.log" 2>&1 &
 	done
 	wait
-	grep -hvE 'passed, .* failed, .* skipped$|: +[0-9]+ Killed ' "$out"/*
-	# A part without its last line did not come to its end.
+	grep -hvE 'passed, .* failed, .* skipped$|: +[0-9]+ Killed ' "$out"/*.log
+	# A part without its count did not come to its end. After it the shell may still tell of what it killed.
 	for p in $parts; do
-		tail -n 1 "$out/$p" | grep ' passed, .* failed, .* skipped$' || echo '0 passed, 1 failed, 0 skipped'
+		grep ' passed, .* failed, .* skipped$' "$out/$p.log" | grep . || echo '0 passed, 1 failed, 0 skipped'
 	done | awk '{p += $1; f += $3; s += $5}
 		END {print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"; exit f > 0}'
 	exit
