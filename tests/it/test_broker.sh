@@ -103,8 +103,9 @@ race_one()
 		ask PUT "$A/v1/lease/producer" "${base//X.1/x.1}" >"$IT_DIR/r1" &
 		ask PUT "$B/v1/lease/producer" "${base//X.1/y.1}" >"$IT_DIR/r2"
 		wait $!
+		sleep 0.4 # each taking is a slot ahead, and brokers refuse slots too far ahead of their clock
 		codes=$(cut -c1-3 "$IT_DIR/r1" "$IT_DIR/r2" | sort | tr '\n' ' ')
-		[ "$codes" = '200 409 ' ] && ok=$((ok + 1)) || echo "$codes"
+		[ "$codes" = '200 409 ' ] && ok=$((ok + 1)) || cat "$IT_DIR/r1" "$IT_DIR/r2"
 		# Both name the one that stands.
 		[ "$(sed 's/.*"holder":"\([^"]*\)","place.*/\1/' "$IT_DIR/r1" "$IT_DIR/r2" | sort -u | wc -l)" = 1 ] || { cat "$IT_DIR/r1" "$IT_DIR/r2" && return 1; }
 	done
