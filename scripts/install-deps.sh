@@ -29,7 +29,7 @@ run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip
 	xfsprogs=mkfs.xfs procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates
 	haproxy!=haproxy dpkg=dpkg-deb'
 test_set="$build_set $run_set libcmocka-dev clang clang-format llvm libclang-rt-dev?
-	shellcheck cppcheck valgrind jq mmdebstrap btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
+	shellcheck cppcheck valgrind jq mmdebstrap busybox=busybox btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
 	rsync=rsync strace=strace git"
 bench_set="$test_set nginx!=nginx wrk!=wrk hey!=hey apache2-utils!=ab"
 }

@@ -311,6 +311,9 @@ void heal_answered(struct supervisor *s)
 
 	if (h->stage == HEAL_STAGE_NONE || h->stage == HEAL_STAGE_PROBATION)
 		return;
+	/* It still answers while it is stopped for what heal_forked() found. */
+	if (s->heal_stop_asked)
+		return;
 	if (h->stage == HEAL_STAGE_HEALED) {
 		if (!s->heal_timer.set && (h->tries || h->second_copy)) {
 			s->calm_since_ns = 0;

@@ -291,6 +291,16 @@ static void it_is_calm_from_when_nodeos_answers(void **state)
 	loop_timer_remove(&s.loop, &s.heal_timer);
 }
 
+static void an_answer_does_not_call_off_a_stop(void **state)
+{
+	(void)state;
+	heal_begin(&s, "forked", "other irreversible blocks");
+	h()->stage = HEAL_STAGE_WAITING;
+	s.heal_stop_asked = true; /* as heal_forked() leaves it until nodeos has ended */
+	heal_answered(&s);
+	assert_int_equal(h()->stage, HEAL_STAGE_WAITING);
+}
+
 static void what_would_end_so_again(void **state)
 {
 	static const struct {
@@ -337,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
 		cmocka_unit_test_setup(what_would_end_so_again, setup),
 		cmocka_unit_test_setup(resume_during_a_look_is_not_lost, setup),
+		cmocka_unit_test_setup(an_answer_does_not_call_off_a_stop, setup),
 		cmocka_unit_test_setup(it_is_calm_from_when_nodeos_answers, setup),
 	};
 
