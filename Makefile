@@ -221,8 +221,8 @@ help:
 
 check: check-unit check-corpus check-cli check-sim
 
-# Two at a time, because many wait; those that measure time have the machine for themselves.
-UNIT_JOBS ?= 2
+# Three at a time, because most of their time is waiting; those that measure time have the machine for themselves.
+UNIT_JOBS ?= 3
 TESTS_ALONE = $(filter $(B)/tests/unit/load/%,$(TESTS))
 UNIT = timeout 300 $(TEST_WRAPPER) "$$0" >"$$0.log" 2>&1 || { cat "$$0.log"; exit 1; }
 check-unit: $(TESTS)

@@ -170,8 +170,8 @@ it_step()
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# They mostly wait, for flushes and for Swarm's own timers: three at a time on two cores.
-export IT_JOBS=${IT_JOBS:-3}
+# They mostly wait, for flushes and for Swarm's own timers: four at a time on two cores.
+export IT_JOBS=${IT_JOBS:-4}
 
 # The engine tests need root; the build must not be root's in a user's tree.
 run_it()
