@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/spawn.h"
@@ -22,6 +23,7 @@
 #define OUTPUT_MAX 4096
 #define SAID_MAX   (64 * 1024)
 #define SBIN       ":/usr/sbin:/sbin"
+#define LOOK_NS    (100 * NS_PER_MS) /* between looks at the cancel flag */
 
 /* The path of an executable into out, which is "" without one. */
 static void find(char out[PATH_MAX], const char *name)
@@ -33,6 +35,13 @@ static void find(char out[PATH_MAX], const char *name)
 	out[0] = '\0';
 	if (!dirs)
 		return;
+	if (strchr(name, '/')) {
+		int n = access(name, X_OK) == 0 ? snprintf(out, PATH_MAX, "%s", name) : 0;
+
+		if (n >= PATH_MAX)
+			out[0] = '\0';
+		return;
+	}
 	for (char *d = strtok_r(dirs, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
 		int n = snprintf(out, PATH_MAX, "%s/%s", d, name);
 
@@ -136,6 +145,7 @@ struct capture {
 	int said; /* a memfd: the end of stderr, for the message */
 	off_t said_bytes;
 	int64_t deadline;
+	const volatile int *cancel;
 	struct pollfd fds[2]; /* stdout, stderr */
 };
 
@@ -161,14 +171,27 @@ static int take(struct capture *c, size_t i, struct err *e)
 	return 0;
 }
 
+/* What is left of its time. */
+static int time_left(const struct capture *c, int64_t *ret_ns, struct err *e)
+{
+	*ret_ns = c->deadline - clock_mono_ns();
+	if (cancel_is_set(c->cancel))
+		return err_set(e, ERR_INTERRUPTED, "%s: interrupted", c->name);
+	if (*ret_ns <= 0)
+		return err_set(e, ERR_TIMEOUT, "%s does not end", c->name);
+	if (c->cancel && *ret_ns > LOOK_NS)
+		*ret_ns = LOOK_NS;
+	return 0;
+}
+
 static int capture_all(struct capture *c, struct err *e)
 {
 	while (c->fds[0].fd >= 0 || c->fds[1].fd >= 0) {
-		int64_t left = c->deadline - clock_mono_ns();
+		int64_t left;
 		int rc;
 
-		if (left <= 0)
-			return err_set(e, ERR_TIMEOUT, "%s does not end", c->name);
+		if (time_left(c, &left, e) < 0)
+			return -1;
 		rc = poll(c->fds, ARRAY_LEN(c->fds), (int)(left / NS_PER_MS) + 1);
 		if (rc < 0 && errno != EINTR)
 			return err_sys(e, errno, "poll");
@@ -193,13 +216,14 @@ static int reap_in_time(pid_t pid, int *ret_status, const struct capture *c, str
 
 	for (;;) {
 		pid_t got = waitpid(pid, ret_status, WNOHANG);
+		int64_t left;
 
 		if (got == pid)
 			return 0;
 		if (got < 0 && errno != EINTR)
 			return err_sys(e, errno, "wait for '%s'", c->name);
-		if (clock_mono_ns() >= c->deadline)
-			return err_set(e, ERR_TIMEOUT, "%s does not end", c->name);
+		if (time_left(c, &left, e) < 0)
+			return -1;
 		(void)nanosleep(&tick, NULL);
 	}
 }
@@ -211,10 +235,10 @@ static void close_all(const struct capture *c)
 			(void)close(c->fds[i].fd);
 }
 
-static int run_captured(
-        struct capture *c, char *const *args, int keep_fd, int *ret_status, struct err *e)
+static int run_captured(struct capture *c, char *const *args, const struct run_how *how,
+        int *ret_status, struct err *e)
 {
-	struct spawn sp = { .argv = args, .keep_fd = keep_fd };
+	struct spawn sp = { .argv = args, .envp = how->envp, .keep_fd = how->keep_fd };
 	int p[2][2], status;
 	pid_t pid;
 
@@ -250,12 +274,21 @@ static int run_captured(
 int run_output(char *const *argv, int keep_fd, int64_t timeout_ns, struct buf *out, int *ret_status,
         struct err *e)
 {
+	const struct run_how how = { .keep_fd = keep_fd, .timeout_ns = timeout_ns };
+
+	return run_output_how(argv, &how, out, ret_status, e);
+}
+
+int run_output_how(char *const *argv, const struct run_how *how, struct buf *out, int *ret_status,
+        struct err *e)
+{
 	AUTO(close_fd) int said = memfd_create("stderr", MFD_CLOEXEC);
 	struct capture c = {
 		.name = argv[0],
 		.out = out,
 		.said = said,
-		.deadline = clock_mono_ns() + timeout_ns,
+		.deadline = clock_mono_ns() + how->timeout_ns,
+		.cancel = how->cancel,
 		.fds = { { .fd = -1 }, { .fd = -1 } },
 	};
 	char path[PATH_MAX];
@@ -268,7 +301,7 @@ int run_output(char *const *argv, int keep_fd, int64_t timeout_ns, struct buf *o
 		return err_sys(e, errno, "memfd_create");
 	if (find_args(args, path, argv, e) < 0)
 		return -1;
-	rc = run_captured(&c, args, keep_fd, ret_status, e);
+	rc = run_captured(&c, args, how, ret_status, e);
 	close_all(&c);
 	return rc;
 }

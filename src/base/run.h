@@ -10,10 +10,10 @@
 #include "base/err.h"
 
 /*
- * argv is NULL-terminated; argv[0] is searched in PATH and, because the PATH of a user has no
- * sbin, in /usr/sbin and /sbin.  keep_fd stays open in the program (-1: none).  0; -1 with
- * ERR_NOT_FOUND when there is no such program, else with the last line that it wrote.  Signals do
- * not end the wait: a half-made file system helps nobody.
+ * argv is NULL-terminated; argv[0], unless it is a path, is searched in PATH and, because the PATH
+ * of a user has no sbin, in /usr/sbin and /sbin.  keep_fd stays open in the program (-1: none).  0;
+ * -1 with ERR_NOT_FOUND when there is no such program, else with the last line that it wrote.
+ * Signals do not end the wait: a half-made file system helps nobody.
  */
 int run_program(char *const *argv, int keep_fd, struct err *e) NODISCARD;
 
@@ -24,6 +24,18 @@ int run_program(char *const *argv, int keep_fd, struct err *e) NODISCARD;
  * when given, is its exit status after an error that the program itself gave, else -1.
  */
 int run_output(char *const *argv, int keep_fd, int64_t timeout_ns, struct buf *out, int *ret_status,
+        struct err *e) NODISCARD;
+
+/* The same for those who want more than a time. */
+struct run_how {
+	char *const *envp; /* NULL: ours */
+	int keep_fd;       /* -1: none */
+	int64_t timeout_ns;
+	const volatile int
+	        *cancel; /* NULL: none; once set it is as a timeout, but ERR_INTERRUPTED */
+};
+
+int run_output_how(char *const *argv, const struct run_how *how, struct buf *out, int *ret_status,
         struct err *e) NODISCARD;
 
 /* Whether run_program() would find it. */

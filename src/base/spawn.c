@@ -20,6 +20,7 @@ enum step {
 	STEP_DESCRIPTORS,
 	STEP_WORKDIR,
 	STEP_PRIVILEGES,
+	STEP_PARENT,
 	STEP_EXEC,
 };
 
@@ -32,6 +33,7 @@ static const char *const step_text[] = {
 	[STEP_DESCRIPTORS] = "set up the descriptors of",
 	[STEP_WORKDIR] = "change the directory for",
 	[STEP_PRIVILEGES] = "drop privileges for",
+	[STEP_PARENT] = "tie to this process",
 	[STEP_EXEC] = "execute",
 };
 
@@ -96,7 +98,19 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-NORETURN static void child(const struct spawn *sp, int report)
+/* A change of user would undo it, so it comes behind that. */
+static int tie_to_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -1;
+	/* It may have died before. */
+	if (getppid() == parent)
+		return 0;
+	errno = ESRCH;
+	return -1;
+}
+
+NORETURN static void child(const struct spawn *sp, pid_t parent, int report)
 {
 	struct failure f = { .step = STEP_DESCRIPTORS };
 
@@ -110,6 +124,9 @@ NORETURN static void child(const struct spawn *sp, int report)
 	f.step = STEP_PRIVILEGES;
 	if (sp->drop && drop_privileges(sp->uid, sp->gid) < 0)
 		goto fail;
+	f.step = STEP_PARENT;
+	if (sp->dies_with_us && tie_to_parent(parent) < 0)
+		goto fail;
 	f.step = STEP_EXEC;
 	execvpe(sp->argv[0], sp->argv, sp->envp ? sp->envp : environ);
 fail:
@@ -120,16 +137,16 @@ fail:
 
 int spawn_start(const struct spawn *sp, pid_t *ret_pid, struct err *e)
 {
+	pid_t pid, parent = getpid();
 	struct failure f;
 	int p[2];
 	ssize_t n;
-	pid_t pid;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_sys(e, errno, "pipe");
 	pid = fork();
 	if (pid == 0)
-		child(sp, p[1]);
+		child(sp, parent, p[1]);
 	(void)close(p[1]);
 	if (pid < 0) {
 		err_sys(e, errno, "fork");

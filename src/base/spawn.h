@@ -24,6 +24,7 @@ struct spawn {
 	const char *workdir; /* NULL: ours */
 	int out_fd, err_fd;  /* -1: ours */
 	int keep_fd;         /* stays open in the child, -1: none */
+	bool dies_with_us;   /* SIGKILL when the thread that starts it ends, however it does */
 	bool drop;           /* become uid:gid and give up all privileges */
 	uid_t uid;
 	gid_t gid;

@@ -1,7 +1,9 @@
 #include "http/client.h"
 
 #include <curl/curl.h>
+#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "http/curl_priv.h"
 
@@ -20,6 +23,7 @@ struct http_client {
 	CURL *curl;
 	char *base, *socket_path;
 	struct http_tls tls; /* strings owned */
+	char *sigv4, *keys;  /* sign_s3: libcurl's texts, or NULL */
 	enum http_tls_trouble trouble;
 	const volatile int *interrupt;
 };
@@ -29,6 +33,7 @@ struct exchange {
 	struct http_client *c;
 	const struct http_request *q;
 	struct http_reply *reply;
+	uint64_t given; /* by the source */
 	bool head_done, too_long, no_memory, sink_ended, source_failed, interrupted;
 };
 
@@ -87,6 +92,8 @@ void http_client_free(struct http_client *c)
 	free(c->base);
 	free(c->socket_path);
 	free_tls(&c->tls);
+	free(c->sigv4);
+	free(c->keys);
 	free(c);
 }
 
@@ -108,6 +115,22 @@ int http_client_set_tls(struct http_client *c, const struct http_tls *tls, struc
 	return 0;
 }
 
+int http_client_sign_s3(struct http_client *c, const char *region, const char *key_id,
+        const char *secret, struct err *e)
+{
+	/* The parts of what libcurl wants are divided by colons; only the secret comes last. */
+	if (!*region || strchr(region, ':'))
+		return err_set(e, ERR_USAGE, "'%s' is not the name of an S3 region", region);
+	if (!*key_id || strchr(key_id, ':') || !*secret)
+		return err_set(e, ERR_USAGE,
+		        "the S3 key id is empty or has a colon, or its secret is empty");
+	free(c->sigv4);
+	free(c->keys);
+	c->sigv4 = str_fmt("aws:amz:%s:s3", region);
+	c->keys = str_fmt("%s:%s", key_id, secret);
+	return c->sigv4 && c->keys ? 0 : err_nomem(e);
+}
+
 enum http_tls_trouble http_client_tls_trouble(const struct http_client *c)
 {
 	return c->trouble;
@@ -121,22 +144,51 @@ const volatile int *http_client_interrupt_on(struct http_client *c, const volati
 	return was;
 }
 
+/* "Content-Range: bytes 5-9/10", or "bytes " and "*" for a part that is not known. */
+static void take_range(struct http_reply *r, const char *line, size_t n)
+{
+	static const char name[] = "content-range:";
+	char text[128];
+	const char *s, *slash;
+
+	if (n < sizeof(name) || strncasecmp(line, name, sizeof(name) - 1) != 0)
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)(n - sizeof(name) + 1), line + sizeof(name) - 1);
+	s = text + strspn(text, " 	");
+	if (!str_starts(s, "bytes ", &s))
+		return;
+	slash = strchr(s, '/');
+	if (isdigit((unsigned char)*s))
+		r->range_from = strtoll(s, NULL, 10);
+	if (slash && isdigit((unsigned char)slash[1]))
+		r->range_total = strtoll(slash + 1, NULL, 10);
+}
+
 static size_t on_head(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
 
 	http_curl_head_line(&x->head_done, data, size * n);
+	take_range(x->reply, data, size * n);
 	return size * n;
+}
+
+static void take_head(struct exchange *x)
+{
+	curl_off_t length = -1;
+
+	curl_easy_getinfo(x->c->curl, CURLINFO_RESPONSE_CODE, &x->reply->status);
+	curl_easy_getinfo(x->c->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	x->reply->length = length;
 }
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
-	long status = 0;
 
 	n *= size;
-	curl_easy_getinfo(x->c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (x->q->sink && status >= 200 && status < 300) {
+	take_head(x);
+	if (x->q->sink && x->reply->status >= 200 && x->reply->status < 300) {
 		x->sink_ended = x->q->sink(x->q->sink_arg, data, n) != 0;
 		return x->sink_ended ? 0 : n;
 	}
@@ -151,10 +203,18 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 static size_t on_source(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
-	ssize_t got = x->q->source(x->q->source_arg, data, size * n);
+	uint64_t left = x->q->source_size ? x->q->source_size - x->given : UINT64_MAX;
+	ssize_t got;
 
-	x->source_failed = got < 0;
-	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
+	n *= size;
+	n = n < left ? n : (size_t)left;
+	got = n ? x->q->source(x->q->source_arg, data, n) : 0;
+	/* Less than was said: the server would wait for the rest. */
+	x->source_failed = got < 0 || (got == 0 && x->q->source_size && left);
+	if (x->source_failed)
+		return CURL_READFUNC_ABORT;
+	x->given += (uint64_t)got;
+	return (size_t)got;
 }
 
 static int on_progress(void *arg, curl_off_t a UNUSED, curl_off_t b UNUSED, curl_off_t c UNUSED,
@@ -176,17 +236,35 @@ static int add_header(struct curl_slist **list, const char *line)
 	return 0;
 }
 
-static int add_headers(struct curl_slist **list, const struct http_request *q)
+/*
+ * S3 wants to be told what the signature says of the body.  Not every libcurl does that, and each
+ * takes it from here.  A source is not read twice to be digested; TLS has to protect it.
+ */
+static int add_digest(struct curl_slist **list, const struct http_request *q)
+{
+	const char *body = q->body ? q->body : "";
+	char hash[SHA256_HEX_SIZE], line[128];
+
+	(void)snprintf(line, sizeof(line), "x-amz-content-sha256: %s",
+	        q->source ? "UNSIGNED-PAYLOAD" : sha256_hex(hash, body, strlen(body)));
+	return add_header(list, line);
+}
+
+static int add_headers(
+        struct curl_slist **list, const struct http_client *c, const struct http_request *q)
 {
 	AUTO(free) char *auth = NULL;
 	AUTO(free) char *type = NULL;
 
-	/* No "Expect: 100-continue": the engine answers late, and each call would wait for it. */
-	if (add_header(list, "Expect:") < 0)
+	/* No "Expect: 100-continue": the engine answers late, and each call would wait for it.  S3
+	 * answers at once, and a header that is not sent may become part of the signature. */
+	if (!c->sigv4 && add_header(list, "Expect:") < 0)
 		return -1;
 	if (q->bearer &&
 	        (!(auth = str_fmt("Authorization: Bearer %s", q->bearer)) ||
 	                add_header(list, auth) < 0))
+		return -1;
+	if (c->sigv4 && add_digest(list, q) < 0)
 		return -1;
 	if (!q->body && !q->source)
 		return 0;
@@ -203,10 +281,32 @@ static void set_tcp(CURL *h, const struct http_tls *tls)
 	http_tls_options(h, tls);
 }
 
+static void set_body(CURL *h, struct exchange *x)
+{
+	const struct http_request *q = x->q;
+
+	if (q->body) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
+	} else if (q->source) {
+		curl_easy_setopt(h, CURLOPT_POST, 1L);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
+		        q->source_size ? (curl_off_t)q->source_size : (curl_off_t)-1);
+		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source);
+		curl_easy_setopt(h, CURLOPT_READDATA, x);
+		/* A kept connection may turn out to be dead, and the source gives only once. */
+		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+	} else if (q->method && strcmp(q->method, "POST") == 0) {
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, 0L);
+	}
+}
+
 static void set_options(CURL *h, struct exchange *x, const char *url, struct curl_slist *headers)
 {
 	const struct http_request *q = x->q;
 	int64_t timeout = q->timeout_ns ? q->timeout_ns : HTTP_TIMEOUT_NS;
+	char range[32];
 
 	/* Keeps the connection, forgets the options. */
 	curl_easy_reset(h);
@@ -220,20 +320,20 @@ static void set_options(CURL *h, struct exchange *x, const char *url, struct cur
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
 	if (timeout > 0)
 		curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, http_curl_ms(timeout));
-	if (q->body) {
-		curl_easy_setopt(h, CURLOPT_POSTFIELDS, q->body);
-		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
-	} else if (q->source) {
-		curl_easy_setopt(h, CURLOPT_POST, 1L);
-		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)-1);
-		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source);
-		curl_easy_setopt(h, CURLOPT_READDATA, x);
-		/* A kept connection may turn out to be dead, and the source gives only once. */
-		curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
-	} else if (q->method && strcmp(q->method, "POST") == 0) {
-		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
-		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, 0L);
+	if (q->idle_ns) {
+		curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
+		        (long)((q->idle_ns + NS_PER_SEC - 1) / NS_PER_SEC));
 	}
+	if (x->c->sigv4) {
+		curl_easy_setopt(h, CURLOPT_AWS_SIGV4, x->c->sigv4);
+		curl_easy_setopt(h, CURLOPT_USERPWD, x->c->keys);
+	}
+	if (q->from) {
+		(void)snprintf(range, sizeof(range), "%" PRIu64 "-", q->from);
+		curl_easy_setopt(h, CURLOPT_RANGE, range);
+	}
+	set_body(h, x);
 	if (q->method && strcmp(q->method, "HEAD") == 0)
 		curl_easy_setopt(h, CURLOPT_NOBODY, 1L); /* or it would wait for a body */
 	else if (q->method)
@@ -279,9 +379,10 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 
 	c->trouble = HTTP_TLS_FINE;
 	reply->status = 0;
+	reply->length = reply->range_from = reply->range_total = -1;
 	buf_clear(&reply->body);
 	reply->body.max = q->max_reply ? q->max_reply : MAX_REPLY_DEFAULT;
-	if (!url || add_headers(&headers, q) < 0 || buf_add(&reply->body, "", 0) < 0) {
+	if (!url || add_headers(&headers, c, q) < 0 || buf_add(&reply->body, "", 0) < 0) {
 		curl_slist_free_all(headers);
 		return err_nomem(e);
 	}
@@ -290,7 +391,7 @@ int http_call(struct http_client *c, const struct http_request *q, struct http_r
 	rc = curl_easy_perform(c->curl);
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_slist_free_all(headers);
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &reply->status);
+	take_head(&x);
 
 	if (x.interrupted)
 		return err_set(e, ERR_INTERRUPTED, "%s %s: interrupted", method, q->path);
@@ -365,6 +466,9 @@ int http_curl_error(CURL *h, CURLcode rc, struct err *e, const char *fmt, ...)
 void http_curl_defaults(CURL *h)
 {
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	/* A name is looked up for each connection: a task that was replaced has another address,
+	 * and nobody answers, or refuses, at the old one. */
+	curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
 #else

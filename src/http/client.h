@@ -47,17 +47,25 @@ struct http_request {
 	const char *body;         /* NULL: none */
 	const char *content_type; /* NULL with a body: application/json */
 	const char *bearer;       /* token, or NULL */
-	http_source_fn *source;   /* instead of body: sent chunked */
+	http_source_fn *source;   /* instead of body: sent chunked, or with source_size whole */
 	void *source_arg;
-	http_sink_fn *sink; /* the body goes here (only of a 2xx reply) instead of into the reply */
+	uint64_t source_size; /* > 0: that is how much the source gives; said as Content-Length */
+	/* The body goes here (only of a 2xx reply) instead of into the reply, whose status and
+	 * lengths are set already. */
+	http_sink_fn *sink;
 	void *sink_arg;
 	int64_t timeout_ns; /* of the whole exchange; 0: HTTP_TIMEOUT_NS, < 0: none (a stream) */
+	int64_t idle_ns;    /* ERR_TIMEOUT without a byte for so long, in seconds; 0: no limit */
 	size_t max_reply;   /* bytes; 0: 16 MiB */
+	uint64_t from;      /* > 0: "Range: bytes=FROM-"; a server may answer 206, 200 or 416 */
 };
 
 struct http_reply {
 	long status;
 	struct buf body; /* always NUL-terminated after a success */
+	int64_t length;  /* Content-Length, of a HEAD too; -1: the server does not say */
+	/* Content-Range: the first byte's place (of 206), and how many there are; -1: not said. */
+	int64_t range_from, range_total;
 };
 
 #define HTTP_REPLY_INIT ((struct http_reply){ .body = { .max = 0 } })
@@ -87,6 +95,14 @@ struct http_tls {
 
 /* Copies *tls; to be called before the first request. */
 int http_client_set_tls(struct http_client *c, const struct http_tls *tls, struct err *e) NODISCARD;
+
+/*
+ * Sign each request with AWS Signature Version 4 for the service "s3" (CURLOPT_AWS_SIGV4).  Copies;
+ * to be called before the first request.  A query's arguments have to be escaped and sorted by name
+ * already: not every libcurl does that, and the signature would be another than the server's.
+ */
+int http_client_sign_s3(struct http_client *c, const char *region, const char *key_id,
+        const char *secret, struct err *e) NODISCARD;
 
 /* What was wrong between the two sides, for callers that know what their user can do about it. */
 enum http_tls_trouble {

@@ -59,7 +59,10 @@ int http_listen_tcp(const char *address, uint16_t *port, struct err *e)
 		return err_sys(e, errno, "socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	keep_alive(fd);
-	if (bind(fd, &a.sa, len) < 0 || listen(fd, 128) < 0 || getsockname(fd, &a.sa, &len) < 0)
+	/* After a restart a thousand workers come at once, and who finds no room in the queue tries
+	 * again after 1 s, 3 s, 7 s. */
+	if (bind(fd, &a.sa, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
+	        getsockname(fd, &a.sa, &len) < 0)
 		return err_sys(e, errno, "listen on %s port %u", address, *port);
 	*port = ntohs(a.sa.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
 	return TAKE_FD(fd);

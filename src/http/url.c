@@ -170,3 +170,30 @@ int http_url_parse(struct http_url *u, const char *text, struct err *e)
 		return no_url(text, rc, e);
 	return check_host(u, e);
 }
+
+char *http_url_resolve(const char *page, const char *reference, struct err *e)
+{
+	AUTO(curl_url_cleanup) CURLU *h = curl_url();
+	AUTO(curl_free) char *text = NULL;
+	CURLUcode rc = CURLUE_OUT_OF_MEMORY;
+	char *copy = NULL;
+
+	if (h && strlen(page) <= HTTP_URL_MAX && strlen(reference) <= HTTP_URL_MAX)
+		rc = curl_url_set(h, CURLUPART_URL, page, CURLU_URLENCODE);
+	else if (h)
+		rc = CURLUE_MALFORMED_INPUT;
+	if (!rc)
+		rc = curl_url_set(h, CURLUPART_URL, reference, CURLU_URLENCODE);
+	if (!rc)
+		rc = curl_url_set(h, CURLUPART_FRAGMENT, NULL, 0);
+	if (!rc)
+		rc = curl_url_get(h, CURLUPART_URL, &text, 0);
+	if (!rc && !(copy = strdup(text)))
+		rc = CURLUE_OUT_OF_MEMORY;
+	if (rc == CURLUE_OUT_OF_MEMORY)
+		err_nomem(e);
+	else if (rc)
+		err_set(e, ERR_USAGE, "'%.200s' leads nowhere: %s", reference,
+		        curl_url_strerror(rc));
+	return copy;
+}

@@ -30,6 +30,13 @@ struct http_url {
 int http_url_parse(struct http_url *u, const char *text, struct err *e) NODISCARD;
 void http_url_release(struct http_url *u);
 
+/*
+ * Where a reference ("x", "../x", "/x", "//host/x", a whole URL) on the page of that URL leads, as
+ * text that the caller frees.  ERR_USAGE for what is no reference, or leads to what libcurl does
+ * not know ("mailto:").
+ */
+char *http_url_resolve(const char *page, const char *reference, struct err *e) NODISCARD;
+
 static inline void auto_http_url(struct http_url *u)
 {
 	http_url_release(u);

@@ -128,7 +128,7 @@ static int run_job(void *arg, const volatile int *cancel, struct err *e)
 	j->request.end_ns = clock_mono_ns() +
 	        (j->broker->cfg->engine_limit_ns ? j->broker->cfg->engine_limit_ns
 	                                         : ENGINE_LIMIT_NS);
-	rc = store_run(j->engine, &j->request, &j->stands, &j->has_stands, e);
+	rc = lease_store_run(j->engine, &j->request, &j->stands, &j->has_stands, e);
 	(void)engine_interrupt_on(j->engine, NULL);
 	return rc;
 }

@@ -106,7 +106,7 @@ static int look_again(struct engine *eng, const struct store_request *q,
 	return 0;
 }
 
-int store_run(struct engine *eng, const struct store_request *q, struct lease_record *stands,
+int lease_store_run(struct engine *eng, const struct store_request *q, struct lease_record *stands,
         bool *has_stands, struct err *e)
 {
 	AUTO(json) json_t *it = NULL;

@@ -31,7 +31,7 @@ struct store_request {
  *   ERR_PROTOCOL  the labels of the object are none of a lease
  *   others        of the engine: a write may or may not have been done
  */
-int store_run(struct engine *eng, const struct store_request *q, struct lease_record *stands,
+int lease_store_run(struct engine *eng, const struct store_request *q, struct lease_record *stands,
         bool *has_stands, struct err *e) NODISCARD;
 
 /* Pure.  Whether a ceiling is what a clock near ours would ask for: 0, or ERR_USAGE.  It keeps out

@@ -194,15 +194,24 @@ unsigned nodeos_redact(char *text)
 	return count;
 }
 
-bool nodeos_logline_start_hash(char out[65], const char *line)
+static bool hash_behind(char out[65], const char *line, const char *words)
 {
 	struct nodeos_logline l;
 	const char *hash;
 
-	if (nodeos_logline_parse(&l, line) != 0 ||
-	        !str_starts(l.message, "chain database started with hash: ", &hash) ||
+	if (nodeos_logline_parse(&l, line) != 0 || !str_starts(l.message, words, &hash) ||
 	        strspn(hash, "0123456789abcdef") != 64)
 		return false;
 	snprintf(out, 65, "%.64s", hash);
 	return true;
+}
+
+bool nodeos_logline_start_hash(char out[65], const char *line)
+{
+	return hash_behind(out, line, "chain database started with hash: ");
+}
+
+bool nodeos_logline_stop_hash(char out[65], const char *line)
+{
+	return hash_behind(out, line, "chain database stopped with hash: ");
 }

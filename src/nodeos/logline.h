@@ -42,6 +42,10 @@ int nodeos_logline_parse(struct nodeos_logline *l, const char *line);
  * hash. */
 bool nodeos_logline_start_hash(char out[65], const char *line);
 
+/* The same of "chain database stopped with hash: ", which is its last word with
+ * integrity-hash-on-stop. */
+bool nodeos_logline_stop_hash(char out[65], const char *line);
+
 enum nodeos_logline_weight {
 	NODEOS_LINE_ROUTINE, /* one a block or a connection try: the first to drop in a flood */
 	NODEOS_LINE_NORMAL,

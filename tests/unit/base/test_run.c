@@ -115,6 +115,19 @@ static void test_missing(void **state)
 	assert_int_equal(e.kind, ERR_NOT_FOUND);
 }
 
+static void test_path(void **state)
+{
+	char *const argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
+	char *const missing[] = { (char *)(uintptr_t) "/no/such/true", NULL };
+	struct err e = ERR_INIT;
+
+	(void)state;
+	if (run_output(argv, -1, 60 * NS_PER_SEC, NULL, NULL, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(run_output(missing, -1, NS_PER_SEC, NULL, NULL, &e), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +136,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_children_die),
 		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

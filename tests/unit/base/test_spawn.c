@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,6 +306,36 @@ static void without_root_dropping_fails_loudly(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The pipe ends when the last one who has it open is dead. */
+static void dies_with_who_started_it(void **state)
+{
+	char *argv[] = { WORD("sleep"), WORD("1000"), NULL };
+	struct pollfd end = { .events = POLLIN };
+	struct err e = ERR_INIT;
+	int p[2], status;
+	pid_t pid, child;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct spawn sp = PLAIN;
+
+		sp.argv = argv;
+		sp.out_fd = p[1];
+		sp.dies_with_us = true;
+		_exit(spawn_start(&sp, &child, &e) == 0 ? 0 : 1);
+	}
+	(void)close(p[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	end.fd = p[0];
+	assert_int_equal(poll(&end, 1, 60000), 1);
+	assert_int_equal(read(p[0], &c, 1), 0);
+	(void)close(p[0]);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -313,6 +344,7 @@ int main(void)
 		T(the_child_gets_what_was_asked),
 		T(only_the_kept_descriptor_stays_open),
 		T(signals_are_as_after_login),
+		T(dies_with_who_started_it),
 		T(failures_have_kinds),
 		T(privileges_are_gone),
 		T(nothing_brings_them_back),

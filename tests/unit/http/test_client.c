@@ -394,6 +394,156 @@ static void an_interrupt_ends_a_wait(void **state)
 	assert_true(clock_mono_ns() - t < NS_PER_SEC);
 }
 
+/* --- parts, lengths ----------------------------------------------------------------------- */
+
+/* What a server that knows ranges says to "bytes=5-" and to "bytes=10-" of ten bytes. */
+static void say_range(struct raw_server *s, int fd, int n)
+{
+	(void)n;
+	while (raw_read(s, fd) == 0)
+		if (strstr(s->request, "\r\nRange: bytes=5-\r\n"))
+			raw_say(fd,
+			        "HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\n"
+			        "Content-Range: bytes 5-9/10\r\n\r\n56789");
+		else if (strstr(s->request, "\r\nRange: bytes=10-\r\n"))
+			raw_say(fd,
+			        "HTTP/1.1 416 Range Not Satisfiable\r\n"
+			        "Content-Range: bytes */10\r\nContent-Length: 0\r\n\r\n");
+		else if (strstr(s->request, "Range:") && strstr(s->request, " /ranges "))
+			raw_say(fd, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+		else
+			raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789");
+}
+
+struct seen {
+	struct http_reply *reply;
+	long status;
+	int64_t length;
+	size_t n;
+};
+
+static int see(void *arg, const void *data UNUSED, size_t n)
+{
+	struct seen *seen = arg;
+
+	seen->status = seen->reply->status;
+	seen->length = seen->reply->length;
+	seen->n += n;
+	return 0;
+}
+
+static void a_part_from_somewhere_on(void **state)
+{
+	struct seen seen = { .reply = &reply };
+	struct http_request q = { .path = "/ranges", .from = 5 };
+
+	(void)state;
+	start(say_range);
+	expect_call(&q, 206, "56789");
+	assert_int_equal(reply.range_from, 5);
+	assert_int_equal(reply.range_total, 10);
+	assert_int_equal(reply.length, 5);
+	q.from = 10;
+	expect_call(&q, 416, "");
+	assert_int_equal(reply.range_from, -1);
+	assert_int_equal(reply.range_total, 10);
+	/* Nothing of it is left for the next, and 0 is no range. */
+	q.from = 0;
+	expect_call(&q, 200, "0123456789");
+	/* A server that knows none; who writes it down has to know that before the first byte. */
+	q = (struct http_request){ .path = "/none", .from = 7, .sink = see, .sink_arg = &seen };
+	expect_call(&q, 200, "");
+	assert_int_equal(seen.status, 200);
+	assert_int_equal(seen.length, 10);
+	assert_int_equal(seen.n, 10);
+	q.from = 5;
+	expect_call(&q, 206, "");
+	assert_int_equal(seen.status, 206);
+	assert_int_equal(seen.length, 5);
+	/* Far beyond what 32 bits hold. */
+	q = (struct http_request){ .path = "/none", .from = UINT64_C(9000000000) };
+	expect_call(&q, 200, "0123456789");
+	assert_non_null(strstr(server.request, "\r\nRange: bytes=9000000000-\r\n"));
+}
+
+static void lengths(void **state)
+{
+	(void)state;
+	start(answer_head);
+	expect_call(&(struct http_request){ .path = "/p", .method = "HEAD" }, 200, "");
+	assert_int_equal(reply.length, 5);
+	http_client_free(client);
+	raw_server_stop(&server);
+	start(say_bytes);
+	expect_call(GET("/3/chunked"), 200, "bbb");
+	assert_int_equal(reply.length, -1);
+	expect_call(GET("/3"), 200, "bbb");
+	assert_int_equal(reply.length, 3);
+}
+
+/* A source takes a connection of its own, and this server has one at a time. */
+static void say_hello_once(struct raw_server *s, int fd, int n)
+{
+	(void)n;
+	if (raw_read(s, fd) == 0)
+		raw_say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+static ssize_t give_abc(void *arg, void *data, size_t n)
+{
+	size_t *left = arg;
+	size_t len = *left < n ? *left : n;
+
+	memset(data, 'a', len);
+	*left -= len;
+	return (ssize_t)len;
+}
+
+static void a_source_of_known_size(void **state)
+{
+	size_t left = 20000;
+	struct http_request q = { .path = "/p",
+		.method = "PUT",
+		.source = give_abc,
+		.source_arg = &left,
+		.source_size = 20000 };
+
+	(void)state;
+	start(say_hello_once);
+	expect_call(&q, 200, "hello");
+	assert_non_null(strstr(server.request, "\r\nContent-Length: 20000\r\n"));
+	assert_null(strcasestr(server.request, "Transfer-Encoding"));
+	assert_int_equal(left, 0);
+	/* Less than was said: the request is not complete, and that is told. */
+	left = 100;
+	expect_failure(&q, ERR_SYSTEM);
+	/* More than was said stays with the source. */
+	left = 20007;
+	expect_call(&q, 200, "hello");
+	assert_int_equal(left, 7);
+}
+
+static void signing_needs_all_parts(void **state)
+{
+	static const struct {
+		const char *region, *id, *secret;
+	} rows[] = { { "", "a", "b" }, { "x:y", "a", "b" }, { "x", "", "b" }, { "x", "a:c", "b" },
+		{ "x", "a", "" } };
+
+	(void)state;
+	start(say_hello);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(
+		        http_client_sign_s3(client, rows[i].region, rows[i].id, rows[i].secret, &e),
+		        -1);
+		assert_int_equal(e.kind, ERR_USAGE);
+	}
+	expect_call(GET("/x"), 200, "hello");
+	assert_null(strstr(server.request, "Authorization"));
+}
+
 /* --- streams ------------------------------------------------------------------------------ */
 
 struct sunk {
@@ -566,6 +716,10 @@ int main(void)
 		T(bad_urls),
 		T(silence_ends),
 		T(an_interrupt_ends_a_wait),
+		T(a_part_from_somewhere_on),
+		T(lengths),
+		T(a_source_of_known_size),
+		T(signing_needs_all_parts),
 		T(a_sink_gets_the_body_and_may_end_it),
 		T(a_source_is_sent_in_chunks),
 		T(a_kept_connection_may_be_dead),

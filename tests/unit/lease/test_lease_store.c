@@ -30,7 +30,7 @@ static int run(struct engine *eng, const struct lease_record *write, struct leas
 	if (write)
 		q.write = *write;
 	q.end_ns = clock_mono_ns() + 5 * NS_PER_SEC;
-	return store_run(eng, &q, stands, has_stands, e);
+	return lease_store_run(eng, &q, stands, has_stands, e);
 }
 
 static struct lease_record taken(const struct lease_record *from, const char *who)

@@ -264,6 +264,19 @@ static void the_hash_of_a_start(void **state)
 	}
 }
 
+static void stop_hash(void **state)
+{
+	char out[65] = "";
+
+	(void)state;
+	assert_false(
+	        nodeos_logline_stop_hash(out, FRAME "chain database started with hash: " HASH));
+	assert_false(nodeos_logline_stop_hash(out, FRAME "chain database stopped with hash: 9e39"));
+	assert_string_equal(out, "");
+	assert_true(nodeos_logline_stop_hash(out, FRAME "chain database stopped with hash: " HASH));
+	assert_string_equal(out, HASH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +288,7 @@ int main(void)
 		cmocka_unit_test(an_error_of_one_connection),
 		cmocka_unit_test(secrets),
 		cmocka_unit_test(the_hash_of_a_start),
+		cmocka_unit_test(stop_hash),
 	};
 
 	return cmocka_run_group_tests_name("nodeos/logline", tests, NULL, NULL);
