@@ -72,7 +72,7 @@ else
 $(error unknown CONFIG '$(CONFIG)')
 endif
 
-PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libsecp256k1 libxxhash libzstd zlib
+PKGS      ?= libcurl libmicrohttpd jansson yaml-0.1 smartcols libcrypto libsecp256k1 libxxhash libzstd zlib sqlite3
 TEST_PKGS ?= cmocka
 ifneq ($(PKGS),)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS))
@@ -97,7 +97,7 @@ TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 FAKEO := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/fake/*.c)))
 BENCH := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/bench_*.c)))
 # What their scripts are helped by.
-BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule gate_tool used)
+BENCHTOOL := $(addprefix $(B)/bench/,datadir bad_server bare_schedule gate_tool replay_workers used)
 FUZZ  := $(sort $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c)))
 IT    := $(sort $(wildcard tests/it/test_*.sh))
 
@@ -201,6 +201,8 @@ wraps_test_tally := calloc realloc
 wraps_test_gate_signed := pwrite64
 wraps_test_gate := sign_digest pwrite64
 wraps_test_gate_memory := clock_real_ns
+wraps_test_certificate := book_count book_at
+wraps_test_book_kill := sqlite3_step
 
 $(TESTS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(FAKEO) $(B)/lib$(PROG).a
 	$(call say,LINK,$@)
@@ -246,6 +248,7 @@ soak: all
 	@BUILD=$(CURDIR)/$(B) tests/soak/data_kill
 	@BUILD=$(CURDIR)/$(B) tests/soak/heal
 	@BUILD=$(CURDIR)/$(B) tests/soak/producer
+	@BUILD=$(CURDIR)/$(B) tests/soak/replay
 
 check-asan:
 	+@$(MAKE) --no-print-directory CONFIG=asan check

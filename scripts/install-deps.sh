@@ -24,7 +24,7 @@ set -euo pipefail
 # shellcheck disable=SC2034 # used by name
 {
 build_set='gcc make pkg-config libc6-dev libcurl4-openssl-dev|libcurl4-gnutls-dev libjansson-dev libyaml-dev
-	libmicrohttpd-dev libsecp256k1-dev libsmartcols-dev libssl-dev libxxhash-dev libzstd-dev zlib1g-dev'
+	libmicrohttpd-dev libsecp256k1-dev libsmartcols-dev libsqlite3-dev libssl-dev libxxhash-dev libzstd-dev zlib1g-dev'
 run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip iptables=iptables curl=curl
 	xfsprogs=mkfs.xfs procps=ps util-linux=unshare,nsenter,setpriv,losetup,mount patchelf=patchelf tar=tar perl-base=perl ca-certificates
 	haproxy!=haproxy dpkg=dpkg-deb'
