@@ -305,14 +305,25 @@ void chain_limits(struct chain *c, uint64_t *cpu, uint64_t *net)
 	*net = c->net_limit;
 }
 
+uint32_t chain_wrong(const struct chain *c)
+{
+	uint32_t first = c->wrong_from > c->base ? c->wrong_from : c->base + 1;
+
+	if (c->state.wrong)
+		return c->state.wrong;
+	return c->wrong_from && first <= c->wrong_to && first <= chain_head(c)->num ? first : 0;
+}
+
 void chain_integrity_hash(const struct chain *c, unsigned char out[BLOCK_ID])
 {
 	static const char salt[] = "nodesim integrity";
-	unsigned char seed[sizeof(salt) + BLOCK_ID];
+	unsigned char seed[sizeof(salt) + BLOCK_ID + 4];
+	uint32_t wrong = chain_wrong(c);
 
 	memcpy(seed, salt, sizeof(salt));
 	memcpy(seed + sizeof(salt), chain_head(c)->id, BLOCK_ID);
-	sha256(out, seed, sizeof(seed));
+	put_u32(seed + sizeof(salt) + BLOCK_ID, wrong);
+	sha256(out, seed, sizeof(seed) - (wrong ? 0 : 4));
 }
 
 /* --- fork_db.dat --------------------------------------------------------------------------------

@@ -38,6 +38,9 @@ struct chain {
 	struct block *block;
 	int head;          /* index into block; -1: the head is the root */
 	uint32_t head_lib; /* what the head makes irreversible */
+	/* What is not yet wrong in the state goes wrong with these blocks, when they are executed
+	 * here: those behind base, which the state began with. */
+	uint32_t wrong_from, wrong_to, base;
 	/* For chain_limits(). */
 	uint32_t limits_num;
 	uint64_t cpu_limit, net_limit;
@@ -85,7 +88,11 @@ uint32_t chain_earliest(const struct chain *c);
  * each block that stays below the target, to a thousandfold. */
 void chain_limits(struct chain *c, uint64_t *cpu, uint64_t *net);
 
-/* A function of the chain, equal on all nodes with the same head. */
+/* With which block the state of the head went wrong; 0: it is right. */
+uint32_t chain_wrong(const struct chain *c);
+
+/* A function of the chain and of chain_wrong(), equal on all nodes with the same head that execute
+ * it rightly. */
 void chain_integrity_hash(const struct chain *c, unsigned char out[BLOCK_ID]);
 
 /* To and from what fork_db.dat holds.  What it is given belongs to the chain, and is not to be

@@ -361,7 +361,8 @@ int chain_plugin_initialize(struct node *n, struct fail *f)
 	}
 	n->terminate_at = (uint32_t)option_int(n->opt, "terminate-at-block");
 	n->irreversible = strcmp(option_text(n->opt, "read-mode"), "irreversible") == 0;
-	if (set_paths(n, f) < 0 || delete_or_repair(n, f) < 0 || choose_chain(n, f) < 0)
+	if (set_paths(n, f) < 0 || delete_or_repair(n, f) < 0 || choose_chain(n, f) < 0 ||
+	        (n->fresh && history_check(n, f) < 0))
 		return -1;
 	if (n->irreversible && option_bool(n->opt, "api-accept-transactions"))
 		nlog(NLOG_WARN, "chain_plugin.cpp:891", METHOD,
@@ -404,15 +405,16 @@ static int start_fresh(struct node *n, struct fail *f)
 	sim_genesis_block(&genesis, &n->genesis);
 	chain_reset(&n->chain, &genesis);
 	statedb_set_genesis(&n->chain.state, &n->genesis);
-	n->chain.state.revision = 1;
-	if (!blocklog_has_blocks(&n->chain.log)) {
-		if (blocklog_reset(&n->chain.log, &n->genesis, &e) < 0)
-			return fail_errno(f, &e);
-	} else if (n->chain.log.first != 1) {
-		return fail_block_log(f, "controller.cpp:641 startup", "{}",
-		        "block log does not start with genesis block");
-	}
-	return 0;
+	n->chain.state.revision = n->chain.base = 1;
+	n->chain.state.wrong = 0;
+	if (blocklog_has_blocks(&n->chain.log))
+		return n->chain.log.first == 1
+		        ? 0
+		        : fail_block_log(f, "controller.cpp:641 startup", "{}",
+		                  "block log does not start with genesis block");
+	if (blocklog_reset(&n->chain.log, &n->genesis, &e) < 0)
+		return fail_errno(f, &e);
+	return n->forkdb.has_root ? 0 : history_make(n, f);
 }
 
 static int start_from_snapshot(struct node *n, struct fail *f)
@@ -446,7 +448,8 @@ static int start_from_snapshot(struct node *n, struct fail *f)
 	chain_reset(&n->chain, &n->snapshot.head);
 	n->chain.state.genesis = n->snapshot.genesis;
 	n->chain.state.has_genesis = n->snapshot.has_genesis;
-	n->chain.state.revision = head;
+	n->chain.state.revision = n->chain.base = head;
+	n->chain.state.wrong = n->snapshot.wrong;
 	nlog(NLOG_INFO, "controller.cpp:608", "startup", "Snapshot loaded, lib: %" PRIu32, head);
 	/* What fork_db.dat had is taken up only by a replay of the log. */
 	if (!blocklog_has_blocks(l) || !n->forkdb.has_root) {
@@ -478,6 +481,7 @@ static int start_existing(struct node *n, struct fail *f)
 	        blocklog_reset_at(l, n->chain.id, lib + 1, &e) < 0)
 		return fail_errno(f, &e);
 	chain_from_forkdb(&n->chain, &n->forkdb);
+	n->chain.base = chain_head(&n->chain)->num;
 	return 0;
 }
 
@@ -572,8 +576,10 @@ void chain_plugin_flush(struct node *n, bool failed)
 			say_integrity(n, "controller.cpp:768", "~controller_impl", "stopped");
 		if (!failed || !db.has_root)
 			chain_to_forkdb(&n->chain, &db);
-		if (!failed || n->fresh)
+		if (!failed || n->fresh) {
 			revision = chain_head(&n->chain)->num;
+			n->chain.state.wrong = chain_wrong(&n->chain);
+		}
 	}
 	forkdb_write(&db, n->reversible_dir, n->disk_full);
 	ns = n->knobs.flush_ns + n->knobs.flush_per_block_ns * (int64_t)revision;

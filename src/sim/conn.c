@@ -155,7 +155,8 @@ static void process(struct conn *c)
 {
 	size_t at = 0;
 
-	while (c->state == CONN_OPEN && !c->paused && !c->leaving) {
+	/* What stands behind the block to terminate at is not executed any more. */
+	while (c->state == CONN_OPEN && !c->paused && !c->leaving && !c->p->n->quitting) {
 		struct err e = ERR_INIT;
 		struct wire_message m;
 		size_t used = 0;

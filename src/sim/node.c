@@ -298,6 +298,8 @@ static int configure(struct node *n, int argc, char *const argv[], struct fail *
 	}
 	if (n->knobs.producers.n)
 		chain_set_schedule(&n->chain, &n->knobs.producers);
+	n->chain.wrong_from = (uint32_t)n->knobs.wrong_from;
+	n->chain.wrong_to = (uint32_t)n->knobs.wrong_to;
 	if (set_dirs(n, f) < 0)
 		return -1;
 	return read_config(n, f);

@@ -182,6 +182,11 @@ void chain_plugin_flush(struct node *n, bool failed);
 
 int replay_start(struct node *n, struct fail *f) NODISCARD;
 
+/* The chain begins: make the blocks that NODESIM_CHAIN_LENGTH wants of it (history.c), if the
+ * genesis is old enough for them. */
+int history_check(const struct node *n, struct fail *f) NODISCARD;
+int history_make(struct node *n, struct fail *f) NODISCARD;
+
 void producer_plugin_initialize(struct node *n);
 int producer_plugin_start(struct node *n, struct fail *f) NODISCARD;
 void producer_plugin_shutdown(struct node *n);

@@ -10,7 +10,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/fs.h"
 #include "sim/rawio.h"
 
 #define MAGIC         0x30510550U
@@ -24,6 +23,7 @@
 #define KEY_LEN       34
 #define CONFIG_AT     42
 #define CONFIG_LEN    68
+#define HOLE          4096
 
 #define SECTION_HEADER "eosio::chain::chain_snapshot_header"
 #define SECTION_OURS   "nodesim"
@@ -149,6 +149,21 @@ static void add_ours(struct buf *b, const struct sim_snapshot *s)
 	add(b, s->genesis.packed, GENESIS_PACKED);
 	add(b, s->genesis.key_note, GENESIS_KEY_NOTE);
 	add(b, head, sizeof(head));
+	if (s->wrong)
+		add_u32(b, s->wrong);
+}
+
+static int write_with_holes(int fd, const struct buf *b)
+{
+	static const char zero[HOLE];
+
+	for (size_t at = 0; at < b->len; at += HOLE) {
+		size_t n = b->len - at < HOLE ? b->len - at : HOLE;
+
+		if (memcmp(b->data + at, zero, n) != 0 && rawio_write(fd, b->data + at, n, at) < 0)
+			return -1;
+	}
+	return ftruncate(fd, (off_t)b->len);
 }
 
 int sim_snapshot_write(const struct sim_snapshot *s, const char *path, struct err *e)
@@ -179,7 +194,7 @@ int sim_snapshot_write(const struct sim_snapshot *s, const char *path, struct er
 	        b.len < (size_t)SUMMARIES * BLOCK_ID)
 		return err_nomem(e);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0 || fs_write_all(fd, b.data, b.len) < 0)
+	if (fd < 0 || write_with_holes(fd, &b) < 0)
 		return err_sys(e, errno, "write '%s'", path);
 	return 0;
 }
@@ -273,14 +288,17 @@ int sim_snapshot_read(struct sim_snapshot *s, const char *path, struct fail *f)
 		NOTE = GENESIS + GENESIS_PACKED,
 		HEAD = NOTE + GENESIS_KEY_NOTE,
 		SIZE = HEAD + BLOCK_PACKED,
+		WRONG = SIZE,
+		SIZE_WRONG = WRONG + 4,
 	};
 	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct place header = { 0 }, ours = { 0 };
-	unsigned char p[SIZE];
+	unsigned char p[SIZE_WRONG] = { 0 };
 
 	if (validate(fd, &header, &ours, f) < 0 || check_version(fd, &header, f) < 0)
 		return -1;
-	if (ours.size != SIZE || rawio_read(fd, p, SIZE, ours.at) < 0)
+	if ((ours.size != SIZE && ours.size != SIZE_WRONG) ||
+	        rawio_read(fd, p, (size_t)ours.size, ours.at) < 0)
 		return fail_not_simulated(f, "a snapshot of a real nodeos");
 	memset(s, 0, sizeof(*s));
 	s->has_genesis = p[0];
@@ -288,5 +306,6 @@ int sim_snapshot_read(struct sim_snapshot *s, const char *path, struct fail *f)
 		sim_genesis_unpack(&s->genesis, p + GENESIS, p + NOTE);
 	memcpy(s->genesis.chain_id, p + CHAIN, BLOCK_ID);
 	block_unpack(&s->head, p + HEAD, BLOCK_PACKED);
+	s->wrong = get_u32(p + WRONG);
 	return 0;
 }

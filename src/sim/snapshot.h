@@ -7,10 +7,12 @@
  * and so are the sections that tell of which chain and block it is: chain_snapshot_header (6),
  * block_state, global_property_object.  block_summary_object has its 65,536 rows, which make up
  * most of a small chain's snapshot.  What nodeos has besides is replaced by one section "nodesim":
- * the genesis and the head's block.  nodeos refuses such a file, as nodesim does one of nodeos.
+ * the genesis and the head's block, and with which block the state went wrong if it did.  nodeos
+ * refuses such a file, as nodesim does one of nodeos.
  *
  * Everything in it follows from the genesis and the head: two nodes at one block write the same
- * bytes.
+ * bytes, unless one has gone wrong.  What is zero in it is a hole in the file, so that hundreds of
+ * them need little room.
  */
 
 #include <stdbool.h>
@@ -27,6 +29,7 @@ struct sim_snapshot {
 	struct block head;
 	struct sim_genesis genesis; /* with has_genesis all of it, else its chain_id */
 	bool has_genesis;
+	uint32_t wrong; /* chain_wrong() */
 };
 
 /* Write it as path, which is replaced. */
@@ -45,6 +48,9 @@ struct snapshots;
 struct snapshots *snapshots_new(struct node *n);
 /* Those who wait are not answered. */
 void snapshots_free(struct snapshots *s);
+
+/* One of the head, at once and for good. */
+int snapshots_write(const struct node *n, struct err *e) NODISCARD;
 
 /* The LIB has moved. */
 void snapshots_promote(struct snapshots *s);

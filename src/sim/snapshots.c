@@ -53,9 +53,10 @@ static int write_as(const struct node *n, const struct block *b, const char *pre
 {
 	AUTO(free) char *temp = name_of(n, ".incomplete-", b), *path = name_of(n, prefix, b);
 	const struct statedb *db = &n->chain.state;
-	struct sim_snapshot s = {
-		.head = *b, .genesis = db->genesis, .has_genesis = db->has_genesis
-	};
+	struct sim_snapshot s = { .head = *b,
+		.genesis = db->genesis,
+		.has_genesis = db->has_genesis,
+		.wrong = chain_wrong(&n->chain) };
 
 	if (!temp || !path)
 		return err_nomem(e);
@@ -64,6 +65,11 @@ static int write_as(const struct node *n, const struct block *b, const char *pre
 	if (sim_snapshot_write(&s, temp, e) < 0)
 		return -1;
 	return rename(temp, path) < 0 ? err_sys(e, errno, "rename '%s'", temp) : 0;
+}
+
+int snapshots_write(const struct node *n, struct err *e)
+{
+	return write_as(n, chain_head(&n->chain), "", e);
 }
 
 static int fail_write(struct api_call *c, const struct err *e)

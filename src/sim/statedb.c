@@ -40,7 +40,8 @@ enum {
 	PAGE_CHAIN_ID = 20,
 	PAGE_GENESIS = 52,
 	PAGE_NOTE = PAGE_GENESIS + GENESIS_PACKED,
-	PAGE_SIZE_USED = PAGE_NOTE + GENESIS_KEY_NOTE,
+	PAGE_WRONG = PAGE_NOTE + GENESIS_KEY_NOTE,
+	PAGE_SIZE_USED = PAGE_WRONG + 4,
 };
 
 /* As nodeos's mapped pages end it: no word, the state stays as it is. */
@@ -62,6 +63,7 @@ static void read_page(struct statedb *db, int fd)
 	        get_u32(p + PAGE_FORMAT) != FORMAT)
 		return;
 	db->revision = get_u32(p + PAGE_REVISION);
+	db->wrong = get_u32(p + PAGE_WRONG);
 	db->has_genesis = p[PAGE_HAS_GENESIS];
 	if (db->has_genesis)
 		sim_genesis_unpack(&db->genesis, p + PAGE_GENESIS, p + PAGE_NOTE);
@@ -79,6 +81,7 @@ static int write_page(const struct statedb *db)
 	memcpy(p + PAGE_CHAIN_ID, db->genesis.chain_id, BLOCK_ID);
 	memcpy(p + PAGE_GENESIS, db->genesis.packed, GENESIS_PACKED);
 	memcpy(p + PAGE_NOTE, db->genesis.key_note, GENESIS_KEY_NOTE);
+	put_u32(p + PAGE_WRONG, db->wrong);
 	return rawio_write(db->fd, p, sizeof(p), PAGE_AT);
 }
 

@@ -11,8 +11,8 @@
  * There is no other lock, so a second process sees the same 1 and refuses in the same words.
  *
  * What nodesim has to remember is one page at offset 4096, written when the file is made and
- * when it is closed: magic, format, genesis, chain id, revision (the head's number) and the
- * head's id.
+ * when it is closed: magic, format, genesis, chain id, revision (the head's number), and the block
+ * with which it went wrong, if it did (NODESIM_WRONG_FROM).
  */
 
 #include <stdbool.h>
@@ -26,6 +26,7 @@ struct statedb {
 	int fd;
 	uint64_t size;     /* bytes */
 	uint32_t revision; /* number of the head when it was closed; 0: fresh */
+	uint32_t wrong;    /* the block with which it went wrong; 0: it is right */
 	bool has_genesis;  /* genesis.packed and its note are known, not only the chain id */
 	struct sim_genesis genesis;
 };

@@ -53,6 +53,7 @@ next_port=$((10000 + 5000 * range + RANDOM % 4000))
 [ "${part:-$1}" != transactions ] || next_port=$((9100 + RANDOM % 800))
 [ "${part:-$1}" != gate ] || next_port=$((3100 + RANDOM % 800))
 [ "${part:-$1}" != producers ] || next_port=$((4100 + RANDOM % 800))
+[ "${part:-$1}" != replay ] || next_port=$((5100 + RANDOM % 800))
 free_port() {
 	# By looking, not by connecting: that would stand in the log of whoever listens there.
 	while next_port=$((next_port + 1)); grep -q ":$(printf %04X "$next_port") 00000000:0000 0A" /proc/net/tcp; do :; done
@@ -160,4 +161,14 @@ like() {
 	run "$dir" "$@"
 	is "exit status of $name" "$rc" "$(recorded_rc "$name")"
 	same_log "$name" "$dir"
+}
+# in_order FILE LINE...: these stand in it, one after the other
+in_order() {
+	local file=$1 at=0 line next
+	shift
+	for line; do
+		next=$(tail -n "+$((at + 1))" "$file" | grep -nF -m 1 -- "$line" | cut -d: -f1)
+		[ -n "$next" ] || { echo "no '$line' after line $at" >&2; return 1; }
+		at=$((at + next))
+	done
 }

@@ -2,7 +2,7 @@
 # Real nodesim processes against the recordings of a real nodeos.
 #
 # usage: tests/sim/run.sh [PART...]
-# parts: start http cluster stop snapshot damage transactions gate producers
+# parts: start http cluster stop snapshot damage transactions gate producers replay
 #
 # BUILD names the directory that holds nodesim; what each part printed is left in its tests/sim/PART.log
 # when all are run.  Needs bash, curl, jq, perl, xxd.  Loopback
@@ -19,7 +19,7 @@ for tool in curl jq perl xxd; do
 done
 
 here=$(cd "$(dirname "$0")" && pwd)
-parts='start http cluster stop snapshot damage transactions gate producers'
+parts='start http cluster stop snapshot damage transactions gate producers replay'
 
 # All of them: side by side, because most of the time goes into waiting for blocks.
 if [ $# -eq 0 ]; then

@@ -6,16 +6,6 @@
 genesis=$work/genesis.json
 cp "$data/genesis.json" "$genesis"
 snapshot() { get "$1" producer/create_snapshot -m 20; }
-# in_order FILE LINE...: these stand in it, one after the other
-in_order() {
-	local file=$1 at=0 line next
-	shift
-	for line; do
-		next=$(tail -n "+$((at + 1))" "$file" | grep -nF -m 1 -- "$line" | cut -d: -f1)
-		[ -n "$next" ] || { echo "no '$line' after line $at" >&2; return 1; }
-		at=$((at + next))
-	done
-}
 
 # --- a producer A and a follower B; snapshots of one block are the same file
 new_node A "${producer_lines[@]}"

@@ -12,7 +12,8 @@ yes "no fork_db.dat while it runs" test ! -e "$s/data/blocks/reversible/fork_db.
 is "magic" "$(head -c 8 "$s/data/state/shared_memory.bin")" EOSIODB2
 is "size of the state" "$(stat -c %s "$s/data/state/shared_memory.bin")" 268435456
 yes "it is sparse" test "$(stat -c %b "$s/data/state/shared_memory.bin")" -lt 12000
-is "log and index agree" "$(tail -c 8 "$s/data/blocks/blocks.log" | xxd -p)" "$(tail -c 8 "$s/data/blocks/blocks.index" | xxd -p)"
+agree() { [ "$(tail -c 8 "$s/data/blocks/blocks.log" | xxd -p)" = "$(tail -c 8 "$s/data/blocks/blocks.index" | xxd -p)" ]; }
+yes "log and index agree" within 2 agree # it may be between the two writes of a block
 
 # A second opener
 new_node second

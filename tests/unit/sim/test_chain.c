@@ -184,6 +184,40 @@ static void limits_grow_as_recorded(void **state)
 	}
 }
 
+/* NODESIM_WRONG_FROM, at block 10. */
+static void a_state_goes_wrong_with_what_is_executed(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t from, to, base, stored, want;
+	} rows[] = {
+		{ "never", 0, UINT32_MAX, 1, 0, 0 },
+		{ "later", 11, UINT32_MAX, 1, 0, 0 },
+		{ "with the head", 10, UINT32_MAX, 1, 0, 10 },
+		{ "and stays so", 4, 4, 1, 0, 4 },
+		{ "not with what the state had", 4, 4, 4, 0, 0 },
+		{ "but with the next", 4, UINT32_MAX, 6, 0, 7 },
+		{ "not with a state alone", 4, UINT32_MAX, 10, 0, 0 },
+		{ "as it was stored", 0, 0, 10, 3, 3 },
+		{ "the first counts", 5, UINT32_MAX, 1, 3, 3 },
+	};
+	struct chain *c = &((struct env *)*state)->c;
+	unsigned char right[BLOCK_ID], hash[BLOCK_ID];
+
+	extend(c, 9);
+	chain_integrity_hash(c, right);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		c->wrong_from = rows[i].from;
+		c->wrong_to = rows[i].to;
+		c->base = rows[i].base;
+		c->state.wrong = rows[i].stored;
+		chain_integrity_hash(c, hash);
+		if (chain_wrong(c) != rows[i].want ||
+		        (memcmp(hash, right, BLOCK_ID) != 0) != (rows[i].want != 0))
+			fail_msg("row '%s': %u", rows[i].name, (unsigned)chain_wrong(c));
+	}
+}
+
 static void fork_db_brings_it_back(void **state)
 {
 	struct env *v = *state;
@@ -295,6 +329,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_longer_branch_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(siblings_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(limits_grow_as_recorded, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_state_goes_wrong_with_what_is_executed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fork_db_brings_it_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_damaged_fork_db_stays_where_it_is, setup, teardown),
