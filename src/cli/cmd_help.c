@@ -19,20 +19,22 @@ static int print_json(struct context *ctx, const struct command *only,
 	return output_value(ctx, "global_options", help_global_json(), e);
 }
 
-/* "up", "data", "data" "archive"; main() gives the name of a command of two words as one. */
+/* "up", "data", "data" "archive"; main() gives the name of a command of several words as one. */
 static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
 	const struct command *c = argc ? command_find(argv[0]) : NULL;
-	const struct command_family *f = argc && !c ? command_family_find(argv[0]) : NULL;
+	const struct command_family *f = argc && !c ? command_family_find(argv[0]) : NULL, *inner;
 
 	if (argc && !c && !f)
 		return command_unknown(NULL, argv[0], e);
-	if (argc > 1 && !f)
-		return command_usage(ctx, e, "unexpected argument '%s'", argv[1]);
-	if (argc > 1) {
-		c = command_find_in(f, argv[1]);
-		if (!c)
-			return command_unknown(f, argv[1], e);
+	for (int i = 1; i < argc; i++) {
+		if (c)
+			return command_usage(ctx, e, "unexpected argument '%s'", argv[i]);
+		c = command_find_in(f, argv[i]);
+		inner = command_family_in(f, argv[i]);
+		if (!c && !inner)
+			return command_unknown(f, argv[i], e);
+		f = c ? f : inner;
 	}
 	if (ctx->json)
 		return print_json(ctx, c, f, e);
@@ -57,7 +59,7 @@ const struct command cmd_help = {
 	               "With --json the same facts come as data, for shell completion and editors.",
 	.examples = (const char *const[]){ "nodeswarm help version", "nodeswarm help data archive",
 	        NULL },
-	.max_args = 2,
+	.max_args = 3,
 	.flags = COMMAND_HAS_JSON,
 	.run = run,
 };

@@ -42,7 +42,8 @@
  *
  * A name may be two words ("data archive"); the first is then that of a family, which has a row in
  * cli/commands.c and is no command itself: `nodeswarm data` lists its commands.  The file of
- * "data archive" is cli/cmd_data_archive.c; several that are alike may share one.
+ * "data archive" is cli/cmd_data_archive.c; several that are alike may share one.  A family's name
+ * may be two words as well ("replay manifest", within "replay"), for commands of three.
  *
  * Rules: results go to ctx->out through cli/output.h, what is going on to ctx->err through
  * cli/progress.h; a command prints no error, it returns it.  A command never calls exit().
@@ -82,6 +83,7 @@ struct opt {
 	int64_t min, max;  /* of a number; both 0: 0 to INT64_MAX.  Of a duration and a size: min
 	                    * only, in ns and in bytes */
 	bool is_hidden;    /* not in the help: for tests */
+	bool shadows;      /* means something else than the global option of its name */
 	/* The name of an option without which it cannot be given, a flag or a text without default;
 	 * or NULL. */
 	const char *needs;
@@ -135,18 +137,22 @@ struct command {
 
 extern const struct command *const commands[]; /* NULL-terminated */
 
-/* The first word of commands of two words. */
+/* What commands of several words begin with: all words but the last. */
 struct command_family {
-	const char *word;        /* "data"; NULL ends the table */
+	const char *word;        /* "data", "replay manifest"; NULL ends the table */
 	const char *description; /* whole sentences */
 };
 
 extern const struct command_family command_families[];
 
-/* The family of that first word, or NULL. */
+/* The family of that name, or NULL. */
 const struct command_family *command_family_find(const char *word);
 
-/* The second word, if the command is of the family (NULL: of any); else NULL. */
+/* The family of that word within the family, or NULL. */
+const struct command_family *command_family_in(const struct command_family *f, const char *word);
+
+/* What follows the family's name in the command's ("archive"; of "replay": "manifest generate"), or
+ * NULL if it is not of the family.  Without a family: the last of several words. */
 const char *command_second_word(const struct command *c, const struct command_family *f);
 
 /* The command of that name, or NULL. */
@@ -155,8 +161,8 @@ const struct command *command_find(const char *name);
 /* The command of that second word in the family, or NULL. */
 const struct command *command_find_in(const struct command_family *f, const char *second);
 
-/* ERR_USAGE for a name that is no command, with the nearest one; f: it is a second word of that
- * family, or NULL.  Always returns -1. */
+/* ERR_USAGE for a name that is no command, with the nearest one; f: it is a word behind that
+ * family's name, or NULL.  Always returns -1. */
 int command_unknown(const struct command_family *f, const char *name, struct err *e);
 
 /*
@@ -210,6 +216,17 @@ extern const struct command cmd_producer_resume;
 extern const struct command cmd_producer_status;
 extern const struct command cmd_quiesce;
 extern const struct command cmd_relay;
+extern const struct command cmd_replay_certificate_diff;
+extern const struct command cmd_replay_certificate_verify;
+extern const struct command cmd_replay_manifest_generate;
+extern const struct command cmd_replay_manifest_validate;
+extern const struct command cmd_replay_run;
+extern const struct command cmd_replay_scale;
+extern const struct command cmd_replay_serve;
+extern const struct command cmd_replay_simulate;
+extern const struct command cmd_replay_status;
+extern const struct command cmd_replay_stop;
+extern const struct command cmd_replay_work;
 extern const struct command cmd_resume;
 extern const struct command cmd_scale;
 extern const struct command cmd_status;

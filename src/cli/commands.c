@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/suggest.h"
 #include "cli/opts.h"
 #include "cli/output.h"
@@ -38,6 +39,17 @@ const struct command *const commands[] = {
 	&cmd_producer_resume,
 	&cmd_producer_finalizer,
 	&cmd_load,
+	&cmd_replay_manifest_generate,
+	&cmd_replay_manifest_validate,
+	&cmd_replay_simulate,
+	&cmd_replay_run,
+	&cmd_replay_status,
+	&cmd_replay_scale,
+	&cmd_replay_stop,
+	&cmd_replay_certificate_verify,
+	&cmd_replay_certificate_diff,
+	&cmd_replay_serve,
+	&cmd_replay_work,
 	&cmd_doctor,
 	&cmd_firewall_plan,
 	&cmd_firewall_apply,
@@ -77,6 +89,17 @@ const struct command_family command_families[] = {
 	        "lease; "
 	        "the one that holds the lease signs, the others follow and can take over. Orders "
 	        "stand in the lease, in the managers' own store." },
+	{ "replay",
+	        "Distributed replay: a chain's history is run again in slices by many workers, "
+	        "each "
+	        "from a snapshot to the next one's height, and the integrity hashes prove that "
+	        "each slice begins with the state that the one before it ended with." },
+	{ "replay certificate",
+	        "What a replay has proved: each slice with its hashes at start and end, linked "
+	        "from the first to the last." },
+	{ "replay manifest",
+	        "The list of a replay's slices, in the public format of replay-test: a JSON array "
+	        "with a record for each slice." },
 	{ NULL },
 };
 
@@ -88,17 +111,30 @@ const struct command_family *command_family_find(const char *word)
 	return NULL;
 }
 
+/* What follows the family's name and a blank in the text, or NULL. */
+static const char *behind(const char *text, const struct command_family *f)
+{
+	const char *rest;
+
+	return str_starts(text, f->word, &rest) && *rest == ' ' ? rest + 1 : NULL;
+}
+
+const struct command_family *command_family_in(const struct command_family *f, const char *word)
+{
+	for (const struct command_family *o = command_families; o->word; o++)
+		if (str_eq(behind(o->word, f), word))
+			return o;
+	return NULL;
+}
+
 const char *command_second_word(const struct command *c, const struct command_family *f)
 {
-	const char *space = strchr(c->name, ' ');
+	const char *space;
 
-	if (!space)
-		return NULL;
-	if (f &&
-	        (strncmp(c->name, f->word, (size_t)(space - c->name)) != 0 ||
-	                f->word[space - c->name]))
-		return NULL;
-	return space + 1;
+	if (f)
+		return behind(c->name, f);
+	space = strrchr(c->name, ' ');
+	return space ? space + 1 : NULL;
 }
 
 const struct command *command_find(const char *name)
@@ -129,12 +165,16 @@ int command_unknown(const struct command_family *f, const char *name, struct err
 	for (const struct command *const *c = commands; *c; c++) {
 		const char *word = f ? command_second_word(*c, f) : (*c)->name;
 
-		/* Of two words the first is what can be typed here, and it is offered below. */
+		/* Of several words the first is what can be typed here, and it is offered below. */
 		if (word && !strchr(word, ' '))
 			suggest_offer(&s, word);
 	}
-	for (const struct command_family *o = command_families; !f && o->word; o++)
-		suggest_offer(&s, o->word);
+	for (const struct command_family *o = command_families; o->word; o++) {
+		const char *word = f ? behind(o->word, f) : o->word;
+
+		if (word && !strchr(word, ' '))
+			suggest_offer(&s, word);
+	}
 	if (s.best)
 		err_set(e, ERR_USAGE, "unknown command '%s%s%s', did you mean '%s%s%s'?", first,
 		        space, name, first, space, s.best);

@@ -111,8 +111,15 @@ void help_overview(FILE *out)
 
 void help_family(FILE *out, const struct command_family *f)
 {
-	fprintf(out, "Usage: nodeswarm [GLOBAL OPTIONS] %s COMMAND [OPTIONS] [ARGUMENTS]\n\n",
-	        f->word);
+	AUTO(buf) struct buf usage = BUF_INIT(1024);
+	static const char head[] = "Usage: ";
+
+	if (buf_add_fmt(&usage, "nodeswarm [GLOBAL OPTIONS] %s COMMAND [OPTIONS] [ARGUMENTS]",
+	            f->word) < 0)
+		return;
+	fputs(head, out);
+	wrap(out, usage.data, strlen(head), 8);
+	fputc('\n', out);
 	wrap(out, f->description, 0, 0);
 	fputs("\nCommands:\n", out);
 	for (const struct command *const *c = commands; *c; c++)

@@ -96,7 +96,7 @@ static int parse_command(
 static int find_command(struct opts *p, int argc, char **argv, char **args, int n,
         const struct command_family **ret_family, struct err *e)
 {
-	const struct command_family *f = command_family_find(args[0]);
+	const struct command_family *f = command_family_find(args[0]), *inner;
 	int used = argc - n + 1, rest;
 
 	ctx.command = command_find(args[0]);
@@ -104,14 +104,21 @@ static int find_command(struct opts *p, int argc, char **argv, char **args, int 
 		return used;
 	if (!f)
 		return command_unknown(NULL, args[0], e);
-	if (opts_parse(p, argc - used, argv + used, true, args, &rest, e) < 0)
-		return err_hint(e, "see 'nodeswarm help %s'", f->word);
-	if (!rest) {
-		*ret_family = f;
-		return argc;
+	for (;; f = inner) {
+		if (opts_parse(p, argc - used, argv + used, true, args, &rest, e) < 0)
+			return err_hint(e, "see 'nodeswarm help %s'", f->word);
+		if (!rest) {
+			*ret_family = f;
+			return argc;
+		}
+		used = argc - rest + 1;
+		ctx.command = command_find_in(f, args[0]);
+		if (ctx.command)
+			return used;
+		inner = command_family_in(f, args[0]);
+		if (!inner)
+			return command_unknown(f, args[0], e);
 	}
-	ctx.command = command_find_in(f, args[0]);
-	return ctx.command ? argc - rest + 1 : command_unknown(f, args[0], e);
 }
 
 /* Print help: of everything, of a family, of a command. */

@@ -50,7 +50,20 @@ static bool is_word(const char *s)
 	return s[0] && s[0] != '-';
 }
 
-/* "up", or "data archive" with a family of that first word. */
+/* "data", or "replay manifest" where "replay" is a family too. */
+static bool is_family_name(const char *s)
+{
+	const char *space = strchr(s, ' ');
+	char first[32];
+
+	if (!space)
+		return is_word(s);
+	snprintf(first, sizeof(first), "%.*s", (int)(space - s), s);
+	return is_word(first) && is_word(space + 1) && command_family_find(first) &&
+	        command_family_in(command_family_find(first), space + 1) == command_family_find(s);
+}
+
+/* "up", or "data archive" with a family of what is before the last word. */
 static bool is_command_name(const struct command *c)
 {
 	const char *second = command_second_word(c, NULL);
@@ -59,8 +72,9 @@ static bool is_command_name(const struct command *c)
 	if (!second)
 		return is_word(c->name) && !command_family_find(c->name);
 	snprintf(first, sizeof(first), "%.*s", (int)(second - c->name - 1), c->name);
-	return is_word(first) && is_word(second) && command_family_find(first) &&
-	        command_find_in(command_family_find(first), second) == c;
+	return is_family_name(first) && is_word(second) && command_family_find(first) &&
+	        command_find_in(command_family_find(first), second) == c &&
+	        !command_family_find(c->name);
 }
 
 static unsigned targets(const struct opt *o)
@@ -82,7 +96,8 @@ static void check_opt(const char *of, const struct opt *table, const struct opt 
 	for (const struct opt *p = table; p->name; p++) {
 		if (p == o)
 			continue;
-		expect(strcmp(p->name, o->name) != 0, of, "option '--%s' twice", o->name);
+		expect(strcmp(p->name, o->name) != 0 || (o->shadows && table == global_opts), of,
+		        "option '--%s' twice", o->name);
 		expect(!o->letter || p->letter != o->letter, of, "option '-%c' twice", o->letter);
 	}
 }
@@ -133,7 +148,8 @@ static void check_family(const struct command_family *f)
 	const struct command *any = NULL;
 	unsigned n = 0;
 
-	expect(is_word(f->word), f->word, "not a lower-case word");
+	expect(is_family_name(f->word), f->word,
+	        "neither a lower-case word nor a family's name and another");
 	expect(isupper((unsigned char)f->description[0]) && str_ends(f->description, "."), f->word,
 	        "description is no whole sentence");
 	for (const struct command *const *c = commands; *c; c++) {
