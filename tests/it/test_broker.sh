@@ -105,7 +105,11 @@ race_one()
 		wait $!
 		sleep 0.4 # each taking is a slot ahead, and brokers refuse slots too far ahead of their clock
 		codes=$(cut -c1-3 "$IT_DIR/r1" "$IT_DIR/r2" | sort | tr '\n' ' ')
-		[ "$codes" = '200 409 ' ] && ok=$((ok + 1)) || cat "$IT_DIR/r1" "$IT_DIR/r2"
+		if [ "$codes" = '200 409 ' ]; then
+			ok=$((ok + 1))
+		else
+			cat "$IT_DIR/r1" "$IT_DIR/r2"
+		fi
 		# Both name the one that stands.
 		[ "$(sed 's/.*"holder":"\([^"]*\)","place.*/\1/' "$IT_DIR/r1" "$IT_DIR/r2" | sort -u | wc -l)" = 1 ] || { cat "$IT_DIR/r1" "$IT_DIR/r2" && return 1; }
 	done
