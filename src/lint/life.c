@@ -28,13 +28,25 @@ static void judge_grace(struct lint *l, const struct subject *s)
 		        "write its state when it stops");
 }
 
-/* Data that belong to a slot: those of a chain node, or a mount that is named after the task. */
+/* The name of a volume in the engine, the path of a bind; "" of what has none. */
+static const char *source_of(const struct subject *s, const struct stack_mount *m)
+{
+	const struct stack_volume *v = m->type == STACK_MOUNT_VOLUME && m->source
+	        ? stack_find_volume(s->st, m->source)
+	        : NULL;
+
+	if (v && v->own_name)
+		return v->own_name;
+	return m->source ? m->source : "";
+}
+
+/* Data that belong to a slot: those of a chain node, or a mount that is named after the slot. */
 static bool has_slot_data(const struct subject *s)
 {
 	if (is_chain_node(s))
 		return true;
 	for (size_t i = 0; i < s->svc->n_mounts; i++)
-		if (s->svc->mounts[i].source && strstr(s->svc->mounts[i].source, "{{.Task.Slot"))
+		if (strstr(source_of(s, &s->svc->mounts[i]), "{{.Task.Slot"))
 			return true;
 	return false;
 }
@@ -91,11 +103,17 @@ static void judge_health(struct lint *l, const struct subject *s)
 
 	if (!h->set || h->disable || (h->test.n && strcmp(h->test.v[0], "NONE") == 0))
 		return;
-	if ((h->start_period.set ? h->start_period.v : 0) >= START_PERIOD_MIN)
+	if (h->start_period.set && h->start_period.v >= START_PERIOD_MIN)
 		return;
+	if (!h->start_period.set || !h->start_period.v) {
+		lint_say(l, LINT_START_PERIOD, s->svc, &h->at,
+		        "its health check has no start_period, and a replay may take longer than "
+		        "its retries");
+		return;
+	}
 	lint_say(l, LINT_START_PERIOD, s->svc, &h->at,
 	        "its health check counts after a start_period of %s, and a replay may take longer",
-	        num_duration_text(text, h->start_period.set ? h->start_period.v : 0));
+	        num_duration_text(text, h->start_period.v));
 }
 
 void lint_life(struct lint *l, const struct subject *s)

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/suggest.h"
 #include "lint/lint_priv.h"
+#include "nodeos/logline.h"
 
 #define CONFIG_PATH   "/etc/nodeswarm/config.ini"
 #define PEERLIST_PATH "/etc/nodeswarm/peerlist.ini"
@@ -104,6 +105,8 @@ void lint_say(struct lint *l, enum lint_rule_id rule, const struct stack_service
 	(void)vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
 	str_printable(f->text);
+	/* A line that cannot be read is quoted, and may be a key that stands where none belongs. */
+	(void)nodeos_redact(f->text);
 	(*count_of(l->found, f))++;
 }
 
