@@ -10,7 +10,7 @@ static const struct opt opts[] = {
 	{ "file", 'f', "FILE", "a stack file, as one can also be given without -f",
 	        .strings = &files },
 	{ "strict", 0, NULL, "fail for warnings, too", .flag = &strict },
-	OPT_ALLOW(allow),
+	{ "allow", 0, "RULE", "take that rule as allowed", .strings = &allow },
 	{ "rules", 0, NULL, "show the rules with their reasons, and look at no file",
 	        .flag = &rules },
 	{ NULL },

@@ -15,7 +15,8 @@ static bool plan_only;
 static const struct opt opts[] = {
 	{ "file", 'f', "FILE", "a stack file; without it stacks/readers.yml", .strings = &files },
 	{ "plan", 0, NULL, "show what would be done, and do nothing", .flag = &plan_only },
-	OPT_ALLOW(allow),
+	{ "allow", 0, "RULE", "go on although the files break that rule of 'nodeswarm lint'",
+	        .strings = &allow },
 	OPT_WAIT(wait_ns),
 	{ NULL },
 };

@@ -14,14 +14,6 @@
 struct context;
 struct strvec;
 
-/* A row for the option table. */
-#define OPT_ALLOW(list)                                                                 \
-	{                                                                               \
-		"allow", 0, "RULE",                                                     \
-		        "go on although the files break that rule of 'nodeswarm lint'", \
-		        .strings = &(list)                                              \
-	}
-
 /* The stack's findings, those of the rules in allow taken out.  ERR_USAGE for a name that is no
  * rule. */
 int lint_ask(struct lint_findings *ret, const struct stack *st, const struct strvec *allow,
