@@ -244,8 +244,8 @@ struct stack_service {
 	struct stack_strs extra_hosts; /* "NAME:ADDRESS" */
 	struct stack_deploy deploy;
 	struct stack_front front;
-	/* `x-nodeswarm: {allow: {RULE: REASON}}`: rules of lint/lint.h that are broken on purpose, and
-	 * why; a value is never "". */
+	/* `x-nodeswarm: {allow: {RULE: REASON}}`: rules of lint/lint.h that are broken on purpose,
+	 * and why; a value is never "". */
 	struct stack_kvs allow;
 };
 
@@ -326,8 +326,8 @@ struct stack_vars {
  * all values, not in keys; Go templates {{...}} are left alone.
  *
  * Returns 0 and the model in *ret.  Errors are ERR_USAGE as "FILE:LINE:COLUMN: what is wrong"; the
- * hint is the line of text, "LINE | TEXT", and points at the column (err_point()).  A file that cannot be read is
- * ERR_NOT_FOUND or ERR_SYSTEM.
+ * hint is the line of text, "LINE | TEXT", and points at the column (err_point()).  A file that
+ * cannot be read is ERR_NOT_FOUND or ERR_SYSTEM.
  */
 int stack_load(struct stack **ret, const char *const *files, size_t n,
         const struct stack_vars *vars, struct err *e) NODISCARD;
