@@ -102,7 +102,7 @@ static void judge_words(struct lint *l, const struct subject *s)
 
 	for (size_t i = 0; (word = lint_word(s->svc, i)); i++)
 		if (has_key(l, word)) {
-			lint_say(l, LINT_KEY_IN_ENV, s->svc, &s->svc->at,
+			lint_say(l, LINT_KEY_IN_ENV, s->svc, &s->svc->command_at,
 			        "its command line has a private key in it");
 			return;
 		}

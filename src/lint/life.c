@@ -131,6 +131,6 @@ void lint_life(struct lint *l, const struct subject *s)
 	judge_restart(l, s);
 	judge_health(l, s);
 	if (s->is_bare)
-		lint_say(l, LINT_UNSUPERVISED, s->svc, &s->svc->at,
+		lint_say(l, LINT_UNSUPERVISED, s->svc, &s->svc->command_at,
 		        "runs nodeos by itself: nothing keeps a second one from its data-dir");
 }

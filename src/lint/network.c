@@ -74,10 +74,10 @@ static void judge_words(struct lint *l, const struct subject *s)
 
 	for (size_t i = 0; (word = lint_word(s->svc, i)); i++) {
 		if (next)
-			judge_peer(l, s, &s->svc->at, word);
+			judge_peer(l, s, &s->svc->command_at, word);
 		next = strcmp(word, option) == 0;
 		if (str_starts(word, option, &rest) && *rest == '=')
-			judge_peer(l, s, &s->svc->at, rest + 1);
+			judge_peer(l, s, &s->svc->command_at, rest + 1);
 	}
 }
 
@@ -215,9 +215,9 @@ void lint_ports(struct lint *l, const struct subject *all, size_t n)
 				if (t->by)
 					lint_say(l, LINT_PORT_TWICE, all[i].svc, &p->at,
 					        "publishes port %u, and service '%s' does, too "
-					        "(line %u)",
+					        "(%.150s:%u)",
 					        (unsigned)p->published, t->by->svc->name,
-					        t->port->at.line);
+					        t->port->at.file, t->port->at.line);
 				else
 					*t = (struct taken){ &all[i], p };
 			}

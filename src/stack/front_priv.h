@@ -16,7 +16,8 @@ struct own {
 };
 
 read_fn read_service_own; /* struct own */
-read_fn read_file_own; /* struct own of all files; their fronts may not contradict each other */
+/* struct own of all files; their fronts may not contradict each other */
+read_fn read_file_own;
 
 /*
  * Publish the service's ports as its wish says: ingress needs a virtual address.  Returns 0, or 1

@@ -620,6 +620,7 @@ int read_service(struct reader *r, const struct pair *p, struct stack_service *s
 		return -1;
 	d.svc.image_at = value_at(p, "image");
 	d.svc.grace_at = value_at(p, "stop_grace_period");
+	d.svc.command_at = value_at(p, d.svc.command.set ? "command" : "entrypoint");
 	d.svc.front = d.own.front;
 	d.svc.allow = d.own.allow;
 	if (unite_environment(r, &d.env_file, &d.environment, &d.svc.environment) < 0)

@@ -216,7 +216,7 @@ struct stack_service {
 	struct stack_pos at;
 	const char *name;
 	const char *image;
-	struct stack_pos image_at, grace_at; /* of the values; at where there is none */
+	struct stack_pos image_at, grace_at, command_at; /* of the values; at without one */
 	struct stack_strs command, entrypoint;
 	struct stack_kvs
 	        environment; /* sorted by key; values that the file leaves out are looked up */

@@ -149,13 +149,13 @@ static const struct row rows[] = {
 	        PLAIN "    command: /opt/leap/bin/nodeos --data-dir /d\n    stop_grace_period: "
 	              "2h\n" DNSRR,
 	        NULL,
-	        "2:3 unsupervised: runs nodeos by itself: nothing keeps a second one from its "
+	        "5:14 unsupervised: runs nodeos by itself: nothing keeps a second one from its "
 	        "data-dir\n" },
 	{ LINT_UNSUPERVISED, "in a shell",
 	        PLAIN "    entrypoint: [sh, -c]\n    command: [\"exec nodeos -e\"]\n"
 	              "    stop_grace_period: 2h\n" DNSRR,
 	        NULL,
-	        "2:3 unsupervised: runs nodeos by itself: nothing keeps a second one from its "
+	        "6:14 unsupervised: runs nodeos by itself: nothing keeps a second one from its "
 	        "data-dir\n" },
 	{ LINT_UNSUPERVISED, "another word",
 	        PLAIN "    command: [nodeosd, /x/nodeos.log, my-nodeos, --name=nodeos]\n" DNSRR,
@@ -269,9 +269,9 @@ static const struct row rows[] = {
 	        PLAIN "    command: [nodeos, -p, eosio]\n    stop_grace_period: 2h\n" DNSRR
 	              "      replicas: 3\n",
 	        NULL,
-	        "2:3 unsupervised: runs nodeos by itself: nothing keeps a second one from its "
-	        "data-dir\n" UNGATED
-	        "8:7 producer-doubled: a producer without a lease has 3 replicas\n" },
+	        UNGATED "5:14 unsupervised: runs nodeos by itself: nothing keeps a second one from "
+	                "its data-dir\n"
+	                "8:7 producer-doubled: a producer without a lease has 3 replicas\n" },
 	{ LINT_PRODUCER_DOUBLED, "two services with one key",
 	        "services:\n  a: &a\n    image: i:1\n" LOG "    command: [supervise]\n"
 	        "    volumes: [\"/p:/var/lib/nodeswarm\"]\n    stop_grace_period: 1h\n"
@@ -306,7 +306,7 @@ static const struct row rows[] = {
 	        "5:19 key-in-env: the variable 'X' has a private key in it\n" },
 	{ LINT_KEY_IN_ENV, "a command",
 	        PLAIN "    command: [--signature-provider, \"EOS5x=KEY:" WIF "\"]\n" DNSRR, NULL,
-	        "2:3 key-in-env: its command line has a private key in it\n" },
+	        "5:14 key-in-env: its command line has a private key in it\n" },
 	{ LINT_KEY_IN_ENV, "labels",
 	        PLAIN "    labels: {k: PVT_K1_abc}\n" DNSRR "      labels: {l: PVT_K1_abc}\n", NULL,
 	        "5:14 key-in-env: the label 'k' has a private key in it\n"
@@ -379,8 +379,8 @@ static const struct row rows[] = {
 	        "    stop_grace_period: 2h\n"
 	        "    x-nodeswarm: {allow: {unsupervised: why not}}\n" DNSRR,
 	        NULL,
-	        "2:3 loopback-peer: the peer '127.0.0.1:1' is on the container's own loopback\n"
-	        "2:3 loopback-peer: the peer '[::1]:2' is on the container's own loopback\n" },
+	        "5:14 loopback-peer: the peer '127.0.0.1:1' is on the container's own loopback\n"
+	        "5:14 loopback-peer: the peer '[::1]:2' is on the container's own loopback\n" },
 	{ LINT_LOOPBACK_PEER, "peers elsewhere",
 	        WITH_INI
 	        "    environment: {NODESWARM_PEERS: \"tasks.readers:9876 10.0.0.1:1\"}\n" DNSRR INI,
@@ -439,7 +439,7 @@ static const struct row rows[] = {
 	              "  b:\n    image: i:1\n" LOG
 	              "    ports: [{target: 1, published: 8888, mode: host}]\n" DNSRR,
 	        NULL,
-	        "11:13 port-twice: publishes port 8888, and service 'a' does, too (line 5)\n" },
+	        "11:13 port-twice: publishes port 8888, and service 'a' does, too (s.yml:5)\n" },
 	{ LINT_PORT_TWICE, "other protocols, and one that does not run",
 	        PLAIN "    ports: [{target: 80, published: 8888, mode: host}]\n" DNSRR
 	              "  b:\n    image: i:1\n" LOG
