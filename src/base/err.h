@@ -56,7 +56,7 @@ struct err {
 	int sys_errno;
 	char msg[ERR_MSG_MAX];
 	char hint[ERR_HINT_MAX]; /* "" or what to do next */
-	/* Not 0: the hint is a line of text, and what is wrong begins at its character of this number,
+	/* Not 0: the hint is a line of text, and what is wrong begins at this character of it,
 	 * counted from 1. */
 	unsigned point;
 };
