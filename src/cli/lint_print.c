@@ -13,8 +13,8 @@
 #include "cli/output.h"
 
 /* A path of the model, "FILE:LINE:COLUMN", a finding's line without its end. */
-#define PLACE_MAX 4160
-#define LINE_MAX_ (PLACE_MAX + LINT_TEXT_MAX + 256)
+#define PLACE_SIZE 4160
+#define LINE_SIZE  (PLACE_SIZE + LINT_TEXT_MAX + 256)
 
 /* --- asking -------------------------------------------------------------------------------------
  */
@@ -44,26 +44,26 @@ static const char *from_here(const char *path)
 	return cwd && str_starts(path, cwd, &rest) && *rest == '/' && rest[1] ? rest + 1 : path;
 }
 
-static const char *place(char out[PLACE_MAX], const struct stack_pos *at)
+static const char *place(char out[PLACE_SIZE], const struct stack_pos *at)
 {
 	const char *file = from_here(at->file);
 
 	if (at->column)
-		snprintf(out, PLACE_MAX, "%s:%u:%u", file, at->line, at->column);
+		snprintf(out, PLACE_SIZE, "%s:%u:%u", file, at->line, at->column);
 	else if (at->line)
-		snprintf(out, PLACE_MAX, "%s:%u", file, at->line);
+		snprintf(out, PLACE_SIZE, "%s:%u", file, at->line);
 	else
-		snprintf(out, PLACE_MAX, "%s", file);
+		snprintf(out, PLACE_SIZE, "%s", file);
 	str_printable(out);
 	return out;
 }
 
 /* "FILE:LINE:COLUMN: [warning: ]service 'x': text [rule]" */
-static const char *line(char out[LINE_MAX_], const struct lint_finding *f, const char *severity)
+static const char *line(char out[LINE_SIZE], const struct lint_finding *f, const char *severity)
 {
-	char where[PLACE_MAX];
+	char where[PLACE_SIZE];
 
-	snprintf(out, LINE_MAX_, "%s: %s%s%s%s%s%s [%s]", place(where, &f->at), severity,
+	snprintf(out, LINE_SIZE, "%s: %s%s%s%s%s%s [%s]", place(where, &f->at), severity,
 	        *severity ? ": " : "", f->service ? "service '" : "", f->service ? f->service : "",
 	        f->service ? "': " : "", f->text, lint_rules[f->rule].name);
 	return out;
@@ -96,7 +96,7 @@ static json_t *finding_json(const struct lint_finding *f)
 static void print_finding(struct context *ctx, const struct lint_finding *f, bool *is_said)
 {
 	const struct lint_rule *r = &lint_rules[f->rule];
-	char text[LINE_MAX_];
+	char text[LINE_SIZE];
 
 	if (f->allowed) {
 		if (ctx->level > 0)
@@ -178,7 +178,7 @@ int lint_gate(
 {
 	AUTO(lint_findings) struct lint_findings f = LINT_FINDINGS_INIT;
 	const struct lint_finding *first = NULL;
-	char text[LINE_MAX_];
+	char text[LINE_SIZE];
 
 	if (lint_ask(&f, st, allow, e) < 0)
 		return -1;

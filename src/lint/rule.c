@@ -86,8 +86,9 @@ const struct lint_rule lint_rules[LINT_RULES] = {
 		.name = "no-pool",
 		.severity = LINT_ERROR,
 		.summary = "a supervised chain node has no pool to write to",
-		.why = "slots live below NODESWARM_POOL; where nothing is mounted there they are in "
-		       "the container and go with it, and the host's agent does not see them",
+		.why = "the supervisor takes only a directory with a pool.json, which 'nodeswarm pool "
+		       "init' makes on the host; what is written elsewhere goes with the container, and "
+		       "the host's agent does not see it",
 		.hint = "mount the pool at its own path: {type: bind, source: /var/lib/nodeswarm, "
 		        "target: /var/lib/nodeswarm}",
 		.source = "nodeswarm itself: the supervisor refuses a directory without pool.json",
@@ -207,7 +208,7 @@ const struct lint_rule lint_rules[LINT_RULES] = {
 		.severity = LINT_WARNING,
 		.summary = "blocks are signed with the key that all the world knows",
 		.why = "anybody can sign blocks and, where it is an account's key too, transactions",
-		.hint = "fine for a chain that is nothing worth: say so with x-nodeswarm.allow; "
+		.hint = "fine for a chain that is worth nothing: say so with x-nodeswarm.allow; "
 		        "otherwise make a key",
 		.source = "AntelopeIO/leap: the default key of a new chain's account eosio",
 	},
