@@ -206,6 +206,7 @@ extern const struct command cmd_fresh_run;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_images;
+extern const struct command cmd_lint;
 extern const struct command cmd_load;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;

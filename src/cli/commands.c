@@ -13,6 +13,7 @@
 /* The groups stand in the overview in the order of their first command here. */
 const struct command *const commands[] = {
 	&cmd_up,
+	&cmd_lint,
 	&cmd_status,
 	&cmd_check,
 	&cmd_scale,

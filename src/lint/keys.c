@@ -1,0 +1,210 @@
+/*
+ * Producers and keys.  A private key is found as nodeos_redact() finds it in a log, by its form;
+ * a variable that may be a secret only by its name.  Nothing of either is ever printed.
+ */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "lint/lint_priv.h"
+#include "nodeos/logline.h"
+
+/* The pair of EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV, in the forms of the world. */
+static const char *const development_keys[] = {
+	"5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3",
+	"PVT_K1_2bfGi9rYsXQSXXTvJbDAPhHLQUojjaNLomdm3cEJ1XTzMqUt3V",
+};
+
+static bool has_key(struct lint *l, const char *text)
+{
+	AUTO(free) char *copy = strdup(text);
+
+	if (!copy) {
+		l->out_of_memory = true;
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(development_keys); i++) {
+		size_t n = strlen(development_keys[i]);
+		char *p;
+
+		/* Which is no secret. */
+		while ((p = strstr(copy, development_keys[i])))
+			memmove(p, p + n, strlen(p + n) + 1);
+	}
+	return nodeos_redact(copy) > 0;
+}
+
+static bool has_development_key(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(development_keys); i++)
+		if (strstr(text, development_keys[i]))
+			return true;
+	return false;
+}
+
+/* --- environment -------------------------------------------------------------------------------
+ */
+
+static bool is_word_of(const char *name, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = name; *p; p += strcspn(p, "_"), p += *p == '_')
+		if (strcspn(p, "_") == n && strncasecmp(p, word, n) == 0)
+			return true;
+	return false;
+}
+
+static bool sounds_secret(const char *name)
+{
+	static const char *const words[] = { "APIKEY", "CREDENTIAL", "CREDENTIALS", "PASSPHRASE",
+		"PASSWD", "PASSWORD", "PRIVATE", "SECRET", "TOKEN", "WIF" };
+	const char *last = strrchr(name, '_');
+
+	if (is_word_of(name, "PUBLIC") || is_word_of(name, "FILE") || is_word_of(name, "PATH"))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (is_word_of(name, words[i]))
+			return true;
+	return strcasecmp(last ? last + 1 : name, "KEY") == 0;
+}
+
+/* The path of a file, or nothing, is no secret; nor are switches and what Swarm fills in. */
+static bool may_be_secret(const char *value)
+{
+	return *value && *value != '/' && !str_starts(value, "{{", NULL) && strlen(value) > 5;
+}
+
+static void judge_kvs(struct lint *l, const struct subject *s, const struct stack_kvs *kvs,
+        const char *what, bool by_name)
+{
+	for (size_t i = 0; i < kvs->n; i++) {
+		const struct stack_kv *kv = &kvs->v[i];
+		const char *value = kv->value ? kv->value : "";
+
+		if (has_key(l, value))
+			lint_say(l, LINT_KEY_IN_ENV, s->svc, &kv->at,
+			        "%s '%.100s' has a private key in it", what, kv->key);
+		else if (by_name && sounds_secret(kv->key) && may_be_secret(value))
+			lint_say(l, LINT_SECRET_IN_ENV, s->svc, &kv->at,
+			        "the variable '%.100s' has a value, which whoever asks the engine "
+			        "can read",
+			        kv->key);
+	}
+}
+
+static void judge_words(struct lint *l, const struct subject *s)
+{
+	const char *word;
+
+	for (size_t i = 0; (word = lint_word(s->svc, i)); i++)
+		if (has_key(l, word)) {
+			lint_say(l, LINT_KEY_IN_ENV, s->svc, &s->svc->command_at,
+			        "its command line has a private key in it");
+			return;
+		}
+}
+
+/* --- config.ini --------------------------------------------------------------------------------
+ */
+
+static void judge_config(struct lint *l, const struct subject *s)
+{
+	for (const struct config_entry *x = NULL; (x = config_ini_each(&s->ini, NULL, x));) {
+		const struct stack_pos at = { .file = s->config->path, .line = x->line };
+		bool is_provider = strcmp(x->key, "signature-provider") == 0;
+
+		if (is_provider && str_starts(x->value, "PUB_BLS_", NULL))
+			lint_say(l, LINT_FINALIZER_KEY, s->svc, &at,
+			        "a finalizer's key: only the slot that claims it runs");
+		else if (has_development_key(x->value))
+			lint_say(l, LINT_DEVELOPMENT_KEY, s->svc, &at,
+			        "'%.60s' is the development key, which is public", x->key);
+		else if (has_key(l, x->value))
+			lint_say(l, LINT_KEY_IN_CONFIG, s->svc, &at,
+			        "'%.60s' has a private key in it, and a config is no secret",
+			        x->key);
+	}
+}
+
+/* --- producers ---------------------------------------------------------------------------------
+ */
+
+/* Whether nodeos itself has the key, and so signs whenever it runs. */
+static bool signs_alone(const struct subject *s)
+{
+	return s->is_producer && !s->is_gated && s->tasks > 0;
+}
+
+/* The public key that both sign with, NULL if there is none. */
+static const char *shared_key(const struct subject *a, const struct subject *b, size_t *ret_n)
+{
+	static const char key[] = "signature-provider";
+
+	for (const struct config_entry *x = NULL; (x = config_ini_each(&a->ini, key, x));) {
+		size_t n = strcspn(x->value, "=");
+
+		for (const struct config_entry *y = NULL; (y = config_ini_each(&b->ini, key, y));)
+			if (n && strcspn(y->value, "=") == n &&
+			        strncmp(x->value, y->value, n) == 0) {
+				*ret_n = n;
+				return x->value;
+			}
+	}
+	return NULL;
+}
+
+static void judge_doubled(
+        struct lint *l, const struct subject *s, const struct subject *all, size_t n)
+{
+	const char *key;
+	size_t len;
+
+	if (s->tasks == INT64_MAX)
+		lint_say(l, LINT_PRODUCER_DOUBLED, s->svc, &s->svc->deploy.at,
+		        "a producer without a lease runs on every host");
+	else if (s->tasks > 1)
+		lint_say(l, LINT_PRODUCER_DOUBLED, s->svc, &s->svc->deploy.at,
+		        "a producer without a lease has %lld replicas", (long long)s->tasks);
+	for (const struct subject *o = all; o < all + n; o++) {
+		if (o >= s || !signs_alone(o))
+			continue;
+		key = shared_key(s, o, &len);
+		if (key)
+			lint_say(l, LINT_PRODUCER_DOUBLED, s->svc, &s->svc->at,
+			        "signs with the key %.*s without a lease, and service '%s' does, "
+			        "too",
+			        len > 60 ? 60 : (int)len, key, o->svc->name);
+	}
+}
+
+static void judge_producer(
+        struct lint *l, const struct subject *s, const struct subject *all, size_t n)
+{
+	for (size_t i = 0; i < s->svc->n_ports; i++)
+		lint_say(l, LINT_PRODUCER_PUBLISHED, s->svc, &s->svc->ports[i].at,
+		        "is a producer and publishes its port %u",
+		        (unsigned)s->svc->ports[i].target);
+	if (s->has_host_network)
+		lint_say(l, LINT_PRODUCER_PUBLISHED, s->svc, &s->svc->at,
+		        "is a producer and listens on its host's own network");
+	if (!signs_alone(s))
+		return;
+	judge_doubled(l, s, all, n);
+	lint_say(l, LINT_PRODUCER_UNGATED, s->svc, &s->svc->at,
+	        "is a producer without a lease: two of its containers would both sign");
+}
+
+void lint_keys(struct lint *l, const struct subject *s, const struct subject *all, size_t n)
+{
+	judge_kvs(l, s, &s->svc->environment, "the variable", true);
+	judge_kvs(l, s, &s->svc->labels, "the label", false);
+	judge_kvs(l, s, &s->svc->deploy.labels, "the label", false);
+	judge_words(l, s);
+	judge_config(l, s);
+	if (s->is_producer)
+		judge_producer(l, s, all, n);
+}
