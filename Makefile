@@ -359,7 +359,7 @@ install: $(B)/$(PROG)
 	for f in $(SHARED); do \
 	  mode=644; [ ! -x $$f ] || mode=755; install -m $$mode $$f $(DESTDIR)$(SHAREDIR)/$$f || exit 1; done
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
-	ln -sfn $(SHAREDIR)/stacks $(DESTDIR)$(DOCDIR)/examples
+	ln -sfnr $(DESTDIR)$(SHAREDIR)/stacks $(DESTDIR)$(DOCDIR)/examples
 # What install has put there, and directories that are ours and empty then.
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
