@@ -304,7 +304,7 @@ lint-format:
 	@command -v clang-format >/dev/null || { echo 'lint-format: no clang-format, skipped'; exit 0; }; \
 	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
 
-SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run docker scripts swarm tests 2>/dev/null | \
+SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run completion docker scripts swarm tests 2>/dev/null | \
 	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -qE '^\#(!.*sh$$| shellcheck shell=)' && echo "$$f"; done))
 lint-shell:
 	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \
@@ -314,15 +314,10 @@ lint-shell:
 lint-help: $(B)/tests/unit/cli/test_commands
 	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
 
-# The pages against the same tables; each variable that they name is one that something reads; what
-# formats them has nothing to say.
+# The pages against the same tables, and what they say of variables and stack files.
 lint-man: $(B)/tests/unit/cli/test_man
 	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
-	@for v in $$(cat man/*.[15] | sed 's/\\-/-/g' | grep -oE 'NODESWARM_[A-Z_]*[A-Z]' | sort -u); do \
-	  grep -rqw "$$v" src stacks scripts swarm docker || { echo "man: nothing reads $$v"; exit 1; }; done
-	@command -v groff >/dev/null || { echo 'lint-man: no groff, skipped'; exit 0; }; \
-	rc=0; for f in man/*.[15]; do out=$$(cd man/.. && groff -man -Tutf8 -Kutf8 -ww -rLL=100n -z $$f 2>&1); \
-	  [ -z "$$out" ] || { echo "$$f: $$out"; rc=1; }; done; exit $$rc
+	@tools/lint-man.sh
 
 lint-cppcheck:
 	@command -v cppcheck >/dev/null || { echo 'lint-cppcheck: no cppcheck, skipped'; exit 0; }; \

@@ -15,19 +15,19 @@ compopt()
 # As bash splits it, without quotes: at blanks, and = and : are words of their own.
 COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=('') COMP_CWORD=0 COMPREPLY=()
 : "$COMP_POINT"
-kind=blank
+kind=' '
 for ((i = 0; i < ${#COMP_LINE}; i++)); do
 	c=${COMP_LINE:i:1} old=$kind
 	case $c in
-	' ') kind=blank && continue ;;
-	[=:]) kind=break ;;
-	*) kind=word ;;
+	' ') kind=' ' && continue ;;
+	[=:]) kind='=' ;;
+	*) kind=a ;;
 	esac
 	[ $i = 0 ] || [ "$kind" = "$old" ] || COMP_WORDS+=('')
 	COMP_WORDS[${#COMP_WORDS[@]}-1]+=$c
 done
 # Behind "=" a new word has begun, though nothing of it is there.
-[ "$kind" = word ] || COMP_WORDS+=('')
+[ "$kind" = a ] || COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 _nodeswarm
 printf '%s\n' "${COMPREPLY[@]}"
