@@ -5,12 +5,12 @@
 set -eu
 : "${TOP:?}"
 prefix=$1 dest=$PWD/dest build=$(dirname "$(command -v nodeswarm)")
+build=${build#"$TOP/"}
 
 # Nothing is built: -o says that the program is as it should be.
 run()
 {
-	env -u MAKEFLAGS -u MFLAGS make -s -C "$TOP" CONFIG="$(basename "$build")" DESTDIR="$dest" PREFIX="$prefix" \
-		-o "build/$(basename "$build")/nodeswarm" "$1"
+	env -u MAKEFLAGS -u MFLAGS make -s -C "$TOP" B="$build" DESTDIR="$dest" PREFIX="$prefix" -o "$build/nodeswarm" "$1"
 }
 
 run install
