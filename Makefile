@@ -304,7 +304,8 @@ lint-format:
 	@command -v clang-format >/dev/null || { echo 'lint-format: no clang-format, skipped'; exit 0; }; \
 	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
 
-SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run completion docker scripts swarm tests 2>/dev/null | \
+# Only lint-shell looks into all of them.
+SHELL_FILES = $(sort $(shell git ls-files '*.sh' .ci/run completion docker scripts swarm tests 2>/dev/null | \
 	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -qE '^\#(!.*sh$$| shellcheck shell=)' && echo "$$f"; done))
 lint-shell:
 	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \

@@ -32,7 +32,3 @@ echo own >share/nodeswarm/stacks/own.yml
 cd - >/dev/null
 run uninstall
 (cd "$dest" && find . ! -type d -o -name nodeswarm)
-rm "$dest$prefix/share/nodeswarm/stacks/own.yml"
-# Again, where nothing is.
-run uninstall
-(cd "$dest" && find . ! -type d -o -name nodeswarm)
