@@ -67,7 +67,7 @@ static const struct opt opts[] = {
 	        .check = check_chain_id, .string = &o.chain_id },
 	{ "set", 's', "NAME=VALUE", "another threshold; --rules shows them", .check = check_set,
 	        .strings = &o.set },
-	{ "fail-on", 0, "CRITICALITY",
+	{ "fail-on", 0, "minor|major|critical|blocker",
 	        "what makes it unhealthy: 'minor', 'major', 'critical' or 'blocker', and worse",
 	        .value = "major", .check = check_fail_on, .string = &o.fail_on },
 	{ "for", 0, "TIME", "watch at least so long, and report what came and went, too",

@@ -70,6 +70,7 @@ const struct command *const commands[] = {
 	&cmd_fresh_ask,
 	&cmd_help,
 	&cmd_version,
+	&cmd_complete,
 	NULL,
 };
 
