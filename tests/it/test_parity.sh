@@ -67,6 +67,13 @@ settings()
 		SETTINGS=(NODESWARM_DOCKER_SOCKET="$IT_DIR/docker.sock")
 		BY_HAND=(nodeswarm-broker-token)
 		;;
+	full)
+		SETTINGS=(FULL_FROM_US='from us')
+		KEYS=(full-outer-secret)
+		docker network create -d overlay full-outside >/dev/null
+		docker config create full-outer-config "$TOKEN" >/dev/null
+		docker image tag nodeswarm/nodesim:latest example/program:1.2
+		;;
 	devchain) SETTINGS=(NODESWARM_PEERS=devchain:9876) ;;
 	producer)
 		KEYS=(producer-key)
@@ -172,7 +179,10 @@ for file in "$ROOT"/stacks/*.yml; do
 	compare_file "$(basename "$file" .yml)" "$file"
 done
 
-# No file of stacks/ has these, others may.
+# Every key that nodeswarm takes, and what no file of stacks/ has but others may.
+compare_file full "$ROOT/tests/data/stack/full.yml"
+docker network rm full-outside >/dev/null
+docker config rm full-outer-config >/dev/null
 cat >"$IT_DIR/odd.yml" <<-YML
 	version: "3.8"
 	services:
@@ -182,6 +192,30 @@ cat >"$IT_DIR/odd.yml" <<-YML
 YML
 compare_file odd "$IT_DIR/odd.yml"
 check 'each row of docs/parity.md is needed' parity unmet "$TABLE" "$MET"
+
+# --- what is read otherwise ------------------------------------------------------------------------
+
+# refused_by_docker PATTERN TEXT...: a file of these lines, which we take
+refused_by_docker()
+{
+	local pattern=$1
+	shift
+	printf '%s\n' "$@" >"$IT_DIR/odd.yml"
+	expect_fail 1 "$pattern" by_docker "$IT_DIR/odd.yml" && nodeswarm up -f "$IT_DIR/odd.yml" --plan
+}
+SETTINGS=()
+check 'docker wants a version' refused_by_docker 'unsupported Compose file version' \
+	'services: {odd: {image: i}}'
+check 'docker takes a network n for a boolean' refused_by_docker 'Non-string key in networks: false' \
+	'version: "3.8"' 'services: {odd: {image: i, networks: [n]}}' 'networks: {n: {driver: overlay}}'
+ignored()
+{
+	printf '%s\n' 'version: "3.8"' 'services: {odd: {image: nodeswarm/nodesim:latest, restart: always, privileged: true}}' >"$IT_DIR/odd.yml"
+	expect 'Ignoring unsupported options: privileged, restart' by_docker "$IT_DIR/odd.yml" &&
+		expect_fail 2 "key 'restart' in service 'odd' cannot be used" nodeswarm up -f "$IT_DIR/odd.yml" &&
+		docker stack rm nodeswarm && left_is ''
+}
+check 'docker ignores what we refuse' ignored
 
 # --- the comparison itself -------------------------------------------------------------------------
 
