@@ -8,8 +8,8 @@
 . "$ROOT/tests/it/cluster.sh"
 need docker jq python3
 
-# Debian's, whatever else there is.
-CLI=/usr/bin/docker
+# Debian's, whatever else there is; and another generation beside it, where there is one.
+CLI=/usr/bin/docker OTHER=/usr/local/bin/docker
 [ -x "$CLI" ] || skip_all "no '$CLI' installed"
 LABEL=com.docker.stack.namespace
 TABLE=$ROOT/docs/parity.md
@@ -72,7 +72,8 @@ settings()
 		KEYS=(full-outer-secret)
 		docker network create -d overlay full-outside >/dev/null
 		docker config create full-outer-config "$TOKEN" >/dev/null
-		docker image tag nodeswarm/nodesim:latest example/program:1.2
+		docker tag nodeswarm/nodesim:latest example/program:1.2
+		docker tag nodeswarm/nodesim:latest example/program:latest
 		;;
 	devchain) SETTINGS=(NODESWARM_PEERS=devchain:9876) ;;
 	producer)
@@ -92,6 +93,13 @@ settings()
 by_docker()
 {
 	env "${SETTINGS[@]}" "$CLI" stack deploy --resolve-image never -c "$1" nodeswarm
+}
+
+# by_other NAME PATH: and away again
+by_other()
+{
+	env "${SETTINGS[@]}" "$OTHER" stack deploy --detach=true --resolve-image never -c "$2" nodeswarm &&
+		snapshot "$IT_DIR/$1.other" && diff "$IT_DIR/$1.theirs" "$IT_DIR/$1.other" && docker stack rm nodeswarm && left_is ''
 }
 
 by_us()
@@ -154,7 +162,10 @@ compare_file()
 	rest=$(jq -r --arg l $LABEL '[.made.secret[] | select(.Labels[$l]) | "secret " + .Name] | sort[]' "$IT_DIR/$name.theirs")
 	check "$name: but for the secrets" left_is "$rest"
 	# shellcheck disable=SC2086
-	remove_secrets ${rest//secret /} "${BY_HAND[@]}"
+	remove_secrets ${rest//secret /}
+
+	[ ! -x "$OTHER" ] || check "$name: the docker CLI of another generation makes the same" by_other "$name" "$path"
+	remove_secrets "${BY_HAND[@]}"
 
 	check "$name: up" by_us "$path" || return
 	snapshot "$IT_DIR/$name.ours" || fail "$name: what we made is read"
