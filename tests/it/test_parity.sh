@@ -90,9 +90,10 @@ settings()
 	esac
 }
 
+# by_docker PATH [OPTION]
 by_docker()
 {
-	env "${SETTINGS[@]}" "$CLI" stack deploy --resolve-image never -c "$1" nodeswarm
+	env "${SETTINGS[@]}" "$CLI" stack deploy --resolve-image never -c "$@" nodeswarm
 }
 
 # by_other NAME PATH: and away again
@@ -287,8 +288,20 @@ check 'another content: docker cannot' expect_fail 1 'only updates to Labels are
 check 'another content: up' expect 'updated service nodeswarm_readers' by_us "$READERS_FILE"
 check 'scaled by docker' expect 'converged|scaled' docker service scale -d nodeswarm_readers=5
 check 'up leaves it' expect 'nothing to change' by_us "$READERS_FILE"
-check 'docker deploys over it' by_docker "$ROOT/stacks/devchain.yml"
-check 'the plan tells what is not in its file' expect 'extra +service +nodeswarm_devchain' env "${SETTINGS[@]}" nodeswarm up -f "$READERS_FILE" --plan
+# size N: what the service is asked to have
+size()
+{
+	[ "$(docker service inspect -f '{{.Spec.Mode.Replicated.Replicas}}' nodeswarm_readers)" = "$1" ]
+}
+check 'five' size 5
+settings readers
+check 'docker deploys over it' by_docker "$READERS_FILE"
+check 'in the size of the file' size 3
+check 'docker deploys another service' by_docker "$ROOT/stacks/devchain.yml"
+check 'the plan tells what is not in its file' expect 'extra +service +nodeswarm_devchain' \
+	env "${SETTINGS[@]}" nodeswarm up -f "$READERS_FILE" --plan
+check 'docker --prune removes that' by_docker "$READERS_FILE" --prune
+check 'it is gone' expect_fail 1 '' docker service inspect nodeswarm_devchain
 check 'down removes what both have made' nodeswarm down --wait 30s
 check 'all of it' left_is ''
 
