@@ -3,7 +3,7 @@
 #
 # usage: tools/deb.sh      (make deb)
 #
-# Builds in a copy below build/deb, with an entry in debian/changelog for the version that the tree
+# Builds in a copy, build/deb/source, with an entry in debian/changelog for the version that the tree
 # has: 1.2 for the tag v1.2, 1.2+3+gHASH three commits later, 0~gitTIME.HASH without a tag, which sorts
 # by the commits' times and before every version with a number. DEB_BUILD_OPTIONS as everywhere;
 # default parallel=NUMBER-OF-PROCESSORS. Prints the names of the packages.
@@ -55,5 +55,4 @@ mv debian/changelog.new debian/changelog
 export DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-parallel=$(nproc)}
 dpkg-buildpackage -us -uc -b
 cd ..
-rm -rf source
-printf 'build/deb/%s\n' ./*.deb | sed 's|/\./|/|'
+printf 'build/deb/%s\n' *.deb

@@ -17,8 +17,9 @@ die()
 }
 
 # Not a repository that only happens to be above an unpacked tarball.
-prefix=$(git rev-parse --show-prefix) && [ -z "$prefix" ] && [ ! -e VERSION ] ||
+if ! prefix=$(git rev-parse --show-prefix) || [ -n "$prefix" ] || [ -e VERSION ]; then
 	die "'$PWD' is not the top of a git checkout: the tarball that it came from is the source"
+fi
 # Without --abbrev the hash is as long as this clone needs it to be.
 version=$(git describe --tags --always --abbrev=12 HEAD)
 git diff --quiet HEAD -- || echo "dist.sh: what is not committed is not in it" >&2
