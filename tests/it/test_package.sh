@@ -14,7 +14,9 @@ git -C "$ROOT" diff --quiet HEAD -- || echo 'what is not committed is not in the
 
 # Two clones with other times, modes and settings.
 git clone -q "$ROOT" "$IT_DIR/a"
-(umask 077 && sleep 1.1 && git clone -q -c core.autocrlf=true -c tar.umask=077 "$ROOT" "$IT_DIR/b" && date >"$IT_DIR/b/stray")
+(umask 077 && sleep 1.1 && git clone -q "$ROOT" "$IT_DIR/b" && date >"$IT_DIR/b/stray")
+git -C "$IT_DIR/b" config core.autocrlf true
+git -C "$IT_DIR/b" config tar.umask 077
 check 'make dist' make -s -C "$IT_DIR/a" dist
 check 'in another clone' env TZ=Asia/Tokyo make -s -C "$IT_DIR/b" dist
 tarball=$(echo "$IT_DIR"/a/build/nodeswarm-*.tar.gz)
