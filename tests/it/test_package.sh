@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 need git dpkg-buildpackage dh man
 
+unset MAKEFLAGS MFLAGS MAKELEVEL CC CFLAGS CPPFLAGS LDFLAGS CONFIG B V WERROR # of the make that runs the tests
 git config --global safe.directory '*' # HOME is this test's own
 git -C "$ROOT" rev-parse -q --verify HEAD >/dev/null || skip_all 'not a git checkout'
 [ ! -e /usr/bin/nodeswarm ] || skip_all '/usr/bin has a nodeswarm'
@@ -22,7 +23,7 @@ check 'in another clone' env TZ=Asia/Tokyo make -s -C "$IT_DIR/b" dist
 tarball=$(echo "$IT_DIR"/a/build/nodeswarm-*.tar.gz)
 check 'both are the same bytes' cmp "$tarball" "$IT_DIR/b/build/${tarball##*/}"
 check 'all of HEAD and VERSION are in it' diff \
-	<(tar -tf "$tarball" | grep -v '/$' | cut -d/ -f2- | sort) <({ git -C "$ROOT" ls-files && echo VERSION; } | sort)
+	<(tar -tf "$tarball" | grep -v '/$' | cut -d/ -f2- | sort) <({ git -C "$ROOT" ls-tree -r --name-only HEAD && echo VERSION; } | sort)
 
 # Unpacked below a checkout of something else, whose version is not ours.
 git init -q "$IT_DIR/other"
