@@ -60,7 +60,6 @@ number=$(dpkg-deb -f "$deb" Version)
 check 'the version comes from VERSION' expect "${version##*-g}" echo "$number"
 check 'it is later than that of a checkout' dpkg --compare-versions "$number" gt 0~dev
 
-
 # make_as_deb TARGET...: in the tree that was built, with the flags that debian/rules gave, so that nothing is compiled again.
 make_as_deb()
 {
