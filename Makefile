@@ -15,6 +15,7 @@
 # install         into DESTDIR and PREFIX
 # uninstall       remove what install put there
 # dist            a source tarball of HEAD
+# deb             Debian packages of HEAD, in build/deb
 # clean           remove build/
 # help            this text
 #
@@ -40,7 +41,8 @@ CC      ?= cc
 PKG_CONFIG ?= pkg-config
 B       := build/$(CONFIG)
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+# The file is in a tarball only, which may lie below another project's checkout.
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo unknown)
 
 # --- flags ------------------------------------------------------------------
 
@@ -363,8 +365,11 @@ uninstall:
 	  [ ! -d $(DESTDIR)$$d ] || find $(DESTDIR)$$d -depth -type d -empty -delete; done
 
 dist:
-	@mkdir -p build
-	git archive --prefix=$(PROG)-$(VERSION)/ -o build/$(PROG)-$(VERSION).tar.gz HEAD
+	@tools/dist.sh
+
+.PHONY: deb
+deb:
+	@tools/deb.sh
 
 clean:
 	rm -rf build
