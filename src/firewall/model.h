@@ -13,7 +13,7 @@
  *
  * Loopback and connections that exist are never touched.  Ports that no rule names are not either:
  * this is no default-deny firewall, so ssh cannot be lost to it; a rule for the ssh port is
- *refused.
+ * refused.
  *
  * A file of own additions, one a line, '#' begins a comment:
  *

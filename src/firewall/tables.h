@@ -9,9 +9,10 @@
  *
  *	INPUT       -> NODESWARM-INPUT    first.  Ports of this host: host network, docker-proxy,
  *	                                  dockerd itself.
- *	DOCKER-USER -> NODESWARM-FORWARD  first.  Ports that docker publishes.  After DNAT --dport
- *is the container's port, so the published one is matched: conntrack --ctorigdstport, --ctdir
- *ORIGINAL. NODESWARM-NODES                   the addresses of the nodes: RETURN; all others: DROP.
+ *	DOCKER-USER -> NODESWARM-FORWARD  first.  Ports that docker publishes.  After DNAT
+ *	                                  --dport is the container's port, so the published one
+ *	                                  is matched: conntrack --ctorigdstport, --ctdir ORIGINAL.
+ *	NODESWARM-NODES                   the addresses of the nodes: RETURN; all others: DROP.
  *
  * NODESWARM-FORWARD looks only at what was redirected (--ctstate DNAT): connections of containers
  * to other machines, and of other machines through this host, have ports of the same numbers and
