@@ -35,12 +35,6 @@
 #define FORMAT    1
 #define MODE_MASK 0777U /* no setuid from another host */
 
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 void incoming_release(struct incoming *in)
 {
 	/* The time since when nobody went on with it. */

@@ -49,12 +49,6 @@ static void auto_founds(struct founds *f)
 	free(f->v);
 }
 
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 /* Under the lock: whether it is work of a dead process; *ret_fd has it flocked then. */
 static bool is_abandoned(const struct gc *g, int dirfd, const char *name, int *ret_fd)
 {
