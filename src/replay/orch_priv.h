@@ -167,6 +167,8 @@ extern const char orch_status_html_head[], orch_status_text_head[], orch_status_
 
 /* s with the characters escaped that HTML gives a meaning to. */
 int orch_add_html(struct buf *out, const char *s) NODISCARD;
+/* A line of a job's list: the value escaped, what as it is. */
+int orch_row(struct buf *out, const char *what, const char *value) NODISCARD;
 
 /* --- orch_files.c --- */
 

@@ -226,3 +226,10 @@ int orch_add_html(struct buf *out, const char *s)
 		s++;
 	}
 }
+
+int orch_row(struct buf *out, const char *what, const char *value)
+{
+	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || orch_add_html(out, value) < 0)
+		return -1;
+	return buf_add_str(out, "</li>\n");
+}
