@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "data/aside.h"
 #include "data/restore.h"
+#include "data/second_copy.h"
 #include "data/slot.h"
 #include "nodeos/repair.h"
 
