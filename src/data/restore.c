@@ -438,7 +438,7 @@ static int move_old(const struct pool *p, const struct slot *s, uint64_t files,
 	return fs_remove_tree_at(s->fd, DATA_GONE, e);
 }
 
-/* --- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 void restore_undo(const struct slot *s)
 {

@@ -52,8 +52,7 @@ struct canary {
 	struct err trouble;
 };
 
-/* --- report --------------------------------------------------------------------------------------
- */
+/* --- report ----------------------------------------------------------------------------------- */
 
 void canary_report_release(struct canary_report *r)
 {
@@ -128,8 +127,7 @@ json_t *canary_json(const struct canary_report *r)
 	        "block_seconds", seconds(r->block_ns), "nodes", nodes);
 }
 
-/* --- questions to via ----------------------------------------------------------------------------
- */
+/* --- questions to via ------------------------------------------------------------------------- */
 
 static bool is_interrupted(const struct canary *c)
 {
@@ -221,8 +219,7 @@ static int note_trouble(struct canary *c, struct err *why, struct err *e)
 	return 0;
 }
 
-/* --- make and send -------------------------------------------------------------------------------
- */
+/* --- make and send ---------------------------------------------------------------------------- */
 
 static int ask_info(const struct canary *c, struct nodeos_info *i, struct err *e)
 {
@@ -316,8 +313,7 @@ static int send_it(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- in a block ----------------------------------------------------------------------------------
- */
+/* --- in a block ------------------------------------------------------------------------------- */
 
 /* Not where it was thought to be: look again from the begin. */
 static void forget_block(struct canary *c)
@@ -432,8 +428,7 @@ static int see_it_still(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- on all nodes --------------------------------------------------------------------------------
- */
+/* --- on all nodes ----------------------------------------------------------------------------- */
 
 static struct canary_node *node_of(struct canary *c, const struct canary_word *w)
 {
@@ -554,8 +549,7 @@ static int ask_all(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- to the end ----------------------------------------------------------------------------------
- */
+/* --- to the end ------------------------------------------------------------------------------- */
 
 static int64_t longest(const struct canary_report *r, bool is_irreversible)
 {

@@ -46,8 +46,7 @@ const char *join_state_name(enum join_state s)
 	return names[s];
 }
 
-/* --- the fresh node ----------------------------------------------------------------------------
- */
+/* --- the fresh node --------------------------------------------------------------------------- */
 
 void join_ask(const struct join *j, struct sample_request *q)
 {
@@ -142,8 +141,7 @@ uint32_t join_height(const struct join *j)
 	return *j->id && j->height ? j->height : 1;
 }
 
-/* --- the others --------------------------------------------------------------------------------
- */
+/* --- the others ------------------------------------------------------------------------------- */
 
 void join_begin(struct join *j)
 {
@@ -258,8 +256,7 @@ void join_judge(struct join *j, int64_t now_ns)
 		j->state = JOIN_LATE;
 }
 
-/* --- in words ----------------------------------------------------------------------------------
- */
+/* --- in words --------------------------------------------------------------------------------- */
 
 static double rate(uint32_t blocks, int64_t ns)
 {
