@@ -29,6 +29,7 @@
 #include "base/str.h"
 #include "data/owner.h"
 #include "data/pool.h"
+#include "data/quarantine.h"
 #include "data/restore.h"
 #include "data/restore_priv.h"
 #include "data/slot.h"

@@ -31,15 +31,12 @@
 #include "data/quarantine_priv.h"
 #include "data/record.h"
 #include "data/restore.h"
+#include "data/restore_priv.h"
 #include "data/slots.h"
 #include "data/tmpdir.h"
 #include "data/usage.h"
 
 #define AGE_DEFAULT_S (7 * 24 * 3600)
-#define DATA_DIR      "data"
-/* The two of data/restore.h. */
-#define DATA_NEW   ".data-new"
-#define DATA_READY ".data-ready"
 
 int gc_check_cancel(const struct gc *g, struct err *e)
 {

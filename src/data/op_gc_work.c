@@ -25,7 +25,6 @@
 #include "data/op_gc_priv.h"
 #include "data/pool.h"
 #include "data/quarantine_priv.h"
-#include "data/restore.h"
 #include "data/slot.h"
 #include "data/tmpdir.h"
 

@@ -42,7 +42,6 @@
 #include "data/tmpdir.h"
 #include "nodeos/verdict.h"
 
-#define DATA_READY   ".data-ready"
 #define DATA_GONE    ".data-gone" /* had no file in it */
 #define ORIGIN_READY ".generation-ready"
 #define NOTE_MAX     4096

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "data/aside.h"
+#include "data/quarantine.h"
 #include "data/restore.h"
 #include "data/second_copy.h"
 #include "data/slot.h"
