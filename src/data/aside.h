@@ -7,7 +7,7 @@
  *	                                  why.json      the verdict, the repair, the reason
  *
  * The parts are renamed, so that it costs nothing and nothing is deleted; the quarantine is bounded
- * as for whole data-dirs (data/restore.h).  The lock of the slot is held by the caller.  A kill
+ * as for whole data-dirs (data/quarantine.h).  The lock of the slot is held by the caller.  A kill
  * between two renames leaves some moved and some not, which is harmless: each of them alone makes
  * the data-dir unstartable or replayable, never wrongly startable (order at the top of aside.c),
  * and the next verdict is taken from what is there.
