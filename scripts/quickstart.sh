@@ -145,15 +145,21 @@ nodeswarm()
 	fi
 }
 
-need_hosts()
+# Before anything is installed or built.
+check_hosts()
 {
-	local k
+	[ -n "$nodes" ] || is_swarm || return 0
 	if [ -n "$(get engine)" ] && ! is_swarm; then
 		die "an earlier quickstart uses one engine: run 'scripts/quickstart.sh --down' first"
 	fi
 	: "${nodes:=$(get nodes)}"
 	[ -z "$(get nodes)" ] || [ "$(get nodes)" = "$nodes" ] ||
 		die "an earlier quickstart has $(get nodes) hosts: run 'scripts/quickstart.sh --down' first"
+}
+
+need_hosts()
+{
+	local k
 	put nodes "$nodes"
 	put host "unix://$dir/swarm/n1/docker.sock"
 	put engine swarm
@@ -477,6 +483,7 @@ is_first_time()
 up()
 {
 	type -P apt-get dpkg-query >/dev/null || die 'this is neither Debian nor Ubuntu: see README.md for what to install'
+	check_hosts
 	if ! "$root/scripts/install-deps.sh" -n build run >/dev/null; then
 		say "packages: installing $("$root/scripts/install-deps.sh" -n build run | tr '\n' ' ')"
 		quietly "$root/scripts/install-deps.sh" build run
@@ -531,7 +538,7 @@ tips()
 		  nodeswarm load $url -d 5s
 		A data-dir is destroyed, and heals:
 		  rm -r $pool/services/${stack}_readers/${slot:-1}/data/*
-		  docker kill \$(docker ps -q --filter name=${stack}_readers.${slot:-1}.)
+		  docker kill \$(docker ps -q --filter 'name=${stack}_readers[.]${slot:-1}[.]')
 		  nodeswarm status --watch
 		The chain's history, proved:
 		  nodeswarm replay manifest generate $snapshots --block-space-between-slices 5 -o manifest.json

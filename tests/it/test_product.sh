@@ -33,9 +33,6 @@ if [ -e /dev/loop-control ]; then
 else
 	skip 'because the pool is an image with reflinks' 'no loop devices'
 fi
-check 'again is harmless' expect 'nothing to change' "$ROOT/scripts/quickstart.sh"
-check "somebody's own stack in the environment is not touched" expect 'nothing to change' \
-	env NODESWARM_STACK=prod "$ROOT/scripts/quickstart.sh"
 
 journey
 
@@ -44,8 +41,9 @@ devchain_is_off()
 {
 	user 'nodeswarm --json status' | jq -e '[.slots[] | select(.service == "devchain" and .task_state == "running")] == []'
 }
-check 'quickstart again brings the readers back' quickstart
-check 'all of them' readers_serve 8
+export READERS=3
+check "again is harmless, whatever somebody's own environment" expect 'nothing to change' env NODESWARM_STACK=prod "$ROOT/scripts/quickstart.sh"
+check 'three serve' readers_serve 3
 check "and not the chain's former producer" devchain_is_off
 check 'blocks come' wait_for 20 moves
 check 'down' "$ROOT/scripts/quickstart.sh" --down

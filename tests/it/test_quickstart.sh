@@ -43,6 +43,7 @@ engine_up --no-swarm
 tiny_image it/tools sleep
 things >"$IT_DIR/before" 2>&1
 check 'an engine that runs is used' expect "engine: $DOCKER_HOST, which runs already" "$quickstart"
+check 'again is harmless' expect 'nothing to change' "$quickstart"
 
 # What the lines that it prints leave there, and the pool of somebody else.
 user()
