@@ -91,6 +91,15 @@ producer_well()
 			([.candidates[] | select(.could_take_over)] | length >= 1)' >/dev/null
 }
 
+# The archive is on the host of the slot that was archived.
+archive_is_here()
+{
+	local host
+	host=$(user 'nodeswarm --json data ls' | jq -r '[.generations[] | select(.current)][0].host')
+	user hostname
+	[ "$host" = "$(user hostname)" ] || user "nodeswarm data pull current --from $host"
+}
+
 # --- the steps -----------------------------------------------------------------------------------
 
 destroyed()
@@ -124,6 +133,7 @@ step_article()
 	check 'test_request.sh: as many as were asked for' expect 'OK Requests: 1000' user "$ROOT/scripts/test_request.sh 127.0.0.1 8888 20 50"
 	check 'stop.sh' user "$ROOT/scripts/stop.sh"
 	check 'no reader is left' readers_serve 0
+	check 'the archive is here, too' archive_is_here
 	check 'cpbasedir.sh: slots from the archive' expect . user "$ROOT/scripts/cpbasedir.sh 12"
 	check 'start.sh 3' user "$ROOT/scripts/start.sh 3"
 	check 'three serve' readers_serve 3
