@@ -187,7 +187,6 @@ load_images()
 find_engine()
 {
 	local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
-	[ -n "$(get firewall)" ] || put firewall "$(made_unless has_firewall)"
 	case $(get engine) in
 	private)
 		host=unix://$dir/docker.sock
@@ -204,6 +203,7 @@ find_engine()
 		[[ $host == unix://* ]] || die "DOCKER_HOST is '$host': quickstart needs an engine of this machine, so unset it or name a unix:// socket"
 		if answers "$host"; then
 			put host "$host"
+			put firewall "$(made_unless has_firewall)"
 			put engine found
 			say "engine: $host, which runs already"
 		elif [ -n "${DOCKER_HOST-}" ]; then
@@ -211,6 +211,7 @@ find_engine()
 		else
 			host=unix://$dir/docker.sock
 			put host "$host"
+			put firewall "$(made_unless has_firewall)"
 			put engine private
 			need_pool
 			"$root/scripts/private-engine.sh" start "$dir" 9>&-
