@@ -566,7 +566,7 @@ tips()
 		END
 	fi
 	cat <<-END
-		All of this, removed:
+		All of this, removed (outside of that shell):
 		  ${sudo}$root/scripts/quickstart.sh --down
 	END
 }
@@ -581,6 +581,7 @@ shell()
 	. "$dir/env"
 	[ $# -gt 0 ] || set -- "${SHELL:-bash}"
 	if is_swarm; then
+		export NODESWARM_QUICKSTART_HOST=node1
 		exec "$root/scripts/private-swarm.sh" exec "$dir/swarm" 1 "$@"
 	fi
 	exec "$@"
@@ -733,6 +734,9 @@ if [ "$(id -u)" != 0 ]; then
 	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_QUICKSTART_CGROUP,NODESWARM_POOL,NODESWARM_FRONT_PORT,NODESWARM_FRONT_P2P_PORT,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
 fi
 PATH=$PATH:/usr/sbin:/sbin
+if [ -n "${NODESWARM_QUICKSTART_HOST-}" ]; then
+	die "this is the shell of $NODESWARM_QUICKSTART_HOST, a host that quickstart made: leave it first"
+fi
 if [ "$action" = shell ]; then
 	shift
 	shell "$@"

@@ -33,7 +33,10 @@ tip()
 {
 	local line
 	line=$(grep -F -- "  $1" "$IT_DIR/tips" | sed 's/^ *//')
-	[ "$(wc -l <<<"$line")" = 1 ] && [ -n "$line" ] || { echo "not one line with '$1': $line" && return 1; }
+	if [ -z "$line" ] || [ "$(wc -l <<<"$line")" != 1 ]; then
+		echo "not one line with '$1': $line"
+		return 1
+	fi
 	echo "$ $line"
 	user "$line"
 }

@@ -43,6 +43,8 @@ check 'nodeswarm on the machine sees them, too' from_here
 check 'its own pool on each' expect '^3$' sh -c "cat $NODESWARM_QUICKSTART_DIR/swarm/n*/pool/pool.json | jq -r .id | sort -u | wc -l"
 check 'another number of hosts is refused' expect_fail 1 'has 3 hosts' "$ROOT/scripts/quickstart.sh" --nodes 2
 
+check 'there is no quickstart within its host' expect_fail 1 'the shell of node1' user "$ROOT/scripts/quickstart.sh --down"
+
 journey
 
 # Not poweroff: that leaves data-dirs dirty, and their slots held.
