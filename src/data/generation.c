@@ -385,8 +385,9 @@ int generation_hold_until(struct generation_hold *ret, const struct pool *p, con
 			return -1;
 		err_clear(e);
 		err_set(e, ERR_NOT_FOUND, "'%s' has no generations", p->path);
-		return err_hint(e, "'nodeswarm data pull current --from HOST' fetches one of another "
-		                   "host, 'nodeswarm data archive' makes one");
+		return err_hint(e,
+		        "'nodeswarm data pull current --from HOST' fetches one of another "
+		        "host, 'nodeswarm data archive' makes one");
 	}
 	if (hold_dir(&h.fd, which, list_fd, name, cancel, e) < 0)
 		return -1;
