@@ -31,7 +31,7 @@
 set -uo pipefail
 
 for name in "${!NODESWARM_@}" "${!DOCKER_@}"; do
-	unset "$name"
+	[[ $name == NODESWARM_SWARM_* || $name == NODESWARM_QUICKSTART_CGROUP ]] || unset "$name"
 done
 
 FLOWS='readers check load stop archive clone dirty producer replay'
@@ -410,7 +410,7 @@ flow_dirty()
 	start=$EPOCHREALTIME
 	step "SIGKILL to the nodeos of $reader" kill_nodeos "$reader" || return
 	step 'it heals by itself and serves' wait_for 180 healed "$reader" $((head + 2)) || return
-	what="serves again after $(since "$start") s; $(jq -r '.heal | "\(.repair // .last.repair // "?")"' "$record")"
+	what="serves again after $(since "$start") s; $(jq -r '.heal | "repair: \(.repair)"' "$record")"
 	step 'all have the same blocks' nodeswarm check
 }
 
@@ -806,7 +806,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 : >"$dir/results"
-export DOCKER_HOST=unix://$dir/swarm/n1/docker.sock
+export DOCKER_HOST=unix://$dir/swarm/n1/docker.sock NODESWARM_SWARM_KEEP="$dir ${NODESWARM_SWARM_KEEP-}"
 flow=host what='' why=''
 find_nodeos "$input"
 say "nodeos: $full_version${package:+, of $package}"
