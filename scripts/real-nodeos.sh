@@ -35,7 +35,6 @@ for name in "${!NODESWARM_@}" "${!DOCKER_@}"; do
 done
 
 FLOWS='readers check load stop archive clone dirty producer replay'
-CLUSTER_FLOWS=' readers check load stop archive clone dirty ' # share one chain
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 program=$(realpath -m "${BUILD:-$root/build}/nodeswarm")
 HOST=192.168.77.1 # of private-swarm.sh
@@ -202,10 +201,9 @@ moves()
 	before=$(head_of readers) && wait_for 15 slots "[.slots[] | select(.service == \"readers\") | .head_block_num // 0] | max > $before + 2"
 }
 
-# need_cluster: readers that serve, for flows that begin with them.
+# need_cluster: readers that serve, for the flows before "producer", which share them.
 need_cluster()
 {
-	[ "$cluster" = real ] || [ -z "$cluster" ] || return 0
 	cluster=real
 	case $cluster_state in
 	serves) return ;;
@@ -710,9 +708,7 @@ run_flow()
 	local start=$EPOCHREALTIME result=ok
 	flow=$1 what='' why=''
 	say "$flow: begins"
-	if [[ $CLUSTER_FLOWS == *" $flow "* ]] && [ -n "$cluster" ] && [ "$cluster" != real ]; then
-		why='its cluster is gone' result=FAIL
-	elif ! "flow_$flow"; then
+	if ! "flow_$flow"; then
 		result=FAIL
 		evidence
 	fi
