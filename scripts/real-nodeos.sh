@@ -157,24 +157,18 @@ find_nodeos()
 	[[ $("$NODEOS" --help 2>/dev/null) != *--vote-threads* ]] || is_spring=1
 }
 
-# make_configs: the product's templates. A plugin that this nodeos was built without is left out; all that
-# is lost with db_size_api is the fill of the state database in status and check.
-make_configs()
+# need_plugins: nodeos of the releases has them all; one that somebody built for himself may not.
+need_plugins()
 {
-	local plugin
-	mkdir "$dir/etc"
-	cp "$root/config.ini" "$dir/etc/readers.ini"
-	cp "$root/stacks/devchain/config.ini" "$dir/etc/devchain.ini"
-	cp "$root/stacks/producer/config.ini" "$dir/etc/producer.ini"
-	for plugin in $(sed -n 's/^plugin = //p' "$dir/etc"/*.ini | sort -u); do
+	local plugin lacks=''
+	for plugin in chain chain_api db_size_api http net net_api producer producer_api; do
 		# It looks for plugins before it looks for its genesis.
-		"$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" --plugin "$plugin" \
+		"$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" --plugin "eosio::${plugin}_plugin" \
 			--genesis-json "$dir/nonexistent" >"$dir/step" 2>&1 </dev/null
 		rm -rf "$dir/probe"
-		grep -q "unable to find plugin: $plugin" "$dir/step" || continue
-		lacks+=" $plugin"
-		sed -i "/^plugin = $plugin\$/d" "$dir/etc"/*.ini
+		! grep -q 'unable to find plugin' "$dir/step" || lacks+=" ${plugin}_plugin"
 	done
+	[ -z "$lacks" ] || die "it was built without$lacks, which nodeswarm needs"
 }
 
 make_host()
@@ -194,7 +188,7 @@ cluster_up()
 {
 	READERS=$READERS NODESWARM_IMAGE=$IMAGE NODESWARM_SIM_IMAGE=$IMAGE NODESWARM_FRONT_IMAGE=$FRONT \
 		NODESWARM_PEERS=devchain:9876 NODESWARM_GENESIS=$dir/genesis.json NODESWARM_FRONT_RATE=1000000 \
-		NODESWARM_CONFIG=$dir/etc/readers.ini NODESWARM_DEVCHAIN_CONFIG=$dir/etc/devchain.ini \
+		NODESWARM_DEVCHAIN_CONFIG=$root/stacks/devchain/config.ini \
 		nodeswarm up -f "$root/stacks/agent.yml" -f "$dir/devchain.yml" -f "$root/stacks/readers.yml" \
 		-f "$root/stacks/front.yml" --wait 240s
 }
@@ -489,7 +483,6 @@ make_producer_key()
 producer_up()
 {
 	READERS=2 PRODUCER_STANDBYS=$1 NODESWARM_IMAGE=$IMAGE NODESWARM_GENESIS=$dir/producer-genesis.json NODESWARM_PEERS='' \
-		NODESWARM_CONFIG=$dir/etc/readers.ini NODESWARM_PRODUCER_CONFIG=$dir/etc/producer.ini \
 		nodeswarm up -f "$root/stacks/agent.yml" -f "$root/stacks/broker.yml" -f "$root/stacks/producer.yml" \
 		-f "$root/stacks/readers.yml" --wait 240s
 }
@@ -754,8 +747,7 @@ report()
 	if [ -n "$json" ]; then
 		jq -s --arg v "$version" --arg f "$full_version" --arg p "$package" \
 			--arg e "$engine" --arg o "$("$program" version | head -n 1)" --argjson ok "$([ -z "$failed" ] && echo true || echo false)" \
-			--arg l "$lacks" \
-			'{version: $v, full_version: $f, package: $p, plugins_lacking: ($l | split(" ") | map(select(. != ""))), nodeswarm: $o, engine: $e, passed: $ok, flows: .}' "$dir/results"
+			'{version: $v, full_version: $f, package: $p, nodeswarm: $o, engine: $e, passed: $ok, flows: .}' "$dir/results"
 	fi
 }
 
@@ -820,7 +812,7 @@ else
 fi
 BEGIN=$EPOCHREALTIME
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/real-nodeos.XXXXXX") || exit 1
-child='' history_pid='' snapshots_pid='' clone_pid='' cluster='' cluster_state='' failed='' package='' engine='' lacks='' steps=0
+child='' history_pid='' snapshots_pid='' clone_pid='' cluster='' cluster_state='' failed='' package='' engine='' steps=0
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -828,8 +820,8 @@ trap 'exit 143' TERM HUP
 export DOCKER_HOST=unix://$dir/swarm/n1/docker.sock NODESWARM_SWARM_KEEP="$dir ${NODESWARM_SWARM_KEEP-}"
 flow=host what='' why=''
 find_nodeos "$input"
-make_configs
-say "nodeos: $full_version${package:+, of $package}${lacks:+; it lacks$lacks, which the configurations leave out}"
+say "nodeos: $full_version${package:+, of $package}"
+need_plugins
 say "host: a swarm of one in namespaces, in $dir/swarm"
 step 'engine' make_host || exit 1
 engine=$(docker version -f '{{.Server.Version}}')
