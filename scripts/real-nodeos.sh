@@ -380,7 +380,7 @@ clone_head()
 
 stop_clone()
 {
-	on kill -TERM "$(cat "$dir/clone/pid")" && wait_for 60 ended || { tail -n 3 "$dir/clone/log" && return 1; }
+	on kill -TERM "$(cat "$dir/clone/pid")" && wait_for 60 ended
 	tail -n 1 "$dir/clone/log" | grep 'successfully exiting'
 }
 
