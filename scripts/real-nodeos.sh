@@ -622,7 +622,7 @@ start_history()
 		printf 'plugin = eosio::%s_plugin\n' chain chain_api http net producer producer_api
 		printf '%s\n' "http-server-address = $HOST:28888" 'http-validate-host = false' \
 			"p2p-listen-endpoint = $HOST:29876" 'p2p-max-nodes-per-host = 50' \
-			'chain-state-db-size-mb = 512' 'enable-stale-production = true' 'producer-name = eosio' \
+			'http-max-response-time-ms = 5000' 'chain-state-db-size-mb = 512' 'enable-stale-production = true' 'producer-name = eosio' \
 			"signature-provider = $DEV_PUBLIC=KEY:$DEV_KEY"
 	} >"$h/config/config.ini"
 	echo 'chain-state-db-size-mb = 512' >"$h/worker.ini"
@@ -676,7 +676,7 @@ make_manifest()
 	[ -z "$is_spring" ] || kind=spring
 	nodeswarm replay manifest generate "$dir/history/data/snapshots" "--$kind-version" "${version#v}" \
 		--block-space-between-slices 5 -o "$dir/generated.json" || return
-	ask_history producer/get_integrity_hash >"$dir/head.json" || { echo 'no integrity hash' && return 1; }
+	wait_for 20 ask_history producer/get_integrity_hash >"$dir/head.json" || { cat "$dir/head.json" && return 1; }
 	jq --argjson h "$((16#$(jq -r '.head_block_id[:8]' "$dir/head.json")))" --arg hash "$(jq -r .integrity_hash "$dir/head.json")" \
 		'.[-1].end_block_id = (if (.[-1].end_block_id | type) == "string" then ($h | tostring) else $h end) |
 		.[-1].expected_integrity_hash = $hash' "$dir/generated.json" >"$dir/manifest.json" &&
