@@ -8,41 +8,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/str.h"
 #include "lint/lint_priv.h"
 #include "nodeos/logline.h"
 
-/* The pair of EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV, in the forms of the world. */
+/*
+ * SHA-256 of the private key of EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV, in the forms
+ * of the world.  Not the key: who searches an image for keys must find none.
+ */
 static const char *const development_keys[] = {
-	"5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3",
-	"PVT_K1_2bfGi9rYsXQSXXTvJbDAPhHLQUojjaNLomdm3cEJ1XTzMqUt3V",
+	"afbba580d405d29c26831a9ec711b0ce55f72fca1a6040dc074de473c99405ca", /* 5K... */
+	"a00a7c030acbd4ac969a27756c223f70b1cb0d3e4573798327c06a44945e096e", /* PVT_K1_... */
 };
+
+#define KEY_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+
+/* The first one in text, and its length; NULL if there is none. */
+static const char *find_development_key(const char *text, size_t *ret_n)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	for (text += strcspn(text, KEY_CHARS); *text; text += strcspn(text, KEY_CHARS)) {
+		*ret_n = strspn(text, KEY_CHARS);
+		sha256_hex(hex, text, *ret_n);
+		for (size_t i = 0; i < ARRAY_LEN(development_keys); i++)
+			if (strcmp(hex, development_keys[i]) == 0)
+				return text;
+		text += *ret_n;
+	}
+	return NULL;
+}
 
 static bool has_key(struct lint *l, const char *text)
 {
 	AUTO(free) char *copy = strdup(text);
+	const char *key;
+	size_t n;
 
 	if (!copy) {
 		l->out_of_memory = true;
 		return false;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(development_keys); i++) {
-		size_t n = strlen(development_keys[i]);
-		char *p;
-
-		/* Which is no secret. */
-		while ((p = strstr(copy, development_keys[i])))
-			memmove(p, p + n, strlen(p + n) + 1);
-	}
+	/* Which is no secret. */
+	while ((key = find_development_key(copy, &n)))
+		memmove(copy + (key - copy), key + n, strlen(key + n) + 1);
 	return nodeos_redact(copy) > 0;
 }
 
 static bool has_development_key(const char *text)
 {
-	for (size_t i = 0; i < ARRAY_LEN(development_keys); i++)
-		if (strstr(text, development_keys[i]))
-			return true;
-	return false;
+	size_t n;
+
+	return find_development_key(text, &n);
 }
 
 /* --- environment -------------------------------------------------------------------------------
