@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 static void *serve(void *arg)
 {
 	struct raw_server *s = arg;
@@ -112,16 +114,22 @@ int raw_read(struct raw_server *s, int fd)
 	return 0;
 }
 
+/*
+ * Of a copy: who has read the answer may free the text, and ASan looks at what was sent when send()
+ * has returned.
+ */
 void raw_say(int fd, const char *text)
 {
-	size_t n = strlen(text);
+	AUTO(free) char *copy = strdup(text);
+	const char *p = copy;
+	size_t n = copy ? strlen(copy) : 0;
 
 	while (n) {
-		ssize_t w = send(fd, text, n, MSG_NOSIGNAL);
+		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
 
 		if (w <= 0)
 			return;
-		text += w;
+		p += w;
 		n -= (size_t)w;
 	}
 }
