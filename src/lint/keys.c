@@ -148,6 +148,51 @@ static void judge_config(struct lint *l, const struct subject *s)
 	}
 }
 
+static bool is_read(const struct subject *s, const struct stack_file *f, unsigned line)
+{
+	if (f != s->config)
+		return false;
+	for (const struct config_entry *x = NULL; (x = config_ini_each(&s->ini, NULL, x));)
+		if (x->line == line)
+			return true;
+	return false;
+}
+
+/* The lines that judge_config() has not seen: comments, those behind one at fault. */
+static void judge_lines(struct lint *l, const struct subject *s, const struct stack_file *f)
+{
+	struct stack_pos at = { .file = f->path };
+	const char *p = f->data, *end = p + f->size, *stop;
+
+	for (; p < end; p = stop + 1) {
+		AUTO(free) char *line = NULL;
+
+		stop = memchr(p, '\n', (size_t)(end - p));
+		if (!stop)
+			stop = end;
+		at.line++;
+		line = strndup(p, (size_t)(stop - p));
+		if (!line) {
+			l->out_of_memory = true;
+			return;
+		}
+		if (!is_read(s, f, at.line) && has_key(l, line))
+			lint_say(l, LINT_KEY_IN_CONFIG, s->svc, &at,
+			        "the line has a private key in it, and a config is no secret");
+	}
+}
+
+static void judge_configs(struct lint *l, const struct subject *s)
+{
+	judge_config(l, s);
+	for (size_t i = 0; i < s->svc->n_configs; i++) {
+		const struct stack_file *f = stack_find_config(s->st, s->svc->configs[i].source);
+
+		if (f && f->data)
+			judge_lines(l, s, f);
+	}
+}
+
 /* --- producers ---------------------------------------------------------------------------------
  */
 
@@ -222,7 +267,7 @@ void lint_keys(struct lint *l, const struct subject *s, const struct subject *al
 	judge_kvs(l, s, &s->svc->labels, "the label", false);
 	judge_kvs(l, s, &s->svc->deploy.labels, "the label", false);
 	judge_words(l, s);
-	judge_config(l, s);
+	judge_configs(l, s);
 	if (s->is_producer)
 		judge_producer(l, s, all, n);
 }

@@ -408,11 +408,14 @@ void heal_forked(struct supervisor *s, const char *why)
 	s->exit_repairs = REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_EMPTY);
 	snprintf(s->exit_why, sizeof(s->exit_why), "%.200s", why);
 	if (s->cfg->may_heal) {
-		/* What was repaired last, if that is not long ago, has led here; but what had the
-		 * others' blocks has left them since. */
+		/*
+		 * What was repaired last, if that is not long ago, has led here.  What had the
+		 * others' blocks then has left them since; but the same generation may lead here
+		 * again, when those who agreed were on that fork too.
+		 */
 		heal_begin(s, "forked", why);
 		if (h->stage == HEAL_STAGE_HEALED)
-			h->tried = 0;
+			h->tried &= REPAIR_BIT(REPAIR_GENERATION);
 		say_proof(h, why);
 		h->last_ns = clock_real_ns();
 		stage(s, HEAL_STAGE_WAITING);

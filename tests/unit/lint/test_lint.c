@@ -300,6 +300,10 @@ static const struct row rows[] = {
 	        "config.ini:1 key-in-config: 'peer-private-key' has a private key in it, and a "
 	        "config "
 	        "is no secret\n" },
+	{ LINT_KEY_IN_CONFIG, "a comment", WITH_INI DNSRR INI,
+	        "# an old one:\n# signature-provider = EOS5x=KEY:" WIF "\n",
+	        "config.ini:2 key-in-config: the line has a private key in it, and a config is no "
+	        "secret\n" },
 	{ LINT_KEY_IN_CONFIG, "a public key", WITH_INI DNSRR INI, "peer-key = " DEV_PUB "\n", "" },
 
 	{ LINT_KEY_IN_ENV, "a variable", PLAIN "    environment: {X: \"" WIF "\"}\n" DNSRR, NULL,
