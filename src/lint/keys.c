@@ -22,6 +22,7 @@ static const char *const development_keys[] = {
 	"a00a7c030acbd4ac969a27756c223f70b1cb0d3e4573798327c06a44945e096e", /* PVT_K1_... */
 };
 
+#define KEY_MIN   40 /* the shortest has 51 characters */
 #define KEY_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
 /* The first one in text, and its length; NULL if there is none. */
@@ -158,6 +159,19 @@ static bool is_read(const struct subject *s, const struct stack_file *f, unsigne
 	return false;
 }
 
+/* Not "PVT_K1_...": comments have such. */
+static bool has_whole_key(struct lint *l, const char *text)
+{
+	for (text += strcspn(text, KEY_CHARS); *text; text += strcspn(text, KEY_CHARS)) {
+		size_t n = strspn(text, KEY_CHARS "-");
+
+		if (n >= KEY_MIN)
+			return has_key(l, text);
+		text += n;
+	}
+	return false;
+}
+
 /* The lines that judge_config() has not seen: comments, those behind one at fault. */
 static void judge_lines(struct lint *l, const struct subject *s, const struct stack_file *f)
 {
@@ -176,7 +190,7 @@ static void judge_lines(struct lint *l, const struct subject *s, const struct st
 			l->out_of_memory = true;
 			return;
 		}
-		if (!is_read(s, f, at.line) && has_key(l, line))
+		if (!is_read(s, f, at.line) && has_whole_key(l, line))
 			lint_say(l, LINT_KEY_IN_CONFIG, s->svc, &at,
 			        "the line has a private key in it, and a config is no secret");
 	}

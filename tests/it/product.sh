@@ -14,7 +14,9 @@ need jq curl
 expect . nodesim --version >/dev/null || skip_all "this 'nodesim' is a placeholder"
 unset BUILD DOCKER_HOST
 mount --bind "$IT_HOSTDIR/tmp" /mnt
-export NODESWARM_QUICKSTART_DIR=/mnt/quickstart
+# A name of its own, for loop devices of all files are seen in all.
+own=${0##*/test_}
+export NODESWARM_QUICKSTART_DIR=/mnt/${own%.sh}
 WORK=/mnt/work
 mkdir -p "$WORK"
 
@@ -48,7 +50,7 @@ machine()
 	iptables-save | grep -v -e '^[#*]' -e ' ACCEPT ' -e COMMIT
 	ip6tables-save | grep -v -e '^[#*]' -e ' ACCEPT ' -e COMMIT
 	awk '{ print $2 }' /proc/mounts | sort
-	losetup -nlO BACK-FILE | grep -F /quickstart/
+	losetup -nlO BACK-FILE | grep -F "$NODESWARM_QUICKSTART_DIR/"
 	ps -e -o comm= | awk '/dockerd|containerd|unshare|nsenter|perl|sleep|node|haproxy/' | sort
 	find /sys/fs/cgroup -path "*$NODESWARM_QUICKSTART_CGROUP*"
 	find /mnt /etc/systemd /etc/nodeswarm -path "$WORK" -prune -o -print 2>/dev/null | sort

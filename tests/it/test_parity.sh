@@ -105,7 +105,7 @@ by_other()
 
 by_us()
 {
-	env "${SETTINGS[@]}" nodeswarm up -f "$1" --wait 0
+	env "${SETTINGS[@]}" nodeswarm up -f "$1" --wait 0 --allow start-first
 }
 
 snapshot()

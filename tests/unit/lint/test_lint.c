@@ -304,6 +304,8 @@ static const struct row rows[] = {
 	        "# an old one:\n# signature-provider = EOS5x=KEY:" WIF "\n",
 	        "config.ini:2 key-in-config: the line has a private key in it, and a config is no "
 	        "secret\n" },
+	{ LINT_KEY_IN_CONFIG, "a comment of none", WITH_INI DNSRR INI,
+	        "# signature-provider = PUB_BLS_...=KEY:PVT_BLS_...\n", "" },
 	{ LINT_KEY_IN_CONFIG, "a public key", WITH_INI DNSRR INI, "peer-key = " DEV_PUB "\n", "" },
 
 	{ LINT_KEY_IN_ENV, "a variable", PLAIN "    environment: {X: \"" WIF "\"}\n" DNSRR, NULL,
