@@ -667,7 +667,7 @@ leave_swarm()
 # Of an engine that is not ours any more, too: the tables are the machine's.
 has_firewall()
 {
-	{ iptables-save && ip6tables-save; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
+	{ iptables-save || true; ip6tables-save || true; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
 }
 
 remove_firewall()
