@@ -524,7 +524,7 @@ tips()
 	pool=$(get pool_dir)
 	if is_swarm; then
 		pool=${NODESWARM_POOL:-/var/lib/nodeswarm} snapshots=/run/node/snapshots key=/run/node/producer-key
-		slot=$(nodeswarm status | awk '$1 ~ /^readers/ && $2 == "node1" { sub(/.*[.]/, "", $1); print $1; exit }')
+		slot=$(nodeswarm status | awk '$1 ~ /^readers/ && $2 == "node1" && !found++ { sub(/.*[.]/, "", $1); print $1 }')
 	fi
 	cat <<-END
 
