@@ -145,6 +145,16 @@ nodeswarm()
 	fi
 }
 
+# Names in it are written and removed without a look at whose they are. Without notes there is only what a kill
+# or --down leaves: a pool's image that others use.
+check_dir()
+{
+	local others
+	[ ! -e "$state" ] || return 0
+	others=$(find "$dir" -mindepth 1 -maxdepth 1 ! -name lock ! -name state.new ! -name pool.img) || die "cannot look into '$dir'"
+	[ -z "$others" ] || die "'$dir' has files that are not quickstart's: name a new directory in NODESWARM_QUICKSTART_DIR"
+}
+
 # Before anything is installed or built.
 check_hosts()
 {
@@ -313,7 +323,9 @@ make_pool()
 	local pool=$1 why='because the engine is not ours'
 	if [ "$(get pool)" = made ] && [ "$(get engine)" = private ]; then
 		mkdir -p "$pool"
-		if [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
+		if [ -z "$(get pool_image)" ] && [ -e "$dir/pool.img" ]; then
+			why="because '$dir/pool.img' is another pool's"
+		elif [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
 			put pool_image "$dir/pool.img"
 			if why=$("$root/build/nodeswarm" pool init --size "$image_size" --sparse --image "$dir/pool.img" "$pool" 2>&1 >/dev/null); then
 				say "pool: $pool, with XFS in $dir/pool.img: clones share their blocks"
@@ -483,6 +495,7 @@ is_first_time()
 
 up()
 {
+	check_dir
 	type -P apt-get dpkg-query >/dev/null || die 'this is neither Debian nor Ubuntu: see README.md for what to install'
 	check_hosts
 	if ! "$root/scripts/install-deps.sh" -n build run >/dev/null; then
@@ -681,7 +694,8 @@ remove_firewall()
 remove_files()
 {
 	rm -rf --one-file-system "$dir/snapshots"
-	rm -f "$dir/env" "$dir/producer-key" "$state"
+	rm -f "$dir"/{env,env.new,producer-key,image.tar,image.tar.tmp,state.new}
+	rm -f "$state"
 }
 
 down()
@@ -745,9 +759,9 @@ if [ "$action" = up ]; then
 	mkdir -p "$dir"
 fi
 if [ -d "$dir" ]; then
-	exec 9>"$dir/lock"
+	exec 9>>"$dir/lock"
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
 # A directory without notes is of no use.
-trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
+trap '[ -e "$state" ] || [ -s "$dir/lock" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
 "$action"

@@ -23,6 +23,15 @@ check 'an engine elsewhere is refused' expect_fail 1 'needs an engine of this ma
 unset DOCKER_HOST
 check 'down with nothing up' expect 'nothing that quickstart made' "$quickstart" --down
 
+mkdir -p "$NODESWARM_QUICKSTART_DIR/snapshots"
+echo 'not yours' | tee "$NODESWARM_QUICKSTART_DIR/snapshots/mine" >"$NODESWARM_QUICKSTART_DIR/producer-key"
+check "somebody's directory is refused" expect_fail 1 "has files that are not quickstart's" "$quickstart"
+check 'also for hosts' expect_fail 1 "has files that are not quickstart's" "$quickstart" --nodes 1
+check 'nor emptied by down' expect 'nothing that quickstart made' "$quickstart" --down
+check 'all is still there' cmp "$NODESWARM_QUICKSTART_DIR/snapshots/mine" "$NODESWARM_QUICKSTART_DIR/producer-key"
+check 'and nothing else' test "$(ls "$NODESWARM_QUICKSTART_DIR")" = $'producer-key\nsnapshots'
+rm -r "$NODESWARM_QUICKSTART_DIR"
+
 # --- an engine that is ours to use -------------------------------------------------------------
 
 things()
