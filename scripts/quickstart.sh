@@ -27,7 +27,7 @@
 #	READERS                     how many (8)
 #
 # What it made is noted in the file "state" there, before it is made. What was started on that cluster
-# by hand goes with --down too: producers, a replay, a firewall.
+# by hand goes with --down too: producers, a replay, and a firewall that no other services are behind.
 set -euo pipefail
 
 # Settings of somebody's own stack are not for this one.
@@ -683,9 +683,16 @@ has_firewall()
 	{ iptables-save || true; ip6tables-save || true; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
 }
 
+# After the services. With a private engine all goes.
 remove_firewall()
 {
+	local others=''
 	[ "$(get firewall)" = made ] && has_firewall || return 0
+	[ "$(get engine)" = private ] || others=$(docker service ls --format '{{.Name}}' 2>/dev/null | tr '\n' ' ') || true
+	if [ -n "$others" ]; then
+		say "firewall: stays, because other services are behind it: $others('nodeswarm firewall remove' removes it)"
+		return
+	fi
 	[ -x "$root/build/nodeswarm" ] || die "this machine has the firewall of 'nodeswarm firewall apply': remove it with 'nodeswarm firewall remove'"
 	NODESWARM_POOL=$(get pool_dir) quietly nodeswarm firewall remove
 	say 'firewall: removed'
@@ -714,19 +721,21 @@ down()
 	fi
 	DOCKER_HOST=$(get host)
 	export DOCKER_HOST
-	remove_firewall
 	if [ -n "$DOCKER_HOST" ] && answers "$DOCKER_HOST"; then
 		remove_services
 		[ "$(get image)" != made ] || quietly docker image rm "$image" || true
 		[ "$(get front_image)" != made ] || quietly docker image rm "$front_image" || true
-		[ "$(get engine)" != found ] || leave_swarm
 	elif [ "$(get engine)" = found ]; then
 		die "the engine at '$DOCKER_HOST' does not answer, and services of quickstart are in it: start it and try again"
 	fi
-	if [ "$(get engine)" = private ]; then
+	remove_firewall
+	case $(get engine) in
+	found) leave_swarm ;;
+	private)
 		"$root/scripts/private-engine.sh" stop "$dir"
 		say 'engine: stopped, its data is gone'
-	fi
+		;;
+	esac
 	remove_pool
 	remove_files
 	say 'done'
