@@ -50,8 +50,11 @@ for name in agent devchain readers front; do
 	files+=(-f "$root/stacks/$name.yml")
 done
 slots='readers devchain producer producer-standby archivist' # services with data-dirs
+label=nodeswarm.quickstart=1 # of the secret that somebody makes as told
+lease=quickstart
+broker_token=nodeswarm_broker-token
 # What the stacks of a replay and of a producer leave in an engine.
-leftovers="secret:producer-key secret:nodeswarm-broker-token config:nodeswarm-lease-producer
+leftovers="secret:$broker_token config:nodeswarm-lease-$lease
 	volume:${stack}_replay-state volume:${stack}_replay-work volume:${stack}_replay-snapshots volume:${stack}_replay-blocks"
 nodes='' # of --nodes
 readers=${READERS:-8}
@@ -253,16 +256,12 @@ need_swarm()
 need_stack()
 {
 	local thing
-	if [ -n "$(get stack)" ]; then
-		# Notes of a quickstart that knew of no token.
-		[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
-		return 0
-	fi
-	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
+	[ -n "$(get stack)" ] || [ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
 		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
-	put token "$(made_unless docker secret inspect "$token")"
+	# Notes of an earlier quickstart may not have all of them.
+	[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
 	for thing in $leftovers; do
-		put "$thing" "$(made_unless docker "${thing%%:*}" inspect "${thing#*:}")"
+		[ -n "$(get "$thing")" ] || put "$thing" "$(made_unless docker "${thing%%:*}" inspect "${thing#*:}")"
 	done
 	put stack made
 }
@@ -359,6 +358,7 @@ write_env()
 	local -A v=([READERS]=$readers [DOCKER_HOST]=$DOCKER_HOST [NODESWARM_IMAGE]=$image [NODESWARM_FRONT_IMAGE]=$front_image
 		[NODESWARM_NODEOS]=nodesim [NODESWARM_PEERS]=devchain:9876
 		[NODESWARM_FRONT_RATE]=1000000 [NODESWARM_FRONT_CONNECTIONS]=2000
+		[NODESWARM_LEASE]=$lease [NODESWARM_BROKER_TOKEN_SECRET]=$broker_token
 		[NODESWARM_REPLAY_PEERS]=readers:9876 [NODESWARM_REPLAY_DISK]=1M)
 	if is_swarm; then
 		snapshots=/run/node/snapshots
@@ -559,7 +559,7 @@ tips()
 		  nodeswarm replay run manifest.json -n 2 -f $root/stacks/replay.yml --certificate certificate.json
 		  nodeswarm replay certificate verify certificate.json
 		A producer with a standby takes the chain over from 'devchain':
-		  docker secret create producer-key $key
+		  docker secret create --label $label producer-key $key
 		  nodeswarm producer pause && $root/scripts/start_bp.sh 1
 		  nodeswarm stop devchain && nodeswarm producer resume
 		  nodeswarm producer failover
@@ -623,7 +623,18 @@ remove_services()
 	for thing in $leftovers; do
 		[ "$(get "$thing")" != made ] || docker "${thing%%:*}" rm "${thing#*:}" >/dev/null 2>&1 || true
 	done
+	remove_producers
 	say 'services: gone'
+}
+
+# What a producer has beside that has no name of ours: the key, and the lease's claim of it.
+remove_producers()
+{
+	{
+		docker secret ls -q --filter "label=$label" | xargs -r docker secret rm
+		[ "$(get "config:nodeswarm-lease-$lease")" != made ] ||
+			docker config ls -q --filter name=nodeswarm-lease-key- --filter "label=nodeswarm.lease.holder=$lease" | xargs -r docker config rm
+	} >/dev/null 2>&1 || true
 }
 
 # Its mount, file and unit.
