@@ -27,7 +27,7 @@
 #	READERS                     how many (8)
 #
 # What it made is noted in the file "state" there, before it is made. What was started on that cluster
-# by hand goes with --down too: producers, a replay, a firewall.
+# by hand goes with --down too: producers, a replay, and a firewall that no other services are behind.
 set -euo pipefail
 
 # Settings of somebody's own stack are not for this one.
@@ -50,8 +50,11 @@ for name in agent devchain readers front; do
 	files+=(-f "$root/stacks/$name.yml")
 done
 slots='readers devchain producer producer-standby archivist' # services with data-dirs
+label=nodeswarm.quickstart=1 # of the secret that somebody makes as told
+lease=quickstart
+broker_token=nodeswarm_broker-token
 # What the stacks of a replay and of a producer leave in an engine.
-leftovers="secret:producer-key secret:nodeswarm-broker-token config:nodeswarm-lease-producer
+leftovers="secret:$broker_token config:nodeswarm-lease-$lease
 	volume:${stack}_replay-state volume:${stack}_replay-work volume:${stack}_replay-snapshots volume:${stack}_replay-blocks"
 nodes='' # of --nodes
 readers=${READERS:-8}
@@ -143,6 +146,16 @@ nodeswarm()
 	else
 		"$root/build/nodeswarm" --stack "$stack" "$@"
 	fi
+}
+
+# Names in it are written and removed without a look at whose they are. Without notes there is only what a kill
+# or --down leaves: a pool's image that others use.
+check_dir()
+{
+	local others
+	[ ! -e "$state" ] || return 0
+	others=$(find "$dir" -mindepth 1 -maxdepth 1 ! -name lock ! -name state.new ! -name pool.img) || die "cannot look into '$dir'"
+	[ -z "$others" ] || die "'$dir' has files that are not quickstart's: name a new directory in NODESWARM_QUICKSTART_DIR"
 }
 
 # Before anything is installed or built.
@@ -243,16 +256,12 @@ need_swarm()
 need_stack()
 {
 	local thing
-	if [ -n "$(get stack)" ]; then
-		# Notes of a quickstart that knew of no token.
-		[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
-		return 0
-	fi
-	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
+	[ -n "$(get stack)" ] || [ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
 		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
-	put token "$(made_unless docker secret inspect "$token")"
+	# Notes of an earlier quickstart may not have all of them.
+	[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
 	for thing in $leftovers; do
-		put "$thing" "$(made_unless docker "${thing%%:*}" inspect "${thing#*:}")"
+		[ -n "$(get "$thing")" ] || put "$thing" "$(made_unless docker "${thing%%:*}" inspect "${thing#*:}")"
 	done
 	put stack made
 }
@@ -313,7 +322,9 @@ make_pool()
 	local pool=$1 why='because the engine is not ours'
 	if [ "$(get pool)" = made ] && [ "$(get engine)" = private ]; then
 		mkdir -p "$pool"
-		if [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
+		if [ -z "$(get pool_image)" ] && [ -e "$dir/pool.img" ]; then
+			why="because '$dir/pool.img' is another pool's"
+		elif [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
 			put pool_image "$dir/pool.img"
 			if why=$("$root/build/nodeswarm" pool init --size "$image_size" --sparse --image "$dir/pool.img" "$pool" 2>&1 >/dev/null); then
 				say "pool: $pool, with XFS in $dir/pool.img: clones share their blocks"
@@ -347,6 +358,7 @@ write_env()
 	local -A v=([READERS]=$readers [DOCKER_HOST]=$DOCKER_HOST [NODESWARM_IMAGE]=$image [NODESWARM_FRONT_IMAGE]=$front_image
 		[NODESWARM_NODEOS]=nodesim [NODESWARM_PEERS]=devchain:9876
 		[NODESWARM_FRONT_RATE]=1000000 [NODESWARM_FRONT_CONNECTIONS]=2000
+		[NODESWARM_LEASE]=$lease [NODESWARM_BROKER_TOKEN_SECRET]=$broker_token
 		[NODESWARM_REPLAY_PEERS]=readers:9876 [NODESWARM_REPLAY_DISK]=1M)
 	if is_swarm; then
 		snapshots=/run/node/snapshots
@@ -483,6 +495,7 @@ is_first_time()
 
 up()
 {
+	check_dir
 	type -P apt-get dpkg-query >/dev/null || die 'this is neither Debian nor Ubuntu: see README.md for what to install'
 	check_hosts
 	if ! "$root/scripts/install-deps.sh" -n build run >/dev/null; then
@@ -524,7 +537,7 @@ tips()
 	pool=$(get pool_dir)
 	if is_swarm; then
 		pool=${NODESWARM_POOL:-/var/lib/nodeswarm} snapshots=/run/node/snapshots key=/run/node/producer-key
-		slot=$(nodeswarm status | awk '$1 ~ /^readers/ && $2 == "node1" { sub(/.*[.]/, "", $1); print $1; exit }')
+		slot=$(nodeswarm status | awk '$1 ~ /^readers/ && $2 == "node1" && !found++ { sub(/.*[.]/, "", $1); print $1 }')
 	fi
 	cat <<-END
 
@@ -546,7 +559,7 @@ tips()
 		  nodeswarm replay run manifest.json -n 2 -f $root/stacks/replay.yml --certificate certificate.json
 		  nodeswarm replay certificate verify certificate.json
 		A producer with a standby takes the chain over from 'devchain':
-		  docker secret create producer-key $key
+		  docker secret create --label $label producer-key $key
 		  nodeswarm producer pause && $root/scripts/start_bp.sh 1
 		  nodeswarm stop devchain && nodeswarm producer resume
 		  nodeswarm producer failover
@@ -610,7 +623,18 @@ remove_services()
 	for thing in $leftovers; do
 		[ "$(get "$thing")" != made ] || docker "${thing%%:*}" rm "${thing#*:}" >/dev/null 2>&1 || true
 	done
+	remove_producers
 	say 'services: gone'
+}
+
+# What a producer has beside that has no name of ours: the key, and the lease's claim of it.
+remove_producers()
+{
+	{
+		docker secret ls -q --filter "label=$label" | xargs -r docker secret rm
+		[ "$(get "config:nodeswarm-lease-$lease")" != made ] ||
+			docker config ls -q --filter name=nodeswarm-lease-key- --filter "label=nodeswarm.lease.holder=$lease" | xargs -r docker config rm
+	} >/dev/null 2>&1 || true
 }
 
 # Its mount, file and unit.
@@ -667,12 +691,19 @@ leave_swarm()
 # Of an engine that is not ours any more, too: the tables are the machine's.
 has_firewall()
 {
-	{ iptables-save && ip6tables-save; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
+	{ iptables-save || true; ip6tables-save || true; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
 }
 
+# After the services. With a private engine all goes.
 remove_firewall()
 {
+	local others=''
 	[ "$(get firewall)" = made ] && has_firewall || return 0
+	[ "$(get engine)" = private ] || others=$(docker service ls --format '{{.Name}}' 2>/dev/null | tr '\n' ' ') || true
+	if [ -n "$others" ]; then
+		say "firewall: stays, because other services are behind it: $others('nodeswarm firewall remove' removes it)"
+		return
+	fi
 	[ -x "$root/build/nodeswarm" ] || die "this machine has the firewall of 'nodeswarm firewall apply': remove it with 'nodeswarm firewall remove'"
 	NODESWARM_POOL=$(get pool_dir) quietly nodeswarm firewall remove
 	say 'firewall: removed'
@@ -681,7 +712,8 @@ remove_firewall()
 remove_files()
 {
 	rm -rf --one-file-system "$dir/snapshots"
-	rm -f "$dir/env" "$dir/producer-key" "$state"
+	rm -f "$dir"/{env,env.new,producer-key,image.tar,image.tar.tmp,state.new}
+	rm -f "$state"
 }
 
 down()
@@ -700,19 +732,21 @@ down()
 	fi
 	DOCKER_HOST=$(get host)
 	export DOCKER_HOST
-	remove_firewall
 	if [ -n "$DOCKER_HOST" ] && answers "$DOCKER_HOST"; then
 		remove_services
 		[ "$(get image)" != made ] || quietly docker image rm "$image" || true
 		[ "$(get front_image)" != made ] || quietly docker image rm "$front_image" || true
-		[ "$(get engine)" != found ] || leave_swarm
 	elif [ "$(get engine)" = found ]; then
 		die "the engine at '$DOCKER_HOST' does not answer, and services of quickstart are in it: start it and try again"
 	fi
-	if [ "$(get engine)" = private ]; then
+	remove_firewall
+	case $(get engine) in
+	found) leave_swarm ;;
+	private)
 		"$root/scripts/private-engine.sh" stop "$dir"
 		say 'engine: stopped, its data is gone'
-	fi
+		;;
+	esac
 	remove_pool
 	remove_files
 	say 'done'
@@ -745,9 +779,9 @@ if [ "$action" = up ]; then
 	mkdir -p "$dir"
 fi
 if [ -d "$dir" ]; then
-	exec 9>"$dir/lock"
+	exec 9>>"$dir/lock"
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
 # A directory without notes is of no use.
-trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
+trap '[ -e "$state" ] || [ -s "$dir/lock" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
 "$action"

@@ -161,6 +161,8 @@ step_producer()
 	check 'they take the chain over' tip 'nodeswarm stop devchain'
 	check 'one produces, one could' wait_for 30 producer_well
 	check 'blocks come' wait_for 20 moves
+	check 'the key is claimed for a lease that --down knows' expect . user \
+		'docker config ls -q --filter name=nodeswarm-lease-key- --filter label=nodeswarm.lease.holder=quickstart'
 	check 'failover' expect 'slots? (were |was )?lost|lost' tip 'nodeswarm producer failover'
 	check 'one produces, one could, again' wait_for 30 producer_well
 	check 'blocks come after it' wait_for 20 moves

@@ -23,6 +23,15 @@ check 'an engine elsewhere is refused' expect_fail 1 'needs an engine of this ma
 unset DOCKER_HOST
 check 'down with nothing up' expect 'nothing that quickstart made' "$quickstart" --down
 
+mkdir -p "$NODESWARM_QUICKSTART_DIR/snapshots"
+echo 'not yours' | tee "$NODESWARM_QUICKSTART_DIR/snapshots/mine" >"$NODESWARM_QUICKSTART_DIR/producer-key"
+check "somebody's directory is refused" expect_fail 1 "has files that are not quickstart's" "$quickstart"
+check 'also for hosts' expect_fail 1 "has files that are not quickstart's" "$quickstart" --nodes 1
+check 'nor emptied by down' expect 'nothing that quickstart made' "$quickstart" --down
+check 'all is still there' cmp "$NODESWARM_QUICKSTART_DIR/snapshots/mine" "$NODESWARM_QUICKSTART_DIR/producer-key"
+check 'and nothing else' test "$(ls "$NODESWARM_QUICKSTART_DIR")" = $'producer-key\nsnapshots'
+rm -r "$NODESWARM_QUICKSTART_DIR"
+
 # --- an engine that is ours to use -------------------------------------------------------------
 
 things()
@@ -51,7 +60,7 @@ user()
 	"$quickstart" --shell bash -c "$1"
 }
 check 'a shell is on that engine' expect 'nodeswarm_readers ' user 'docker service ls'
-check "a producer's key" user "docker secret create producer-key $NODESWARM_QUICKSTART_DIR/producer-key"
+check "a producer's key" user "docker secret create --label nodeswarm.quickstart=1 producer-key $NODESWARM_QUICKSTART_DIR/producer-key"
 check "a replay's volume" user 'docker volume create nodeswarm_replay-state'
 check 'a firewall' user 'nodeswarm firewall apply'
 mkdir -p "$NODESWARM_POOL/services/nodeswarm_producer/1"
@@ -77,7 +86,40 @@ check 'its task ends' wait_for 20 no_container
 nodeswarm pool init "$NODESWARM_POOL"
 things >"$IT_DIR/before" 2>&1
 check 'a swarm and a pool that are there' expect 'swarm: as it was' "$quickstart"
-check 'down again' "$quickstart" --down
+
+# A firewall that others are behind, and what goes by names of everybody.
+config()
+{
+	echo x | docker config create --label "nodeswarm.lease.holder=$2" "nodeswarm-lease-$1" - >/dev/null
+}
+secret()
+{
+	echo x | docker secret create "$@" - >/dev/null
+}
+left()
+{
+	docker config ls --format '{{.Name}}' | sort
+	docker secret ls --format '{{.Name}}' | sort
+}
+config key-11111111111111111111111111111111 producer
+config producer producer.1
+secret nodeswarm-broker-token
+secret producer-key
+left | grep -v -e '^nodeswarm_' >"$IT_DIR/theirs"
+config key-22222222222222222222222222222222 quickstart
+config quickstart producer.1
+secret nodeswarm_broker-token
+secret --label nodeswarm.quickstart=1 producer-key-2
+docker service create --detach -q --name other it/tools 1000
+check 'a firewall, again' user 'nodeswarm firewall apply'
+check 'down again, with a service of another' expect 'firewall: stays, because other services are behind it: other ' "$quickstart" --down
+left >"$IT_DIR/left"
+check "somebody's leases and secrets are there, and no others" diff "$IT_DIR/theirs" "$IT_DIR/left"
+docker config rm nodeswarm-lease-{producer,key-11111111111111111111111111111111} >/dev/null
+docker secret rm nodeswarm-broker-token producer-key >/dev/null
+docker service rm other >/dev/null
+check 'the firewall, removed by hand' nodeswarm firewall remove
+check "the other's task ends" wait_for 20 no_container
 things >"$IT_DIR/after" 2>&1
 check 'the engine, the swarm and the pool are as before' diff "$IT_DIR/before" "$IT_DIR/after"
 check 'the pool has no slot left' test -z "$(ls "$NODESWARM_POOL/services" 2>/dev/null)"
