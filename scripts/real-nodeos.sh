@@ -548,18 +548,27 @@ through_gate()
 # The key is a secret of the swarm; nothing else of its engine and no process shows it.
 key_nowhere()
 {
-	local c
-	{
-		docker service ls -q | xargs docker service inspect
-		docker config ls -q | xargs docker config inspect
-		docker ps -aq | xargs docker inspect
-		for c in $(docker ps -aq); do
-			docker logs "$c" 2>&1
-		done
-	} >"$dir/shown"
-	[ "$(wc -l <"$dir/shown")" -gt 500 ] && ! grep -naF -f "$dir/pattern" "$dir/shown" &&
-		! grep -rlaF --exclude=shared_memory.bin -f "$dir/pattern" "$(pool)" &&
-		! grep -laF -f "$dir/pattern" /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null
+	local c found shown=$dir/shown
+	mkdir -p "$shown" && grep -qF -f "$dir/pattern" "$dir/key" && [ -e "$(pool)/pool.json" ] || return
+	docker service ls -q | xargs docker service inspect >"$shown/services"
+	docker config ls -q | xargs docker config inspect >"$shown/configs"
+	# The JSON has it in base64.
+	jq -r '.[].Spec.Data // "" | select(. != "") | @base64d' "$shown/configs" >"$shown/data" || return
+	docker ps -aq | xargs docker inspect >"$shown/containers"
+	for c in $(docker ps -aq); do
+		docker logs "$c"
+	done >"$shown/logs" 2>&1
+	wc -l "$shown"/*
+	if [ -n "$(find "$shown" -size 0)" ] || [ "$(cat "$shown"/* | wc -l)" -le 500 ]; then
+		echo 'too little to look through' && return 1
+	fi
+	# By what is found, because grep fails as well when a process has ended meanwhile.
+	found=$({
+		grep -laF -f "$dir/pattern" "$shown"/*
+		grep -rlaF --exclude=shared_memory.bin -f "$dir/pattern" "$(pool)"
+		grep -laF -f "$dir/pattern" /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+	} 2>/dev/null)
+	[ -z "$found" ] || { printf 'the key is in %s\n' "$found" && return 1; }
 }
 
 failover()
