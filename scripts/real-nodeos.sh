@@ -79,9 +79,7 @@ step()
 	shift
 	steps=$((steps + 1))
 	"$@" >"$dir/step" 2>&1 </dev/null &
-	child=$!
-	wait "$child" || rc=$?
-	child=''
+	wait $! || rc=$?
 	if [ "$rc" = 0 ]; then
 		say "$flow: $what ($(since "$start") s)"
 		return
@@ -369,7 +367,6 @@ start_clone()
 	# shellcheck disable=SC2016 # the pid is that in the host's namespace
 	on sh -c 'echo $$ >"$1/pid"; exec "$2" --data-dir "$3" --config-dir "$1"' _ "$dir/clone" "$NODEOS" "$POOLS/clone" \
 		>"$dir/clone/log" 2>&1 </dev/null &
-	clone_pid=$!
 }
 
 clone_head()
@@ -413,7 +410,6 @@ flow_clone()
 	step 'and gets new blocks' wait_for 60 clone_head $((head + 3)) || return
 	end=$(jq .head_block_num "$dir/clone/info")
 	step 'it ends well after SIGTERM' stop_clone || return
-	clone_pid=''
 	step 'and its data-dir is clean' on "$program" data verdict "$POOLS/clone" || return
 	what="cloned and compared in $cloned s; a plain nodeos began at block $head, went on to $end"
 	step "$READERS readers again" nodeswarm scale "readers=$READERS" --wait 120s
@@ -637,7 +633,6 @@ start_history()
 	echo 'chain-state-db-size-mb = 512' >"$h/worker.ini"
 	swarm exec 1 "$NODEOS" --config-dir "$h/config" --data-dir "$h/data" --genesis-json "$h/genesis.json" \
 		>"$h/log" 2>&1 </dev/null &
-	history_pid=$!
 }
 
 ask_history()
@@ -785,7 +780,7 @@ clean_up()
 {
 	local pid
 	trap '' INT TERM HUP
-	for pid in $child $snapshots_pid $clone_pid $history_pid; do
+	for pid in $(jobs -pr); do
 		kill -TERM "$pid" 2>/dev/null
 	done
 	if [ -n "$keep" ]; then
@@ -842,7 +837,7 @@ else
 fi
 BEGIN=$EPOCHREALTIME
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/real-nodeos.XXXXXX") || exit 1
-child='' history_pid='' snapshots_pid='' clone_pid='' cluster='' cluster_state='' failed='' package='' engine='' steps=0
+snapshots_pid='' cluster='' cluster_state='' failed='' package='' engine='' steps=0
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
