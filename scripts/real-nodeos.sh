@@ -149,10 +149,10 @@ find_nodeos()
 		ln -s "$input" "$dir/bin/nodeos"
 	fi
 	NODEOS=$dir/bin/nodeos
-	version=$("$NODEOS" --version 2>"$dir/step") || die "'$1' does not run here: $(tail -n 1 "$dir/step")"
-	full_version=$("$NODEOS" --full-version 2>/dev/null) || full_version=$version
+	version=$(timeout -k 5 20 "$NODEOS" --version 2>"$dir/step") || die "'$1' does not run here: exit status $?: $(tail -n 1 "$dir/step")"
+	full_version=$(timeout -k 5 20 "$NODEOS" --full-version 2>/dev/null) || full_version=$version
 	is_spring=''
-	[[ $("$NODEOS" --help 2>/dev/null) != *--vote-threads* ]] || is_spring=1
+	[[ $(timeout -k 5 20 "$NODEOS" --help 2>/dev/null) != *--vote-threads* ]] || is_spring=1
 }
 
 # need_plugins: nodeos of the releases has them all; one that somebody built for himself may not.
@@ -161,8 +161,8 @@ need_plugins()
 	local plugin lacks=''
 	for plugin in chain chain_api db_size_api http net net_api producer producer_api; do
 		# It looks for plugins before it looks for its genesis.
-		"$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" --plugin "eosio::${plugin}_plugin" \
-			--genesis-json "$dir/nonexistent" >"$dir/step" 2>&1 </dev/null
+		timeout -k 5 20 "$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" \
+			--plugin "eosio::${plugin}_plugin" --genesis-json "$dir/nonexistent" >"$dir/step" 2>&1 </dev/null
 		rm -rf "$dir/probe"
 		! grep -q 'unable to find plugin' "$dir/step" || lacks+=" ${plugin}_plugin"
 	done
