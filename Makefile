@@ -358,11 +358,15 @@ install: $(B)/$(PROG)
 	  mode=644; [ ! -x $$f ] || mode=755; install -m $$mode $$f $(DESTDIR)$(SHAREDIR)/$$f || exit 1; done
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	ln -sfnr $(DESTDIR)$(SHAREDIR)/stacks $(DESTDIR)$(DOCDIR)/examples
-# What install has put there, and directories that are ours and empty then.
+# Directories of what install puts there that are ours alone.
+OURDIRS = $(sort $(dir $(filter $(SHAREDIR)/% $(DOCDIR)/%,$(INSTALLED))))
+# What install has put there, and directories that are ours and empty then. See debian/nodeswarm.prerm for the units.
 uninstall:
+	@[ -n '$(DESTDIR)' ] || [ -z "$$(grep -lsE '^Exec(Start|Stop)=-?$(BINDIR)/$(PROG) ' /etc/systemd/system/nodeswarm-*.service)" ] || { \
+	  echo 'units of this host run it: $(SHAREDIR)/swarm/prepare-host.sh --undo first' >&2; exit 1; }
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	for d in $(SHAREDIR) $(DOCDIR); do \
-	  [ ! -d $(DESTDIR)$$d ] || find $(DESTDIR)$$d -depth -type d -empty -delete; done
+	for d in $$(printf '%s\n' $(OURDIRS:%/=$(DESTDIR)%) | LC_ALL=C sort -r); do \
+	  [ ! -d $$d ] || [ -L $$d ] || rmdir --ignore-fail-on-non-empty $$d || exit 1; done
 
 dist:
 	@tools/dist.sh

@@ -79,9 +79,7 @@ step()
 	shift
 	steps=$((steps + 1))
 	"$@" >"$dir/step" 2>&1 </dev/null &
-	child=$!
-	wait "$child" || rc=$?
-	child=''
+	wait $! || rc=$?
 	if [ "$rc" = 0 ]; then
 		say "$flow: $what ($(since "$start") s)"
 		return
@@ -151,10 +149,10 @@ find_nodeos()
 		ln -s "$input" "$dir/bin/nodeos"
 	fi
 	NODEOS=$dir/bin/nodeos
-	version=$("$NODEOS" --version 2>"$dir/step") || die "'$1' does not run here: $(tail -n 1 "$dir/step")"
-	full_version=$("$NODEOS" --full-version 2>/dev/null) || full_version=$version
+	version=$(timeout -k 5 20 "$NODEOS" --version 2>"$dir/step") || die "'$1' does not run here: exit status $?: $(tail -n 1 "$dir/step")"
+	full_version=$(timeout -k 5 20 "$NODEOS" --full-version 2>/dev/null) || full_version=$version
 	is_spring=''
-	[[ $("$NODEOS" --help 2>/dev/null) != *--vote-threads* ]] || is_spring=1
+	[[ $(timeout -k 5 20 "$NODEOS" --help 2>/dev/null) != *--vote-threads* ]] || is_spring=1
 }
 
 # need_plugins: nodeos of the releases has them all; one that somebody built for himself may not.
@@ -163,8 +161,8 @@ need_plugins()
 	local plugin lacks=''
 	for plugin in chain chain_api db_size_api http net net_api producer producer_api; do
 		# It looks for plugins before it looks for its genesis.
-		"$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" --plugin "eosio::${plugin}_plugin" \
-			--genesis-json "$dir/nonexistent" >"$dir/step" 2>&1 </dev/null
+		timeout -k 5 20 "$NODEOS" --data-dir "$dir/probe/data" --config-dir "$dir/probe/config" \
+			--plugin "eosio::${plugin}_plugin" --genesis-json "$dir/nonexistent" >"$dir/step" 2>&1 </dev/null
 		rm -rf "$dir/probe"
 		! grep -q 'unable to find plugin' "$dir/step" || lacks+=" ${plugin}_plugin"
 	done
@@ -369,7 +367,6 @@ start_clone()
 	# shellcheck disable=SC2016 # the pid is that in the host's namespace
 	on sh -c 'echo $$ >"$1/pid"; exec "$2" --data-dir "$3" --config-dir "$1"' _ "$dir/clone" "$NODEOS" "$POOLS/clone" \
 		>"$dir/clone/log" 2>&1 </dev/null &
-	clone_pid=$!
 }
 
 clone_head()
@@ -413,7 +410,6 @@ flow_clone()
 	step 'and gets new blocks' wait_for 60 clone_head $((head + 3)) || return
 	end=$(jq .head_block_num "$dir/clone/info")
 	step 'it ends well after SIGTERM' stop_clone || return
-	clone_pid=''
 	step 'and its data-dir is clean' on "$program" data verdict "$POOLS/clone" || return
 	what="cloned and compared in $cloned s; a plain nodeos began at block $head, went on to $end"
 	step "$READERS readers again" nodeswarm scale "readers=$READERS" --wait 120s
@@ -548,18 +544,27 @@ through_gate()
 # The key is a secret of the swarm; nothing else of its engine and no process shows it.
 key_nowhere()
 {
-	local c
-	{
-		docker service ls -q | xargs docker service inspect
-		docker config ls -q | xargs docker config inspect
-		docker ps -aq | xargs docker inspect
-		for c in $(docker ps -aq); do
-			docker logs "$c" 2>&1
-		done
-	} >"$dir/shown"
-	[ "$(wc -l <"$dir/shown")" -gt 500 ] && ! grep -naF -f "$dir/pattern" "$dir/shown" &&
-		! grep -rlaF --exclude=shared_memory.bin -f "$dir/pattern" "$(pool)" &&
-		! grep -laF -f "$dir/pattern" /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null
+	local c found shown=$dir/shown
+	mkdir -p "$shown" && grep -qF -f "$dir/pattern" "$dir/key" && [ -e "$(pool)/pool.json" ] || return
+	docker service ls -q | xargs docker service inspect >"$shown/services"
+	docker config ls -q | xargs docker config inspect >"$shown/configs"
+	# The JSON has it in base64.
+	jq -r '.[].Spec.Data // "" | select(. != "") | @base64d' "$shown/configs" >"$shown/data" || return
+	docker ps -aq | xargs docker inspect >"$shown/containers"
+	for c in $(docker ps -aq); do
+		docker logs "$c"
+	done >"$shown/logs" 2>&1
+	wc -l "$shown"/*
+	if [ -n "$(find "$shown" -size 0)" ] || [ "$(cat "$shown"/* | wc -l)" -le 500 ]; then
+		echo 'too little to look through' && return 1
+	fi
+	# By what is found, because grep fails as well when a process has ended meanwhile.
+	found=$({
+		grep -laF -f "$dir/pattern" "$shown"/*
+		grep -rlaF --exclude=shared_memory.bin -f "$dir/pattern" "$(pool)"
+		grep -laF -f "$dir/pattern" /proc/[0-9]*/environ /proc/[0-9]*/cmdline
+	} 2>/dev/null)
+	[ -z "$found" ] || { printf 'the key is in %s\n' "$found" && return 1; }
 }
 
 failover()
@@ -628,7 +633,6 @@ start_history()
 	echo 'chain-state-db-size-mb = 512' >"$h/worker.ini"
 	swarm exec 1 "$NODEOS" --config-dir "$h/config" --data-dir "$h/data" --genesis-json "$h/genesis.json" \
 		>"$h/log" 2>&1 </dev/null &
-	history_pid=$!
 }
 
 ask_history()
@@ -776,7 +780,7 @@ clean_up()
 {
 	local pid
 	trap '' INT TERM HUP
-	for pid in $child $snapshots_pid $clone_pid $history_pid; do
+	for pid in $(jobs -pr); do
 		kill -TERM "$pid" 2>/dev/null
 	done
 	if [ -n "$keep" ]; then
@@ -833,7 +837,7 @@ else
 fi
 BEGIN=$EPOCHREALTIME
 dir=$(mktemp -d "${TMPDIR:-/var/tmp}/real-nodeos.XXXXXX") || exit 1
-child='' history_pid='' snapshots_pid='' clone_pid='' cluster='' cluster_state='' failed='' package='' engine='' steps=0
+snapshots_pid='' cluster='' cluster_state='' failed='' package='' engine='' steps=0
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP

@@ -20,6 +20,8 @@ die()
 if ! prefix=$(git rev-parse --show-prefix) || [ -n "$prefix" ] || [ -e VERSION ]; then
 	die "'$PWD' is not the top of a git checkout: the tarball that it came from is the source"
 fi
+# With -h, git exits with 129.
+[[ $(git archive -h 2>&1 || :) == *--add-file* ]] || die "git archive --add-file needs git 2.29, this is $(git --version)"
 # Without --abbrev the hash is as long as this clone needs it to be.
 version=$(git describe --tags --always --abbrev=12 HEAD)
 git diff --quiet HEAD -- || echo "dist.sh: what is not committed is not in it" >&2

@@ -33,19 +33,26 @@ KINDS = ("service", "network", "config", "secret")
 CHOSEN = ("Id", "Created", "Containers", "Peers")
 VXLAN = "com.docker.network.driver.overlay.vxlanid_list"
 NOTHING = "-"
+NEWEST_MINOR = 44  # ENGINE_API_MAX_MINOR
 
 
 class Engine(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("docker", timeout=30)
         self.path = path
+        newest = self.ask("/version")["ApiVersion"]
+        # As src/engine/engine.c chooses it.
+        self.api = f"/v1.{min(int(newest.split('.')[1]), NEWEST_MINOR)}"
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(self.path)
 
     def get(self, url):
-        self.request("GET", "/v1.41" + url)
+        return self.ask(self.api + url)
+
+    def ask(self, url):
+        self.request("GET", url)
         r = self.getresponse()
         data = r.read()
         if r.status != 200:
