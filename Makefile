@@ -11,10 +11,11 @@
 # fuzz-run        run each of them for FUZZ_SECONDS
 # bench           build and run the benchmarks; needs root
 # soak            the long campaigns, results under docs/soak/; needs root, takes hours
-# lint            layers, headers, banned calls, format, shell, help texts, cppcheck
+# lint            layers, headers, banned calls, format, shell, help texts, man pages, cppcheck
 # install         into DESTDIR and PREFIX
 # uninstall       remove what install put there
 # dist            a source tarball of HEAD
+# deb             Debian packages of HEAD, in build/deb
 # clean           remove build/
 # help            this text
 #
@@ -40,7 +41,8 @@ CC      ?= cc
 PKG_CONFIG ?= pkg-config
 B       := build/$(CONFIG)
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo unknown)
+# The file is in a tarball only, which may lie below another project's checkout.
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --always --abbrev=12 --dirty 2>/dev/null || echo unknown)
 
 # --- flags ------------------------------------------------------------------
 
@@ -284,8 +286,8 @@ run-bench: all $(BENCH) bench-tools
 
 # --- lint ---------------------------------------------------------------------------
 
-.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-cppcheck
-lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-cppcheck
+.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
+lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
 
 lint-layers:
 	@awk -f tools/layers.awk src/LAYERS $(SRC) $(HDR)
@@ -304,7 +306,8 @@ lint-format:
 	@command -v clang-format >/dev/null || { echo 'lint-format: no clang-format, skipped'; exit 0; }; \
 	clang-format --dry-run --Werror $(SRC) $(HDR) $(wildcard tests/unit/*/*.c fuzz/*.c)
 
-SHELL_FILES := $(sort $(shell git ls-files '*.sh' .ci/run docker scripts swarm tests 2>/dev/null | \
+# Only lint-shell looks into all of them.
+SHELL_FILES = $(sort $(shell git ls-files '*.sh' .ci/run completion docker scripts swarm tests 2>/dev/null | \
 	while read -r f; do head -n1 "$$f" 2>/dev/null | grep -qE '^\#(!.*sh$$| shellcheck shell=)' && echo "$$f"; done))
 lint-shell:
 	@command -v shellcheck >/dev/null || { echo 'lint-shell: no shellcheck, skipped'; exit 0; }; \
@@ -314,6 +317,11 @@ lint-shell:
 lint-help: $(B)/tests/unit/cli/test_commands
 	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
 
+# The pages against the same tables, and what they say of variables and stack files.
+lint-man: $(B)/tests/unit/cli/test_man
+	@$< >$<.log 2>&1 || { cat $<.log; exit 1; }
+	@tools/lint-man.sh
+
 lint-cppcheck:
 	@command -v cppcheck >/dev/null || { echo 'lint-cppcheck: no cppcheck, skipped'; exit 0; }; \
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
@@ -321,17 +329,51 @@ lint-cppcheck:
 
 # --- install, dist ---------------------------------------------------------------------
 
+SHAREDIR    ?= $(PREFIX)/share/nodeswarm
+DOCDIR      ?= $(PREFIX)/share/doc/nodeswarm
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+# Where zsh looks: packages have a directory of their own.
+ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+
+# A tree like this one, to be used in place or copied: the scripts find the stack files beside them.
+SHARED := config.ini genesis.json peerlist.ini \
+	$(sort $(wildcard stacks/*.yml stacks/*/* swarm/*.sh swarm/systemd/* docker/*.sh docker/*/*)) \
+	$(addprefix scripts/,$(addsuffix .sh,start stop start_bp stop_bp cpbasedir firewall test_request \
+	run-replay-instance terminate-replay-instance))
+DOCS   := README.md CHANGELOG.md $(sort $(wildcard docs/*.md))
+
+INSTALLED = $(BINDIR)/$(PROG) $(patsubst man/%,$(MANDIR)/man1/%,$(wildcard man/*.1)) \
+	$(patsubst man/%,$(MANDIR)/man5/%,$(wildcard man/*.5)) $(BASHCOMPDIR)/$(PROG) $(ZSHCOMPDIR)/_$(PROG) \
+	$(addprefix $(SHAREDIR)/,$(SHARED)) $(addprefix $(DOCDIR)/,$(notdir $(DOCS)) examples)
+
 .PHONY: install uninstall dist clean
 install: $(B)/$(PROG)
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))))
 	install -m 755 $< $(DESTDIR)$(BINDIR)/$(PROG)
-	$(if $(wildcard man/*.1),install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1)
+	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 completion/$(PROG).bash $(DESTDIR)$(BASHCOMPDIR)/$(PROG)
+	install -m 644 completion/_$(PROG) $(DESTDIR)$(ZSHCOMPDIR)/_$(PROG)
+	for f in $(SHARED); do \
+	  mode=644; [ ! -x $$f ] || mode=755; install -m $$mode $$f $(DESTDIR)$(SHAREDIR)/$$f || exit 1; done
+	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
+	ln -sfnr $(DESTDIR)$(SHAREDIR)/stacks $(DESTDIR)$(DOCDIR)/examples
+# Directories of what install puts there that are ours alone.
+OURDIRS = $(sort $(dir $(filter $(SHAREDIR)/% $(DOCDIR)/%,$(INSTALLED))))
+# What install has put there, and directories that are ours and empty then. See debian/nodeswarm.prerm for the units.
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/$(PROG) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1)))
+	@[ -n '$(DESTDIR)' ] || [ -z "$$(grep -lsE '^Exec(Start|Stop)=-?$(BINDIR)/$(PROG) ' /etc/systemd/system/nodeswarm-*.service)" ] || { \
+	  echo 'units of this host run it: $(SHAREDIR)/swarm/prepare-host.sh --undo first' >&2; exit 1; }
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	for d in $$(printf '%s\n' $(OURDIRS:%/=$(DESTDIR)%) | LC_ALL=C sort -r); do \
+	  [ ! -d $$d ] || [ -L $$d ] || rmdir --ignore-fail-on-non-empty $$d || exit 1; done
 
 dist:
-	@mkdir -p build
-	git archive --prefix=$(PROG)-$(VERSION)/ -o build/$(PROG)-$(VERSION).tar.gz HEAD
+	@tools/dist.sh
+
+.PHONY: deb
+deb:
+	@tools/deb.sh
 
 clean:
 	rm -rf build

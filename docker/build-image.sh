@@ -51,7 +51,11 @@ if [ -n "$front" ]; then
 	type -P haproxy >/dev/null || die "no 'haproxy' here: run scripts/install-deps.sh run"
 	set -- haproxy
 fi
-[ $# -gt 0 ] || set -- "$root/build/nodeswarm"
+if [ $# = 0 ]; then
+	# Installed, and not in a source tree, there is no build/.
+	set -- "$root/build/nodeswarm"
+	[ -x "$1" ] || set -- "$(type -P nodeswarm || echo "$1")"
+fi
 [ -z "$sim" ] || set -- "$@" "$(dirname "$1")/nodesim"
 if [ -z "$tag" ]; then
 	tag=nodeswarm/nodeswarm

@@ -9,7 +9,7 @@
 #   --base IMAGE     image to install it in (default debian:12-slim)
 #   --engine SOCKET  engine that builds: a socket path or a DOCKER_HOST value (default $DOCKER_HOST)
 #   --tag NAME       name of the image (default nodeswarm/nodeos:latest)
-#   --program FILE   the nodeswarm to put in (default build/nodeswarm)
+#   --program FILE   the nodeswarm to put in (default build/nodeswarm, or the one in PATH)
 #   --network MODE   network of the build (default: the engine's); "none" will do when the base
 #                    has all that the package depends on
 #
@@ -22,7 +22,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=docker/common.sh
 . "$root/docker/common.sh"
 
-deb='' sum='' base=debian:12-slim engine='' tag=nodeswarm/nodeos program=$root/build/nodeswarm network=default
+deb='' sum='' base=debian:12-slim engine='' tag=nodeswarm/nodeos program='' network=default
 while [ $# -gt 0 ]; do
 	case $1 in
 	--deb) deb=${2:?--deb needs a file or URL} && shift 2 ;;
@@ -41,7 +41,11 @@ done
 sum=${sum,,}
 [[ $sum =~ ^[0-9a-f]{64}$ ]] || usage_error "'$sum' is no SHA-256: 64 hexadecimal digits"
 tag=$(check_tag "$tag")
-program=$(realpath -e "$program") || die "no '$program': run make first"
+if [ -z "$program" ]; then
+	program=$root/build/nodeswarm
+	[ -x "$program" ] || program=$(type -P nodeswarm) || die "no nodeswarm in '$root/build' or in PATH: run make first"
+fi
+program=$(realpath -e -- "$program") || die "no '$program': run make first"
 type -P patchelf >/dev/null || die "no 'patchelf' here: run scripts/install-deps.sh run"
 use_engine "$engine"
 

@@ -1,6 +1,6 @@
 /*
- * A compose file from anyone.  What is taken is written as request bodies too, because they walk
- * the whole model.  The file stands in /dev, where relative paths find no regular file.
+ * A compose file from anyone.  What is taken is written as request bodies and judged too, because
+ * both walk the whole model.  The file stands in /dev, where relative paths find no regular file.
  */
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "deploy/spec.h"
+#include "lint/lint.h"
 #include "stack/stack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -44,6 +45,19 @@ static void write_bodies(const struct stack *st)
 	}
 }
 
+/* Whatever the loader takes can be judged, and only for want of memory not. */
+static void judge(const struct stack *st)
+{
+	AUTO(lint_findings) struct lint_findings f = LINT_FINDINGS_INIT;
+	struct err e = ERR_INIT;
+
+	if (lint_stack(&f, st, &e) < 0 || f.errors + f.warnings + f.allowed != f.n)
+		abort();
+	for (size_t i = 0; i < f.n; i++)
+		if (!f.v[i].at.file || !f.v[i].text[0] || f.v[i].rule >= LINT_RULES)
+			abort();
+}
+
 /* The copy has exactly `size` bytes, so that an over-read by one is seen. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -57,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(copy, data, size);
 	if (stack_load_text(&st, "/dev/fuzz.yml", copy, size, &vars, &e) == 0) {
 		write_bodies(st);
+		judge(st);
 		stack_free(st);
 	} else if (e.kind == ERR_NONE || !e.msg[0] || st) {
 		abort();

@@ -30,7 +30,7 @@ run_set='docker.io=dockerd,docker,containerd,runc docker-cli?=docker iproute2=ip
 	haproxy!=haproxy dpkg=dpkg-deb'
 test_set="$build_set $run_set libcmocka-dev clang clang-format llvm libclang-rt-dev?
 	shellcheck cppcheck valgrind jq mmdebstrap busybox=busybox btrfs-progs=mkfs.btrfs e2fsprogs=mkfs.ext4
-	rsync=rsync strace=strace git"
+	rsync=rsync strace=strace git dpkg-dev debhelper"
 bench_set="$test_set nginx!=nginx wrk!=wrk hey!=hey apache2-utils!=ab"
 }
 

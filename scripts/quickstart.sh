@@ -4,6 +4,9 @@
 # usage: scripts/quickstart.sh               set all of it up; harmless when it is there already
 #        scripts/quickstart.sh --nodes N     the same on a swarm of N hosts (1 to 5), which are
 #                                            namespaces of this machine
+#        scripts/quickstart.sh --shell [COMMAND...]
+#                                            a shell, or COMMAND, with all set for that cluster; with
+#                                            --nodes it is on the first host
 #        scripts/quickstart.sh --down        remove all that it made, and nothing else
 #
 # For Debian 12 and Ubuntu, as root or with sudo. Installs what is missing, builds, uses the Docker
@@ -11,9 +14,9 @@
 # /var/lib/nodeswarm-quickstart), makes it a swarm of one node, and builds the images. Then one reader
 # syncs, its data-dir is archived, and the others start from clones of that; it ends when all serve.
 # For a private engine the pool is an image with XFS, whose clones share their blocks, where this
-# machine can mount one. The chain is SIMULATED and signs with a key that everybody knows. With
-# --nodes it touches no engine but those that it starts (scripts/private-swarm.sh), and adds nothing
-# to this machine's network.
+# machine can mount one. The chain is SIMULATED and signs with a key that everybody knows; the front
+# does not limit its clients, who are all on this machine. With --nodes it touches no engine but
+# those that it starts (scripts/private-swarm.sh), and adds nothing to this machine's network.
 #
 #	NODESWARM_QUICKSTART_DIR    directory of the notes and of the private engine
 #	NODESWARM_POOL              directory of the data-dirs (default /var/lib/nodeswarm); not with
@@ -23,7 +26,8 @@
 #	DOCKER_HOST                 engine to use: a unix:// socket of this machine
 #	READERS                     how many (8)
 #
-# What it made is noted in the file "state" there, before it is made.
+# What it made is noted in the file "state" there, before it is made. What was started on that cluster
+# by hand goes with --down too: producers, a replay, and a firewall that no other services are behind.
 set -euo pipefail
 
 # Settings of somebody's own stack are not for this one.
@@ -45,6 +49,13 @@ files=()
 for name in agent devchain readers front; do
 	files+=(-f "$root/stacks/$name.yml")
 done
+slots='readers devchain producer producer-standby archivist' # services with data-dirs
+label=nodeswarm.quickstart=1 # of the secret that somebody makes as told
+lease=quickstart
+broker_token=nodeswarm_broker-token
+# What the stacks of a replay and of a producer leave in an engine.
+leftovers="secret:$broker_token config:nodeswarm-lease-$lease
+	volume:${stack}_replay-state volume:${stack}_replay-work volume:${stack}_replay-snapshots volume:${stack}_replay-blocks"
 nodes='' # of --nodes
 readers=${READERS:-8}
 image_size=2G # of the pool; it takes only what is written to it
@@ -137,15 +148,31 @@ nodeswarm()
 	fi
 }
 
-need_hosts()
+# Names in it are written and removed without a look at whose they are. Without notes there is only what a kill
+# or --down leaves: a pool's image that others use.
+check_dir()
 {
-	local k
+	local others
+	[ ! -e "$state" ] || return 0
+	others=$(find "$dir" -mindepth 1 -maxdepth 1 ! -name lock ! -name state.new ! -name pool.img) || die "cannot look into '$dir'"
+	[ -z "$others" ] || die "'$dir' has files that are not quickstart's: name a new directory in NODESWARM_QUICKSTART_DIR"
+}
+
+# Before anything is installed or built.
+check_hosts()
+{
+	[ -n "$nodes" ] || is_swarm || return 0
 	if [ -n "$(get engine)" ] && ! is_swarm; then
 		die "an earlier quickstart uses one engine: run 'scripts/quickstart.sh --down' first"
 	fi
 	: "${nodes:=$(get nodes)}"
 	[ -z "$(get nodes)" ] || [ "$(get nodes)" = "$nodes" ] ||
 		die "an earlier quickstart has $(get nodes) hosts: run 'scripts/quickstart.sh --down' first"
+}
+
+need_hosts()
+{
+	local k
 	put nodes "$nodes"
 	put host "unix://$dir/swarm/n1/docker.sock"
 	put engine swarm
@@ -189,6 +216,7 @@ find_engine()
 		[[ $host == unix://* ]] || die "DOCKER_HOST is '$host': quickstart needs an engine of this machine, so unset it or name a unix:// socket"
 		if answers "$host"; then
 			put host "$host"
+			put firewall "$(made_unless has_firewall)"
 			put engine found
 			say "engine: $host, which runs already"
 		elif [ -n "${DOCKER_HOST-}" ]; then
@@ -196,6 +224,7 @@ find_engine()
 		else
 			host=unix://$dir/docker.sock
 			put host "$host"
+			put firewall "$(made_unless has_firewall)"
 			put engine private
 			need_pool
 			"$root/scripts/private-engine.sh" start "$dir" 9>&-
@@ -226,14 +255,14 @@ need_swarm()
 # Services that somebody else has started under our names are not ours to change or remove.
 need_stack()
 {
-	if [ -n "$(get stack)" ]; then
-		# Notes of a quickstart that knew of no token.
-		[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
-		return 0
-	fi
-	[ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
+	local thing
+	[ -n "$(get stack)" ] || [ -z "$(docker service ls -q --filter "label=com.docker.stack.namespace=$stack")" ] ||
 		die "the engine has services of a stack '$stack' already, not from quickstart: remove them ('nodeswarm down'), or set DOCKER_HOST to another engine"
-	put token "$(made_unless docker secret inspect "$token")"
+	# Notes of an earlier quickstart may not have all of them.
+	[ -n "$(get token)" ] || put token "$(made_unless docker secret inspect "$token")"
+	for thing in $leftovers; do
+		[ -n "$(get "$thing")" ] || put "$thing" "$(made_unless docker "${thing%%:*}" inspect "${thing#*:}")"
+	done
 	put stack made
 }
 
@@ -265,7 +294,7 @@ need_pool()
 	[[ $pool/ != /run/* ]] || die "the pool '$pool' is below /run, which does not outlive a boot"
 	if [ -z "$(get pool)" ]; then
 		put pool_dir "$pool"
-		for service in readers devchain; do
+		for service in $slots; do
 			put "slots_$service" "$(made_unless test -d "$pool/services/${stack}_$service")"
 		done
 		put pool_parent "$(made_unless test -d "$pool")"
@@ -293,7 +322,9 @@ make_pool()
 	local pool=$1 why='because the engine is not ours'
 	if [ "$(get pool)" = made ] && [ "$(get engine)" = private ]; then
 		mkdir -p "$pool"
-		if [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
+		if [ -z "$(get pool_image)" ] && [ -e "$dir/pool.img" ]; then
+			why="because '$dir/pool.img' is another pool's"
+		elif [ -n "$(get pool_image)" ] || ! reflinks "$pool"; then
 			put pool_image "$dir/pool.img"
 			if why=$("$root/build/nodeswarm" pool init --size "$image_size" --sparse --image "$dir/pool.img" "$pool" 2>&1 >/dev/null); then
 				say "pool: $pool, with XFS in $dir/pool.img: clones share their blocks"
@@ -319,10 +350,89 @@ since()
 	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }'
 }
 
+# What commands on the cluster need, for --shell and for scripts. Where there are several hosts it is
+# true on them: each has the machine's snapshots below its own /run/node.
+write_env()
+{
+	local name socket=${DOCKER_HOST#unix://} snapshots=$dir/snapshots
+	local -A v=([READERS]=$readers [DOCKER_HOST]=$DOCKER_HOST [NODESWARM_IMAGE]=$image [NODESWARM_FRONT_IMAGE]=$front_image
+		[NODESWARM_NODEOS]=nodesim [NODESWARM_PEERS]=devchain:9876
+		[NODESWARM_FRONT_RATE]=1000000 [NODESWARM_FRONT_CONNECTIONS]=2000
+		[NODESWARM_LEASE]=$lease [NODESWARM_BROKER_TOKEN_SECRET]=$broker_token
+		[NODESWARM_REPLAY_PEERS]=readers:9876 [NODESWARM_REPLAY_DISK]=1M)
+	if is_swarm; then
+		snapshots=/run/node/snapshots
+	else
+		v[NODESWARM_POOL]=$NODESWARM_POOL
+		v[NODESWARM_DOCKER_SOCKET]=$socket
+	fi
+	v[NODESWARM_REPLAY_SNAPSHOTS]=$snapshots
+	for name in NODESWARM_FRONT_PORT NODESWARM_FRONT_P2P_PORT; do
+		[ -z "${!name-}" ] || v[$name]=${!name}
+	done
+	{
+		echo "# The quickstart's cluster: '. $dir/env', or 'scripts/quickstart.sh --shell'"
+		for name in "${!v[@]}"; do
+			printf 'export %s=%q\n' "$name" "${v[$name]}"
+		done | sort
+		# shellcheck disable=SC2016
+		printf 'export PATH=%q:$PATH\n' "$root/build"
+	} >"$dir/env.new"
+	mv "$dir/env.new" "$dir/env"
+	# Of the account eosio on any chain that begins with genesis.json: everybody knows it.
+	(umask 077 && echo 5KQwrPbwdL6PhXujxW37FSSQZ1JiwsST4cqQzDeyXtP79zkvFD3 >"$dir/producer-key")
+	mkdir -p "$dir/snapshots"
+	share_files
+}
+
+# To the hosts in namespaces.
+share_files()
+{
+	local n
+	for n in "$dir"/swarm/n[1-9]; do
+		if [ -d "$n" ]; then
+			cp -R "$dir/snapshots" "$dir/producer-key" "$n/"
+		fi
+	done
+}
+
 start()
 {
-	READERS=$readers NODESWARM_PEERS=devchain:9876 NODESWARM_IMAGE=$image NODESWARM_FRONT_IMAGE=$front_image NODESWARM_NODEOS=nodesim \
-		nodeswarm up "$@"
+	# shellcheck source=/dev/null
+	(. "$dir/env" && nodeswarm up "$@")
+}
+
+# Where stacks/producer.yml has taken the chain over, its old producer would go on with a chain of its own.
+find_files()
+{
+	docker service inspect "${stack}_producer" >/dev/null 2>&1 || return 0
+	files=()
+	for name in agent broker producer readers front; do
+		files+=(-f "$root/stacks/$name.yml")
+	done
+}
+
+# A snapshot of the chain as it is now, for 'nodeswarm replay'. Its node answers in its container only, and the
+# file is for workers on every host.
+take_snapshot()
+{
+	local n file id='' host='' pool=''
+	for n in "$dir/swarm"/n[1-9] "$dir"; do
+		host=unix://$n/docker.sock pool=$n/pool
+		if [ "$n" = "$dir" ]; then
+			host=$(get host) pool=$(get pool_dir)
+		fi
+		id=$(docker -H "$host" ps -q --filter "label=com.docker.swarm.service.name=${stack}_devchain" 2>/dev/null) || true
+		[ -z "$id" ] || break
+	done
+	# A producer has taken over.
+	[ -n "$id" ] || return 0
+	quietly docker -H "$host" exec "$id" nodeswarm load --any --method POST -c 1 -n 1 \
+		http://127.0.0.1:8888/v1/producer/create_snapshot || return 0
+	for file in "$pool/services/${stack}_devchain/1/data/snapshots"/snapshot-*.bin; do
+		[ ! -e "$file" ] || install -m 644 "$file" "$dir/snapshots/"
+	done
+	share_files
 }
 
 # The stack with one reader, which is told nevertheless of how many it will be one: so that nothing
@@ -362,6 +472,7 @@ clone_readers()
 	quietly start_one
 	synced=$(since "$t")
 	say "readers: the first one serves, after $synced"
+	take_snapshot
 	t=$EPOCHREALTIME
 	quietly nodeswarm data archive readers.1
 	archived=$(since "$t")
@@ -369,6 +480,7 @@ clone_readers()
 	t=$EPOCHREALTIME
 	quietly nodeswarm scale "readers=$readers"
 	say "readers: $((readers - 1)) more serve, cloned from it, in $(since "$t")"
+	take_snapshot
 	put cloned yes
 	is_swarm || disk_use
 }
@@ -383,7 +495,9 @@ is_first_time()
 
 up()
 {
+	check_dir
 	type -P apt-get dpkg-query >/dev/null || die 'this is neither Debian nor Ubuntu: see README.md for what to install'
+	check_hosts
 	if ! "$root/scripts/install-deps.sh" -n build run >/dev/null; then
 		say "packages: installing $("$root/scripts/install-deps.sh" -n build run | tr '\n' ' ')"
 		quietly "$root/scripts/install-deps.sh" build run
@@ -403,11 +517,15 @@ up()
 		need_image
 		[ "$(get engine)" = private ] || need_pool
 	fi
+	write_env
+	find_files
 	if is_first_time; then
 		clone_readers
 	fi
 	start "${files[@]}"
 	say 'readers: they serve'
+	take_snapshot
+	say "snapshots: $(find "$dir/snapshots" -name '*.bin' | wc -l) of the chain, for nodeswarm replay"
 	echo
 	nodeswarm status
 	tips
@@ -415,25 +533,71 @@ up()
 
 tips()
 {
-	local sudo=${SUDO_USER:+sudo } url=http://127.0.0.1:${NODESWARM_FRONT_PORT:-8888}
-	is_swarm && url="http://$(swarm ip 1):${NODESWARM_FRONT_PORT:-8888}"
+	local sudo=${SUDO_USER:+sudo } url=http://127.0.0.1:${NODESWARM_FRONT_PORT:-8888} pool snapshots=$dir/snapshots key=$dir/producer-key slot=2
+	pool=$(get pool_dir)
+	if is_swarm; then
+		pool=${NODESWARM_POOL:-/var/lib/nodeswarm} snapshots=/run/node/snapshots key=/run/node/producer-key
+		slot=$(nodeswarm status | awk '$1 ~ /^readers/ && $2 == "node1" && !found++ { sub(/.*[.]/, "", $1); print $1 }')
+	fi
 	cat <<-END
 
-		The chain is a simulation for development. To try:
+		The chain is a simulation for development. To try, in the shell of the first line$(is_swarm && echo ', which is on node1'):
 
-		  ${sudo}$(is_swarm && echo "$root/scripts/private-swarm.sh client $dir/swarm ")curl -i $url/v1/chain/get_info
-		  export DOCKER_HOST=$DOCKER_HOST
-		  ${sudo:+${sudo}-E }$root/build/nodeswarm status --watch
-		  ${sudo}docker -H $DOCKER_HOST service update --replicas 10 ${stack}_readers
-		  ${sudo:+${sudo}-E }$root/build/nodeswarm scale readers=2
-		  ${sudo:+${sudo}-E }$root/build/nodeswarm logs readers.1
+		  ${sudo}$root/scripts/quickstart.sh --shell
+		  curl -i $url/v1/chain/get_info
+		  nodeswarm status
+		  docker service update --replicas 10 ${stack}_readers
+		  nodeswarm logs readers.1
+		  nodeswarm check
+		  nodeswarm load $url -d 5s
+		A data-dir is destroyed, and heals:
+		  rm -r $pool/services/${stack}_readers/${slot:-1}/data/*
+		  docker kill \$(docker ps -q --filter 'name=${stack}_readers[.]${slot:-1}[.]')
+		  nodeswarm status --watch
+		The chain's history, proved:
+		  nodeswarm replay manifest generate $snapshots --block-space-between-slices 5 -o manifest.json
+		  nodeswarm replay run manifest.json -n 2 -f $root/stacks/replay.yml --certificate certificate.json
+		  nodeswarm replay certificate verify certificate.json
+		A producer with a standby takes the chain over from 'devchain':
+		  docker secret create --label $label producer-key $key
+		  nodeswarm producer pause && $root/scripts/start_bp.sh 1
+		  nodeswarm stop devchain && nodeswarm producer resume
+		  nodeswarm producer failover
 	END
-	! is_swarm || cat <<-END
-		  ${sudo}$root/scripts/private-swarm.sh poweroff $dir/swarm $nodes   # a host loses power: its readers go elsewhere
-	END
+	if is_swarm; then
+		cat <<-END
+			The hosts' ports, closed to strangers:
+			  nodeswarm firewall apply --all && nodeswarm firewall verify --all
+			A host loses power, and its readers go elsewhere (outside of that shell):
+			  ${sudo}$root/scripts/private-swarm.sh poweroff $dir/swarm $nodes
+		END
+	else
+		cat <<-END
+			This machine's ports, closed to strangers (it shows first what would change):
+			  nodeswarm firewall plan
+			  nodeswarm firewall apply && nodeswarm firewall verify
+		END
+	fi
 	cat <<-END
-		  ${sudo}$root/scripts/quickstart.sh --down      # removes all of this
+		All of this, removed (outside of that shell):
+		  ${sudo}$root/scripts/quickstart.sh --down
 	END
+}
+
+# --- the shell -----------------------------------------------------------------------------------
+
+# Does not return.
+shell()
+{
+	[ -e "$dir/env" ] || die "there is no cluster of quickstart in '$dir': run scripts/quickstart.sh first"
+	# shellcheck source=/dev/null
+	. "$dir/env"
+	[ $# -gt 0 ] || set -- "${SHELL:-bash}"
+	if is_swarm; then
+		export NODESWARM_QUICKSTART_HOST=node1
+		exec "$root/scripts/private-swarm.sh" exec "$dir/swarm" 1 "$@"
+	fi
+	exec "$@"
 }
 
 # --- down --------------------------------------------------------------------------------------
@@ -445,7 +609,7 @@ no_containers()
 
 remove_services()
 {
-	local end=$((SECONDS + 90))
+	local end=$((SECONDS + 90)) thing
 	[ "$(get stack)" = made ] || return 0
 	if [ -x "$root/build/nodeswarm" ]; then
 		NODESWARM_POOL=$(get pool_dir) nodeswarm down || true
@@ -456,7 +620,21 @@ remove_services()
 		sleep 0.5
 	done
 	[ "$(get token)" != made ] || docker secret rm "$token" >/dev/null 2>&1 || true
+	for thing in $leftovers; do
+		[ "$(get "$thing")" != made ] || docker "${thing%%:*}" rm "${thing#*:}" >/dev/null 2>&1 || true
+	done
+	remove_producers
 	say 'services: gone'
+}
+
+# What a producer has beside that has no name of ours: the key, and the lease's claim of it.
+remove_producers()
+{
+	{
+		docker secret ls -q --filter "label=$label" | xargs -r docker secret rm
+		[ "$(get "config:nodeswarm-lease-$lease")" != made ] ||
+			docker config ls -q --filter name=nodeswarm-lease-key- --filter "label=nodeswarm.lease.holder=$lease" | xargs -r docker config rm
+	} >/dev/null 2>&1 || true
 }
 
 # Its mount, file and unit.
@@ -479,7 +657,7 @@ remove_pool()
 	local pool service others
 	pool=$(get pool_dir)
 	[ -n "$pool" ] && [ -d "$pool" ] || return 0
-	for service in readers devchain; do
+	for service in $slots; do
 		[ "$(get "slots_$service")" != made ] || rm -rf --one-file-system "$pool/services/${stack}_$service"
 	done
 	[ "$(get pool)" = made ] || return 0
@@ -510,6 +688,34 @@ leave_swarm()
 	say 'swarm: left'
 }
 
+# Of an engine that is not ours any more, too: the tables are the machine's.
+has_firewall()
+{
+	{ iptables-save || true; ip6tables-save || true; } 2>/dev/null | grep '^:NODESWARM-' >/dev/null
+}
+
+# After the services. With a private engine all goes.
+remove_firewall()
+{
+	local others=''
+	[ "$(get firewall)" = made ] && has_firewall || return 0
+	[ "$(get engine)" = private ] || others=$(docker service ls --format '{{.Name}}' 2>/dev/null | tr '\n' ' ') || true
+	if [ -n "$others" ]; then
+		say "firewall: stays, because other services are behind it: $others('nodeswarm firewall remove' removes it)"
+		return
+	fi
+	[ -x "$root/build/nodeswarm" ] || die "this machine has the firewall of 'nodeswarm firewall apply': remove it with 'nodeswarm firewall remove'"
+	NODESWARM_POOL=$(get pool_dir) quietly nodeswarm firewall remove
+	say 'firewall: removed'
+}
+
+remove_files()
+{
+	rm -rf --one-file-system "$dir/snapshots"
+	rm -f "$dir"/{env,env.new,producer-key,image.tar,image.tar.tmp,state.new}
+	rm -f "$state"
+}
+
 down()
 {
 	if [ ! -e "$state" ]; then
@@ -520,7 +726,7 @@ down()
 	if is_swarm; then
 		swarm down
 		say 'hosts: gone, with their data'
-		rm -f "$state"
+		remove_files
 		say 'done'
 		return
 	fi
@@ -530,16 +736,19 @@ down()
 		remove_services
 		[ "$(get image)" != made ] || quietly docker image rm "$image" || true
 		[ "$(get front_image)" != made ] || quietly docker image rm "$front_image" || true
-		[ "$(get engine)" != found ] || leave_swarm
 	elif [ "$(get engine)" = found ]; then
 		die "the engine at '$DOCKER_HOST' does not answer, and services of quickstart are in it: start it and try again"
 	fi
-	if [ "$(get engine)" = private ]; then
+	remove_firewall
+	case $(get engine) in
+	found) leave_swarm ;;
+	private)
 		"$root/scripts/private-engine.sh" stop "$dir"
 		say 'engine: stopped, its data is gone'
-	fi
+		;;
+	esac
 	remove_pool
-	rm -f "$state"
+	remove_files
 	say 'done'
 }
 
@@ -550,6 +759,7 @@ case "${1-} $#" in
 	[[ $nodes =~ ^[1-5]$ ]] || { echo "quickstart.sh: --nodes takes 1 to 5, not '$nodes'" >&2 && exit 2; }
 	;;
 '--down 1') action=down ;;
+'--shell '*) action=shell ;;
 '-h 1' | '--help 1') sed -n '2,/^set -/p' "${BASH_SOURCE[0]}" | sed '$d; s/^# \{0,1\}//' && exit 0 ;;
 *) echo "quickstart.sh: unknown arguments '$*', see -h" >&2 && exit 2 ;;
 esac
@@ -558,13 +768,20 @@ if [ "$(id -u)" != 0 ]; then
 	exec sudo --preserve-env=NODESWARM_QUICKSTART_DIR,NODESWARM_QUICKSTART_CGROUP,NODESWARM_POOL,NODESWARM_FRONT_PORT,NODESWARM_FRONT_P2P_PORT,DOCKER_HOST,READERS "$root/scripts/quickstart.sh" "$@"
 fi
 PATH=$PATH:/usr/sbin:/sbin
+if [ -n "${NODESWARM_QUICKSTART_HOST-}" ]; then
+	die "this is the shell of $NODESWARM_QUICKSTART_HOST, a host that quickstart made: leave it first"
+fi
+if [ "$action" = shell ]; then
+	shift
+	shell "$@"
+fi
 if [ "$action" = up ]; then
 	mkdir -p "$dir"
 fi
 if [ -d "$dir" ]; then
-	exec 9>"$dir/lock"
+	exec 9>>"$dir/lock"
 	flock -n 9 || die "another quickstart is at work in '$dir'"
 fi
 # A directory without notes is of no use.
-trap '[ -e "$state" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
+trap '[ -e "$state" ] || [ -s "$dir/lock" ] || { rm -f "$dir/lock" && rmdir "$dir"; } 2>/dev/null || true' EXIT
 "$action"

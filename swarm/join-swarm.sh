@@ -105,6 +105,8 @@ active) say 'this host is in a swarm already' ;;
 inactive)
 	[ -n "$token_file" ] || usage_error '--token-file is missing'
 	need curl
+	# A member without a pool gets tasks that need one.
+	[ -z "$prepare" ] || PATH=$here/../build:$PATH need nodeswarm
 	join
 	;;
 *) die "the swarm is '$(swarm_state)': see docker info" ;;

@@ -7,7 +7,7 @@
 #
 # Without labels it prints those of the host. Run it where a manager's engine is. Example:
 #
-#   swarm/label-node.sh host2 nodeswarm.state=true
+#   swarm/label-node.sh host2 nodeswarm.replay=state
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=swarm/common.sh

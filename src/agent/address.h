@@ -8,7 +8,7 @@
  * swarm's own port listens or is connected, and at the interface of the default route; loopback
  * is the last resort.
  *
- * A pure function over texts; address_facts_read() gets them from the kernel.
+ * address_choose() is pure, over texts; address_look() reads them of this host.
  */
 
 #include <stdbool.h>

@@ -109,7 +109,8 @@ int firewall_stand_check(
 
 	if (check_ssh(m, e) < 0)
 		return -1;
-	if (m->n_nodes == 0)
+	/* For a swarm of one node on loopback root of this host asks, and has nobody to lose. */
+	if (m->n_nodes == 0 && *s->peer)
 		return err_set(
 		        e, ERR_CONFLICT, "the model has no node, so no host could reach another");
 	if (own && own->who == FIREWALL_CLOSED)

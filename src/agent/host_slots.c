@@ -11,8 +11,8 @@
 #include "base/str.h"
 #include "data/opener.h"
 #include "data/pool.h"
+#include "data/quarantine.h"
 #include "data/record.h"
-#include "data/restore.h"
 #include "data/slots.h"
 
 #define STAT_BYTES 512

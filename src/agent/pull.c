@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/pull_priv.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -22,7 +23,7 @@
 
 static bool is_chain_id(const char *s)
 {
-	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+	return hex_is(s, 64);
 }
 
 int pull_check(const json_t *args, struct err *e)

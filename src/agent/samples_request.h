@@ -3,8 +3,8 @@
 /*
  * The body of POST /v1/sample, checked.  Pure.
  *
- *	{"format":1,"limit_ms":N,"all":REQUEST,"slots":[{"service":"S","slot":N, REQUEST's
- *keys}...]}
+ *	{"format":1,"limit_ms":N,"all":REQUEST,
+ *	 "slots":[{"service":"S","slot":N, REQUEST's keys}...]}
  *
  * REQUEST is that of sample/sample.h; without "all" the slots that are not named are asked for
  * nothing but their head.  A slot that this host does not have is no fault: its task may just have

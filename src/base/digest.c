@@ -83,6 +83,11 @@ void hex_encode(char *out, const void *data, size_t n)
 	out[2 * n] = '\0';
 }
 
+bool hex_is(const char *s, size_t digits)
+{
+	return strspn(s, "0123456789abcdef") == digits && !s[digits];
+}
+
 static int nibble(char c)
 {
 	if (c >= '0' && c <= '9')

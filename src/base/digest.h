@@ -2,6 +2,7 @@
 
 /* SHA-256, from libcrypto; hex and base64. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -28,6 +29,9 @@ void sha256_free(struct sha256 *s);
 
 /* 2n hex digits and a NUL go into out. */
 void hex_encode(char *out, const void *data, size_t n);
+
+/* Whether s is exactly so many digits of 0-9 and a-f, as ids and digests are written. */
+bool hex_is(const char *s, size_t digits);
 
 /* Exactly 2n hex digits and then the string's end; 0, or -1. */
 int hex_decode(void *out, size_t n, const char *hex) NODISCARD;

@@ -104,6 +104,16 @@ int err_hint(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
+void err_point(struct err *e, unsigned character)
+{
+	unsigned n = 0;
+
+	/* A byte that does not go on with a character begins one. */
+	for (const char *p = e->hint; *p; p++)
+		n += ((unsigned char)*p & 0xc0) != 0x80;
+	e->point = character <= n ? character : 0;
+}
+
 void err_clear(struct err *e)
 {
 	*e = ERR_INIT;

@@ -56,6 +56,9 @@ struct err {
 	int sys_errno;
 	char msg[ERR_MSG_MAX];
 	char hint[ERR_HINT_MAX]; /* "" or what to do next */
+	/* Not 0: the hint is a line of text, and what is wrong begins at this character of it,
+	 * counted from 1. */
+	unsigned point;
 };
 
 #define ERR_INIT ((struct err){ .kind = ERR_NONE })
@@ -80,6 +83,9 @@ int err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
 /* Say what to do about a set error, unless a deeper level already has.  Always returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) PRINTF(2, 3);
+
+/* Say where in the hint it is.  Ignored beyond its end. */
+void err_point(struct err *e, unsigned character);
 
 void err_clear(struct err *e);
 

@@ -8,6 +8,8 @@
  * followed, unless a comment says so.
  */
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -16,6 +18,15 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+
+static inline void auto_closedir(DIR **d)
+{
+	int saved = errno;
+
+	if (*d)
+		(void)closedir(*d);
+	errno = saved;
+}
 
 /*
  * Read a whole regular file of at most out->max bytes into out, which is cleared first.

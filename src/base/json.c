@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define JSON_DEPTH_MAX 64
 
 /* jansson's own limit is 2048 levels; ours is for whoever walks the value recursively. */
@@ -100,6 +102,18 @@ bool json_bool(const json_t *j, const char *path, bool otherwise)
 	const json_t *v = json_at(j, path);
 
 	return json_is_boolean(v) ? json_is_true(v) : otherwise;
+}
+
+json_t *json_or_null(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+json_t *json_time_or_null(int64_t real_ns)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	return real_ns > 0 ? json_string(clock_text(text, real_ns)) : json_null();
 }
 
 char *json_text(const json_t *j, bool indent)

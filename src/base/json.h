@@ -41,6 +41,11 @@ const char *json_str(const json_t *j, const char *path, const char *otherwise);
 int64_t json_int(const json_t *j, const char *path, int64_t otherwise);
 bool json_bool(const json_t *j, const char *path, bool otherwise);
 
+/* A new reference: the string as it is; null for NULL and "". */
+json_t *json_or_null(const char *s) NODISCARD;
+/* A new reference: clock_text() of it; null for 0 and below, which is "never". */
+json_t *json_time_or_null(int64_t real_ns) NODISCARD;
+
 /* A compact text (one line) or an indented one, keys in the order they were set.  The caller
  * frees it; NULL when memory is short. */
 char *json_text(const json_t *j, bool indent) NODISCARD;

@@ -115,6 +115,13 @@ bool str_same_secret(const char *given, const char *secret)
 	return m == n && differs == 0;
 }
 
+bool mem_is_zero(const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	return n == 0 || (c[0] == 0 && memcmp(c, c + 1, n - 1) == 0);
+}
+
 char *str_trim(char *s)
 {
 	size_t n;

@@ -30,6 +30,9 @@ bool str_eq(const char *a, const char *b);
 /* str_eq() for secrets: the time it takes depends on the lengths only, not on where they differ. */
 bool str_same_secret(const char *given, const char *secret);
 
+/* Whether n bytes are all zero. */
+bool mem_is_zero(const void *p, size_t n);
+
 /* Cut white space off both ends, in place; returns the first byte that stays. */
 char *str_trim(char *s);
 

@@ -49,8 +49,7 @@ struct check_external {
 	struct check_external_report report;
 };
 
-/* --- before ------------------------------------------------------------------------------------
- */
+/* --- before ----------------------------------------------------------------------------------- */
 
 int check_external_peer(const char *value, struct err *e)
 {
@@ -119,8 +118,7 @@ void check_external_free(struct check_external *x)
 	free(x);
 }
 
-/* --- one round ----------------------------------------------------------------------------------
- */
+/* --- one round -------------------------------------------------------------------------------- */
 
 /* Why nobody lets it in stands in its log, and nowhere else. */
 static void read_log(struct check_external *x)
@@ -214,8 +212,7 @@ static int follow(struct check_external *x, canary_ask_fn *ask, void *arg, struc
 	}
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* What its nodeos has said last, for who has to find out why; keys never. */
 static void keep_log(struct check_external *x, char *text)

@@ -97,7 +97,7 @@ enum {
 	COLS,
 };
 
-/* KIND and HOST are columns where they say something: check_columns(). */
+/* KIND and HOST are columns where they say something: choose_columns(). */
 static const struct table_column all_cols[COLS] = {
 	[COL_NAME] = { "NAME", "name", TABLE_TEXT },
 	[COL_KIND] = { "KIND", "kind", TABLE_TEXT },

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "cli/check_canary.h"
 #include "cli/check_external.h"
 #include "cli/check_junit.h"
@@ -53,7 +54,7 @@ static int check_fail_on(const char *value, struct err *e)
 
 static int check_chain_id(const char *value, struct err *e)
 {
-	if (strlen(value) == 64 && strspn(value, "0123456789abcdef") == 64)
+	if (hex_is(value, 64))
 		return 0;
 	return err_set(e, ERR_USAGE, "'%.80s' is not a chain id: 64 digits of 0-9 and a-f", value);
 }
@@ -67,7 +68,7 @@ static const struct opt opts[] = {
 	        .check = check_chain_id, .string = &o.chain_id },
 	{ "set", 's', "NAME=VALUE", "another threshold; --rules shows them", .check = check_set,
 	        .strings = &o.set },
-	{ "fail-on", 0, "CRITICALITY",
+	{ "fail-on", 0, "minor|major|critical|blocker",
 	        "what makes it unhealthy: 'minor', 'major', 'critical' or 'blocker', and worse",
 	        .value = "major", .check = check_fail_on, .string = &o.fail_on },
 	{ "for", 0, "TIME", "watch at least so long, and report what came and went, too",

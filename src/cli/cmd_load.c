@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/fs.h"
 #include "base/num.h"
 #include "cli/command.h"
@@ -175,7 +176,7 @@ static int set_chain(const struct context *ctx, struct load_config *c, struct er
 
 	if (!o.chain_id)
 		return 0;
-	if (strlen(o.chain_id) != n || strspn(o.chain_id, "0123456789abcdef") != n)
+	if (!hex_is(o.chain_id, n))
 		return command_usage(ctx, e, "'%.80s' is not a chain id: %zu digits of 0-9 and a-f",
 		        o.chain_id, n);
 	memcpy(c->chain_id, o.chain_id, n + 1);

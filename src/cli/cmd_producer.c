@@ -1,11 +1,10 @@
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/table.h"
 #include "cli/output.h"
-#include "cli/wait.h"
+#include "cli/repeat.h"
 #include "deploy/agents.h"
 #include "lease/term.h"
 #include "producer/candidate.h"
@@ -18,9 +17,7 @@ static const char *lease;
 static const struct opt opts[] = {
 	{ "lease", 0, "NAME", "the lease that they share", .value = "producer",
 	        .env = "NODESWARM_LEASE", .check = lease_name_check, .string = &lease },
-	{ "watch", 'w', NULL, "show it again and again until interrupted", .flag = &watch },
-	{ "every", 0, "TIME", "how often with --watch", .value = "1s", .min = 100 * NS_PER_MS,
-	        .duration = &every_ns },
+	OPT_REPEAT(watch, every_ns),
 	{ NULL },
 };
 
@@ -200,39 +197,9 @@ static int show(struct context *ctx, struct engine *eng, struct agents *agents, 
 	return output_value(ctx, "warnings", sink.list, e);
 }
 
-static int show_again(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
-{
-	while (!ctx->interrupted) {
-		if (ctx->out_tty && !ctx->json)
-			fputs("\033[H\033[2J", ctx->out);
-		if (show(ctx, eng, agents, e) < 0) {
-			if (e->kind == ERR_INTERRUPTED)
-				break;
-			/* An election is what one would like to watch this in. */
-			if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
-				return -1;
-			output_warn(ctx, "%s", e->msg);
-			err_clear(e);
-		}
-		if (output_flush(ctx, e) < 0)
-			return -1;
-		(void)poll(NULL, 0, (int)(every_ns / NS_PER_MS));
-	}
-	err_clear(e);
-	return 0;
-}
-
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
-	AUTO(agents_free) struct agents *agents = NULL;
-
-	if (!eng)
-		return -1;
-	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
-	if (!agents)
-		return -1;
-	return watch ? show_again(ctx, eng, agents, e) : show(ctx, eng, agents, e);
+	return repeat_show(ctx, show, watch, every_ns, e);
 }
 
 const struct command cmd_producer_status = {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "base/table.h"
 #include "cli/output.h"
@@ -59,11 +60,6 @@ static const struct opt failover_opts[] = {
 	{ NULL },
 };
 
-static json_t *text_or_null(const char *s)
-{
-	return *s ? json_string(s) : json_null();
-}
-
 static json_t *slot_or_null(uint32_t slot)
 {
 	return slot ? json_integer(slot) : json_null();
@@ -77,7 +73,7 @@ static int print_order(struct context *ctx, const struct producer_order *o, stru
 	        json_pack("{s:s, s:o, s:o, s:o, s:I, s:b, s:f, s:o, s:o, s:o}", "lease", o->lease,
 	                "order_id",
 	                o->order_id ? json_integer((json_int_t)o->order_id) : json_null(), "from",
-	                text_or_null(o->from), "holder", text_or_null(o->now), "epoch",
+	                json_or_null(o->from), "holder", json_or_null(o->now), "epoch",
 	                (json_int_t)o->epoch, "unchanged", o->is_unchanged, "seconds",
 	                (double)(o->took_ns / NS_PER_MS) / 1000.0, "last_slot",
 	                slot_or_null(o->last_slot), "first_slot", slot_or_null(o->first_slot),
@@ -237,7 +233,7 @@ static int release_claim(struct context *ctx, struct deploy *d, const char *key,
 		        "finalizers/safety.dat is of no use to another",
 		        from);
 	return output_value(ctx, "released",
-	        json_pack("{s:s, s:o, s:b}", "key", key, "from", text_or_null(from), "unchanged",
+	        json_pack("{s:s, s:o, s:b}", "key", key, "from", json_or_null(from), "unchanged",
 	                rc > 0),
 	        e);
 }

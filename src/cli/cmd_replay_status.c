@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "base/json.h"
 #include "cli/output.h"
 #include "cli/replay_print.h"
 #include "cli/replay_swarm.h"
@@ -14,11 +15,6 @@ static const struct opt opts[] = {
 	{ NULL },
 };
 
-static json_t *text_or_null(const char *s)
-{
-	return *s ? json_string(s) : json_null();
-}
-
 static int print_services(struct replay_swarm *s, struct err *e)
 {
 	output_line(s->ctx, "run %s, orchestrator %s%s, %" PRId64 " of %" PRId64 " workers run",
@@ -27,10 +23,10 @@ static int print_services(struct replay_swarm *s, struct err *e)
 	                : s->orchestrators ? "on no host"
 	                                   : "stopped",
 	        s->host, s->working, s->workers < 0 ? 0 : s->workers);
-	return output_value(s->ctx, "run_id", text_or_null(s->run), e) < 0 ||
+	return output_value(s->ctx, "run_id", json_or_null(s->run), e) < 0 ||
 	                output_value(s->ctx, "orchestrator",
 	                        json_pack("{s:b, s:o, s:o}", "running", *s->host != '\0', "host",
-	                                text_or_null(s->host), "url", text_or_null(s->url)),
+	                                json_or_null(s->host), "url", json_or_null(s->url)),
 	                        e) < 0 ||
 	                output_value(s->ctx, "workers",
 	                        json_pack("{s:I, s:I}", "wanted",

@@ -1,4 +1,3 @@
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,7 +5,7 @@
 #include "base/clock.h"
 #include "base/table.h"
 #include "cli/output.h"
-#include "cli/wait.h"
+#include "cli/repeat.h"
 #include "deploy/agents.h"
 #include "deploy/view.h"
 #include "watch/from_view.h"
@@ -16,9 +15,7 @@ static bool watch;
 static int64_t every_ns;
 
 static const struct opt opts[] = {
-	{ "watch", 'w', NULL, "show it again and again until interrupted", .flag = &watch },
-	{ "every", 0, "TIME", "how often with --watch", .value = "1s", .min = 100 * NS_PER_MS,
-	        .duration = &every_ns },
+	OPT_REPEAT(watch, every_ns),
 	{ NULL },
 };
 
@@ -312,39 +309,9 @@ static int show(struct context *ctx, struct engine *eng, struct agents *agents, 
 	return judge(ctx, v, e);
 }
 
-static int show_again(struct context *ctx, struct engine *eng, struct agents *agents, struct err *e)
-{
-	while (!ctx->interrupted) {
-		/* Home and clear: as watch(1) does, without the flicker of clearing first. */
-		if (ctx->out_tty && !ctx->json)
-			fputs("\033[H\033[2J", ctx->out);
-		if (show(ctx, eng, agents, e) < 0) {
-			if (e->kind == ERR_INTERRUPTED)
-				break;
-			if (e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT)
-				return -1;
-			output_warn(ctx, "%s", e->msg);
-			err_clear(e);
-		}
-		if (output_flush(ctx, e) < 0)
-			return -1;
-		(void)poll(NULL, 0, (int)(every_ns / NS_PER_MS));
-	}
-	err_clear(e);
-	return 0;
-}
-
 static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct err *e)
 {
-	AUTO(engine_free) struct engine *eng = command_engine(ctx, e);
-	AUTO(agents_free) struct agents *agents = NULL;
-
-	if (!eng)
-		return -1;
-	agents = agents_new(eng, ctx->stack, ctx->pool, &ctx->interrupted, e);
-	if (!agents)
-		return -1;
-	return watch ? show_again(ctx, eng, agents, e) : show(ctx, eng, agents, e);
+	return repeat_show(ctx, show, watch, every_ns, e);
 }
 
 const struct command cmd_status = {

@@ -180,6 +180,7 @@ int command_usage(const struct context *ctx, struct err *e, const char *fmt, ...
 extern const struct command cmd_agent;
 extern const struct command cmd_broker;
 extern const struct command cmd_check;
+extern const struct command cmd_complete;
 extern const struct command cmd_data_archive;
 extern const struct command cmd_data_clone;
 extern const struct command cmd_data_gc;
@@ -206,6 +207,7 @@ extern const struct command cmd_fresh_run;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
 extern const struct command cmd_images;
+extern const struct command cmd_lint;
 extern const struct command cmd_load;
 extern const struct command cmd_logs;
 extern const struct command cmd_pool;

@@ -13,6 +13,7 @@
 /* The groups stand in the overview in the order of their first command here. */
 const struct command *const commands[] = {
 	&cmd_up,
+	&cmd_lint,
 	&cmd_status,
 	&cmd_check,
 	&cmd_scale,
@@ -69,6 +70,7 @@ const struct command *const commands[] = {
 	&cmd_fresh_ask,
 	&cmd_help,
 	&cmd_version,
+	&cmd_complete,
 	NULL,
 };
 

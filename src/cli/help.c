@@ -10,11 +10,7 @@
 /* Where the second column of a list begins; a longer first column gets a line of its own. */
 #define SECOND_COLUMN 26
 
-/*
- * Print words from column `at` on, wrapped, each new line indented.  The cursor is at `at` when
- * it is called and at the start of a line afterwards.
- */
-static void wrap(FILE *out, const char *text, size_t at, size_t indent)
+void help_wrap(FILE *out, const char *text, size_t at, size_t indent)
 {
 	bool first = true;
 
@@ -53,7 +49,7 @@ static void list_row(FILE *out, const char *left, const char *right)
 		at = 0;
 	}
 	fprintf(out, "%*s", (int)(SECOND_COLUMN - at), "");
-	wrap(out, right, SECOND_COLUMN, SECOND_COLUMN);
+	help_wrap(out, right, SECOND_COLUMN, SECOND_COLUMN);
 }
 
 static void list_option(FILE *out, const struct opt *o)
@@ -92,7 +88,7 @@ static bool group_is_new(const struct command *const *at)
 void help_overview(FILE *out)
 {
 	fputs("Usage: nodeswarm [GLOBAL OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]\n\n", out);
-	wrap(out, "Runs clusters of blockchain nodes on Docker Swarm.", 0, 0);
+	help_wrap(out, "Runs clusters of blockchain nodes on Docker Swarm.", 0, 0);
 	for (const struct command *const *c = commands; *c; c++) {
 		if (!group_is_new(c))
 			continue;
@@ -118,9 +114,9 @@ void help_family(FILE *out, const struct command_family *f)
 	            f->word) < 0)
 		return;
 	fputs(head, out);
-	wrap(out, usage.data, strlen(head), 8);
+	help_wrap(out, usage.data, strlen(head), 8);
 	fputc('\n', out);
-	wrap(out, f->description, 0, 0);
+	help_wrap(out, f->description, 0, 0);
 	fputs("\nCommands:\n", out);
 	for (const struct command *const *c = commands; *c; c++)
 		if (command_second_word(*c, f))
@@ -139,9 +135,9 @@ void help_command(FILE *out, const struct command *c)
 	        buf_add_str(&usage, c->args) < 0)
 		return;
 	fputs(head, out);
-	wrap(out, usage.data, strlen(head), 8);
+	help_wrap(out, usage.data, strlen(head), 8);
 	fputc('\n', out);
-	wrap(out, c->description, 0, 0);
+	help_wrap(out, c->description, 0, 0);
 	list_options(out, "Options", c->opts);
 	fprintf(out, "\nExample%s:\n", c->examples[1] ? "s" : "");
 	for (const char *const *x = c->examples; *x; x++)

@@ -16,6 +16,10 @@ struct command_family;
 
 #define HELP_COLUMNS 80
 
+/* Print words from column `at` on, where the cursor is, and end the line; each further line is
+ * indented by so many columns. */
+void help_wrap(FILE *out, const char *text, size_t at, size_t indent);
+
 /* All commands by group, and the global options. */
 void help_overview(FILE *out);
 

@@ -145,6 +145,8 @@ static void print_error(struct context *ctx, const struct err *e)
 	(void)fprintf(ctx->err, "nodeswarm: %s\n", e->msg);
 	if (e->hint[0])
 		(void)fprintf(ctx->err, "  hint: %s\n", e->hint);
+	if (e->hint[0] && e->point)
+		(void)fprintf(ctx->err, "%*s\n", (int)(strlen("  hint: ") + e->point), "^");
 }
 
 int output_finish(struct context *ctx, int rc, struct err *e)

@@ -13,7 +13,7 @@
  *	what is done here                    7 ms        40 ms
  *
  * syncfs() is no choice, as cheap as it looks on an idle disk: it waits for everybody's dirty
- *pages, and each running nodeos of the pool has gigabytes of them in its mapped state.
+ * pages, and each running nodeos of the pool has gigabytes of them in its mapped state.
  *
  * FICLONE itself waits until the blocks that it shares are written (generic_remap_file_range_prep()
  * and its like on Btrfs).  What is left is metadata, and both file systems can be asked for that

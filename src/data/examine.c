@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "data/generation_priv.h"
 #include "data/import_priv.h"
@@ -169,11 +170,6 @@ static void find_generation(struct examined *x, const struct pool *p)
 
 /* --- as JSON ------------------------------------------------------------------------------ */
 
-static json_t *text_or_null(const char *s)
-{
-	return s && *s ? json_string(s) : json_null();
-}
-
 static json_t *block_or_null(uint32_t n)
 {
 	return n ? json_integer(n) : json_null();
@@ -186,7 +182,7 @@ static json_t *part_json(const struct evidence_part *p)
 	};
 
 	return json_pack("{s:s, s:I, s:o}", "seen", names[p->seen], "size_bytes",
-	        (json_int_t)p->size, "fault", text_or_null(p->fault));
+	        (json_int_t)p->size, "fault", json_or_null(p->fault));
 }
 
 /* The part with more that is known of it; takes more. */
@@ -204,7 +200,7 @@ static json_t *parts_json(const struct data_evidence *s)
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:o}}", "state",
 	        part_with(&s->state,
-	                json_pack("{s:o, s:o}", "format", text_or_null(s->format), "dirty",
+	                json_pack("{s:o, s:o}", "format", json_or_null(s->format), "dirty",
 	                        has_state && *s->format ? json_boolean(s->is_dirty) : json_null())),
 	        "fork_db",
 	        part_with(
@@ -218,7 +214,7 @@ static json_t *parts_json(const struct data_evidence *s)
 	                        "first_block_num", block_or_null(s->log_first), "last_block_num",
 	                        block_or_null(s->log_last))),
 	        "index", part_json(&s->index), "split_files", "count", (json_int_t)s->pieces.size,
-	        "fault", text_or_null(s->pieces.fault));
+	        "fault", json_or_null(s->pieces.fault));
 }
 
 static json_t *evidence_json(const struct examined *x)
@@ -229,13 +225,13 @@ static json_t *evidence_json(const struct examined *x)
 	json_t *more =
 	        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 	                "head_block_num", block_or_null(s->head_block_num), "head_block_id",
-	                text_or_null(s->head_block_id), "chain_id", text_or_null(s->chain_id),
+	                json_or_null(s->head_block_id), "chain_id", json_or_null(s->chain_id),
 	                "first_block_num", block_or_null(s->first_block), "lib_block_num",
 	                block_or_null(s->lib_block_num), "lib_block_id",
-	                text_or_null(s->lib_block_id), "snapshot", text_or_null(s->snapshot),
+	                json_or_null(s->lib_block_id), "snapshot", json_or_null(s->snapshot),
 	                "snapshot_block_num", block_or_null(s->snapshot_block), "second_copy",
-	                text_or_null(s->second_copy), "opener", text_or_null(x->who), "slot_state",
-	                text_or_null(x->slot_state), "generation", text_or_null(x->generation),
+	                json_or_null(s->second_copy), "opener", json_or_null(x->who), "slot_state",
+	                json_or_null(x->slot_state), "generation", json_or_null(x->generation),
 	                "generation_lib_block_num", block_or_null(x->generation_lib));
 
 	return j && more && json_object_update(j, more) == 0 ? TAKE(j) : NULL;

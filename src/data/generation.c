@@ -384,7 +384,10 @@ int generation_hold_until(struct generation_hold *ret, const struct pool *p, con
 		if (e->kind != ERR_NOT_FOUND)
 			return -1;
 		err_clear(e);
-		return err_set(e, ERR_NOT_FOUND, "'%s' has no generations", p->path);
+		err_set(e, ERR_NOT_FOUND, "'%s' has no generations", p->path);
+		return err_hint(e,
+		        "'nodeswarm data pull current --from HOST' fetches one of another "
+		        "host, 'nodeswarm data archive' makes one");
 	}
 	if (hold_dir(&h.fd, which, list_fd, name, cancel, e) < 0)
 		return -1;

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/num.h"
+#include "base/str.h"
 #include "data/pool.h"
 #include "nodeos/snapshot.h"
 
@@ -54,11 +55,6 @@ static int check_space(const struct writer *w, struct err *e)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the pool has only %s left", num_size_text(text, s.free_bytes));
 	return err_hint(e, "remove generations: nodeswarm data prune, nodeswarm data rm");
-}
-
-static bool is_zero(const char *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
 static int write_at(struct writer *w, const char *p, size_t n, struct err *e)
@@ -112,7 +108,7 @@ static int writer_add(struct writer *w, const char *p, size_t n, struct err *e)
 
 		if (piece > n)
 			piece = n;
-		if (!is_zero(p, piece)) {
+		if (!mem_is_zero(p, piece)) {
 			if (write_at(w, p, piece, e) < 0)
 				return -1;
 			w->unlooked += piece;

@@ -35,12 +35,6 @@
 #define FORMAT    1
 #define MODE_MASK 0777U /* no setuid from another host */
 
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 void incoming_release(struct incoming *in)
 {
 	/* The time since when nobody went on with it. */
@@ -369,11 +363,6 @@ int incoming_open(const struct incoming *in, size_t file, struct err *e)
 	return TAKE_FD(fd);
 }
 
-static bool is_zero(const unsigned char *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
-}
-
 static int write_at(
         const char *path, int fd, const unsigned char *p, size_t n, uint64_t offset, struct err *e)
 {
@@ -403,7 +392,7 @@ int incoming_put(const struct incoming *in, size_t file, int fd, uint64_t offset
 		size_t at = (size_t)(offset % TREE_PIECE);
 		size_t some = TREE_PIECE - at < n ? TREE_PIECE - at : n;
 
-		if (!is_zero(p, some) && write_at(f->path, fd, p, some, offset, e) < 0)
+		if (!mem_is_zero(p, some) && write_at(f->path, fd, p, some, offset, e) < 0)
 			return -1;
 		p += some;
 		n -= some;

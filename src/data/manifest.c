@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "data/generation.h"
@@ -121,9 +122,7 @@ static int get_text(char *out, size_t size, const json_t *j, const char *key, st
 /* Lower-case hex of exactly `digits`, or, unless it must be there, "". */
 static bool is_hex(const char *s, size_t digits, bool must)
 {
-	size_t n = strlen(s);
-
-	return (n == digits && strspn(s, "0123456789abcdef") == n) || (n == 0 && !must);
+	return hex_is(s, digits) || (!*s && !must);
 }
 
 static int get_hex(char out[65], const json_t *j, const char *key, struct err *e)

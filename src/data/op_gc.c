@@ -31,15 +31,12 @@
 #include "data/quarantine_priv.h"
 #include "data/record.h"
 #include "data/restore.h"
+#include "data/restore_priv.h"
 #include "data/slots.h"
 #include "data/tmpdir.h"
 #include "data/usage.h"
 
 #define AGE_DEFAULT_S (7 * 24 * 3600)
-#define DATA_DIR      "data"
-/* The two of data/restore.h. */
-#define DATA_NEW   ".data-new"
-#define DATA_READY ".data-ready"
 
 int gc_check_cancel(const struct gc *g, struct err *e)
 {
@@ -59,7 +56,8 @@ int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err 
 	return json_array_append_new(list, row_take) < 0 ? err_nomem(e) : 0;
 }
 
-int gc_skip(const struct gc *g, const char *name, const struct err *why, struct err *e)
+/* What cannot be judged. */
+static int skip(const struct gc *g, const char *name, const struct err *why, struct err *e)
 {
 	json_t *row = json_pack("{s:s, s:o}", "name", name, "error", op_error_json(why));
 
@@ -339,7 +337,7 @@ static int gc_entry(const struct gc *g, const struct slots_entry *entry, struct 
 	if (slot_open(&s, g->c->pool, entry->service, entry->number, false, &why) < 0) {
 		if (why.kind == ERR_NOT_FOUND || !is_meant(g, name))
 			return 0;
-		return gc_skip(g, name, &why, e);
+		return skip(g, name, &why, e);
 	}
 	if (is_meant(g, name))
 		rc = gc_slot(g, &s, name, &why, e);
@@ -347,7 +345,7 @@ static int gc_entry(const struct gc *g, const struct slots_entry *entry, struct 
 		*e = why;
 		return -1;
 	}
-	if (rc > 0 && gc_skip(g, name, &why, e) < 0)
+	if (rc > 0 && skip(g, name, &why, e) < 0)
 		return -1;
 	if (rc < 0 || (g->remove && !g->may_leftovers))
 		return rc < 0 ? -1 : 0;
@@ -389,7 +387,7 @@ static int gc_quarantined(const struct gc *g, const struct quarantine_entry *v, 
 	if (is_young(g, v->at_ns) || (g->remove && !has(g->may_quarantine, v->name)))
 		return 0;
 	if (v->err.kind != ERR_NONE && !g->remove)
-		return gc_skip(g, v->name, &v->err, e);
+		return skip(g, v->name, &v->err, e);
 	row = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "name", v->name, "slot", v->slot, "why",
 	        v->why, "at", clock_text(at, v->at_ns), "bytes", (json_int_t)v->data_bytes,
 	        "own_files", (json_int_t)own_of(g, v->name));

@@ -27,9 +27,6 @@ int gc_check_cancel(const struct gc *g, struct err *e) NODISCARD;
 int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err *why,
         struct err *e) NODISCARD;
 
-/* What cannot be judged. */
-int gc_skip(const struct gc *g, const char *name, const struct err *why, struct err *e) NODISCARD;
-
 /* Bytes on disk, or 0 if they cannot be counted. */
 json_int_t gc_bytes(int dirfd, const char *path);
 

@@ -25,7 +25,6 @@
 #include "data/op_gc_priv.h"
 #include "data/pool.h"
 #include "data/quarantine_priv.h"
-#include "data/restore.h"
 #include "data/slot.h"
 #include "data/tmpdir.h"
 
@@ -47,12 +46,6 @@ static void auto_founds(struct founds *f)
 	for (size_t i = 0; i < f->n; i++)
 		auto_close_fd(&f->v[i].fd);
 	free(f->v);
-}
-
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
 }
 
 /* Under the lock: whether it is work of a dead process; *ret_fd has it flocked then. */

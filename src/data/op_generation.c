@@ -7,7 +7,7 @@
 #include "data/generation.h"
 #include "data/import.h"
 #include "data/op_priv.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 
 /* --- what there is -------------------------------------------------------------------------- */
 

@@ -5,8 +5,7 @@
  *
  *	DIR's parent/<name>.img                 data/xfs_image.h
  *	DIR/.nodeswarm-not-mounted              below the mount, see data/pool.h
- *	/etc/systemd/system/<DIR escaped>.mount and links that enable it: mounts before docker
- *starts
+ *	/etc/systemd/system/<DIR escaped>.mount and links that enable it: mounts it before docker
  *
  * Each step looks at what is there first, so after a kill the same call does the rest.  It does not
  * make pool.json: pool_create() does, in what is mounted then.

@@ -18,7 +18,7 @@
 #include "data/clone.h"
 #include "data/generation.h"
 #include "data/pool.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 #include "data/slots.h"
 #include "data/usage.h"
 #include "data/usage_priv.h"

@@ -8,7 +8,7 @@
 
 #include "base/compiler.h"
 #include "base/err.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 
 #define QUARANTINE_NAME_SIZE 256
 #define QUARANTINE_DATA      "data"

@@ -42,7 +42,6 @@
 #include "data/tmpdir.h"
 #include "nodeos/verdict.h"
 
-#define DATA_READY   ".data-ready"
 #define DATA_GONE    ".data-gone" /* had no file in it */
 #define ORIGIN_READY ".generation-ready"
 #define NOTE_MAX     4096
@@ -438,7 +437,7 @@ static int move_old(const struct pool *p, const struct slot *s, uint64_t files,
 	return fs_remove_tree_at(s->fd, DATA_GONE, e);
 }
 
-/* --- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 void restore_undo(const struct slot *s)
 {

@@ -1,6 +1,7 @@
 #pragma once
 
-/* What restore.c and aside.c share: a new data-dir that takes the place of the old one. */
+/* A new data-dir that takes the place of the old one: what restore.c and aside.c share, and the
+ * names in a slot's directory. */
 
 #include <stdint.h>
 
@@ -11,6 +12,7 @@
 
 #define DATA_DIR       "data"
 #define DATA_NEW       ".data-new"
+#define DATA_READY     ".data-ready"
 #define SNAPSHOT_READY ".from-snapshot-ready"
 #define SNAPSHOT_DIR   "snapshots"
 

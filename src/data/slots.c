@@ -12,12 +12,6 @@
 #include "base/str.h"
 #include "data/pool.h"
 
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 /* Returns 1 when there is no such directory. */
 static int open_list(DIR **ret, int dirfd, const char *name, struct err *e)
 {

@@ -12,6 +12,8 @@
 
 #include "base/cancel.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/str.h"
 #include "data/clone.h"
 #include "data/parallel_priv.h"
 #include "data/scan_priv.h"
@@ -84,20 +86,11 @@ static void add_number(XXH3_state_t *x, uint64_t v)
 
 static void hex(char out[TREE_DIGEST_SIZE], XXH128_hash_t h)
 {
-	static const char HEX[] = "0123456789abcdef";
 	XXH128_canonical_t c;
 
 	XXH128_canonicalFromHash(&c, h);
-	for (size_t i = 0; i < sizeof(c.digest); i++) {
-		out[2 * i] = HEX[c.digest[i] >> 4];
-		out[2 * i + 1] = HEX[c.digest[i] & 15];
-	}
-	out[TREE_DIGEST_SIZE - 1] = '\0';
-}
-
-static bool all_zero(const char *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+	_Static_assert(TREE_DIGEST_SIZE == 2 * sizeof(c.digest) + 1, "of 16 bytes");
+	hex_encode(out, c.digest, sizeof(c.digest));
 }
 
 /* A file of at least this much is read once and by nobody else soon: its pages must not push out
@@ -175,7 +168,7 @@ static int digest_range(struct digest *d, off_t at, off_t end, struct err *e)
 		for (size_t p = 0; p < have; p += TREE_PIECE) {
 			size_t n = have - p < TREE_PIECE ? have - p : TREE_PIECE;
 
-			if (all_zero(d->hand->buffer + p, n))
+			if (mem_is_zero(d->hand->buffer + p, n))
 				continue;
 			add_number(x, ((uint64_t)at + p) / TREE_PIECE);
 			(void)XXH3_128bits_update(x, d->hand->buffer + p, n);

@@ -240,10 +240,23 @@ static const char *ingress_service(const struct doctor *d)
 	return NULL;
 }
 
+/* One of the stack whose name stands for a virtual address; only such a service has any. */
+static const char *virtual_service(const struct doctor *d)
+{
+	const json_t *services = json_object_get(d->facts, "services"), *service;
+	size_t i;
+
+	for (i = 0; (service = json_array_get(services, i)); i++)
+		if (doctor_is_of_stack(d, service) &&
+		        json_array_size(json_at(service, "Endpoint.VirtualIPs")) > 0)
+			return json_str(service, "Spec.Name", "?");
+	return NULL;
+}
+
 static void ipvs(struct doctor *d)
 {
 	const json_t *has = json_object_get(d->hf, "has_ipvs");
-	const char *ingress = ingress_service(d);
+	const char *ingress = ingress_service(d), *by_address = virtual_service(d);
 
 	if (json_is_true(has))
 		doctor_say(d, DOCTOR_OK, NULL, "the kernel has it");
@@ -252,6 +265,14 @@ static void ipvs(struct doctor *d)
 		        "publish it in mode host, or install a kernel with ip_vs",
 		        "the kernel has no IPVS: the published port of '%s' does not answer here",
 		        ingress);
+	else if (json_is_false(has) && by_address)
+		doctor_say(d, DOCTOR_WARNING,
+		        "deploy: {endpoint_mode: dnsrr} in the stack file, or install a kernel "
+		        "with "
+		        "ip_vs",
+		        "the kernel has no IPVS: nobody answers here at the virtual address that "
+		        "the name of '%s' stands for",
+		        by_address);
 	else if (json_is_false(has))
 		doctor_say(d, DOCTOR_NOTE, NULL,
 		        "the kernel has no IPVS: no virtual addresses and no ingress mode; our "

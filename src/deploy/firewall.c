@@ -108,6 +108,15 @@ static int add_node(struct firewall_model *m, const struct engine_node *n, bool 
 	return 0;
 }
 
+/* Of a swarm of one node that speaks on loopback: no rule closes that. */
+static bool is_alone_on_loopback(const struct engine_nodes *nodes)
+{
+	struct firewall_net a;
+
+	return nodes->n == 1 && firewall_address_parse(&a, nodes->v[0].addr) == 0 &&
+	        firewall_is_loopback(&a);
+}
+
 int firewall_swarm_nodes(struct firewall_model *m, const struct engine_nodes *nodes,
         const struct engine_node **ret_unknown, struct err *e)
 {
@@ -122,7 +131,8 @@ int firewall_swarm_nodes(struct firewall_model *m, const struct engine_nodes *no
 	for (size_t i = 0; i < nodes->n; i++) {
 		if (add_node(m, &nodes->v[i], &is_added, e) < 0)
 			return -1;
-		unknown = is_added ? unknown : &nodes->v[i];
+		if (!is_added && !is_alone_on_loopback(nodes))
+			unknown = &nodes->v[i];
 	}
 	for (unsigned i = 0; unknown && i < former->n_nodes; i++) {
 		char text[FIREWALL_NET_SIZE];

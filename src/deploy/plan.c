@@ -422,6 +422,20 @@ static void explain_update(struct plan_op *op, const json_t *present, const json
 		because(op, "the file has changed");
 }
 
+/* An order that the file leaves open is sent as "", as docker does, and comes back as the engine's
+ * own. */
+static void name_open_orders(json_t *wanted)
+{
+	static const char *const configs[] = { "UpdateConfig", "RollbackConfig" };
+
+	for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
+		json_t *o = json_object_get(wanted, configs[i]);
+
+		if (o && !*json_str(o, "Order", ""))
+			(void)json_object_set_new(o, "Order", json_string("stop-first"));
+	}
+}
+
 static int plan_service(struct builder *b, const struct stack_service *svc)
 {
 	AUTO(free) char *name = str_fmt("%s_%s", b->st->name, svc->name);
@@ -448,6 +462,7 @@ static int plan_service(struct builder *b, const struct stack_service *svc)
 	wanted = full_spec(b->st, svc, b->a, b->plan, present, b->e);
 	if (!wanted)
 		return -1;
+	name_open_orders(wanted);
 	if (!json_covers(present, wanted, NULL, 0) ||
 	        json_object_get(json_at(present, "Labels"), SPEC_LABEL_STOPPED)) {
 		op->action = PLAN_UPDATE;

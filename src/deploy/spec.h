@@ -5,7 +5,8 @@
  *
  * The bodies are those that `docker stack deploy --resolve-image never` sends (CLI 20.10.24, API
  * 1.41, recorded in tests/data/stack), so that the docker CLI lists, scales and removes what we
- * made.  The differences, all on purpose:
+ * made.  docs/parity.md lists what differs, and tests/it/test_parity.sh holds both tools to that
+ * list.  The differences, all on purpose:
  *
  * - Configs and secrets are called STACK_NAME-<first 12 hex digits of the content's SHA-256>,
  *   because the engine cannot change one in place; an own `name:` is kept as it is.

@@ -59,16 +59,11 @@ bool firewall_has_node(const struct firewall_model *m, const struct firewall_net
 	return false;
 }
 
-static bool is_about(const struct firewall_rule *r, bool is_udp, uint16_t port)
-{
-	return r->is_udp == is_udp && r->first <= port && port <= r->last;
-}
-
 const struct firewall_rule *firewall_rule_of(
         const struct firewall_model *m, bool is_udp, uint16_t port)
 {
 	for (unsigned i = 0; i < m->n_rules; i++)
-		if (is_about(&m->rules[i], is_udp, port))
+		if (firewall_rule_is_about(&m->rules[i], is_udp, port))
 			return &m->rules[i];
 	return NULL;
 }
@@ -96,7 +91,7 @@ bool firewall_admits(
 
 	/* Rules of one port add up. */
 	for (unsigned i = 0; i < m->n_rules; i++) {
-		if (!is_about(&m->rules[i], is_udp, port))
+		if (!firewall_rule_is_about(&m->rules[i], is_udp, port))
 			continue;
 		if (lets_in(m, &m->rules[i], from))
 			return true;
@@ -121,7 +116,8 @@ int firewall_set_agent_port(struct firewall_model *m, uint16_t port, struct err 
 	if (firewall_rule_of(m, false, port))
 		return err_set(e, ERR_USAGE,
 		        "the agents' port %u is one that the firewall has another rule for", port);
-	while (at < m->n_rules && !is_about(&m->rules[at], false, FIREWALL_AGENT_PORT))
+	while (at < m->n_rules &&
+	        !firewall_rule_is_about(&m->rules[at], false, FIREWALL_AGENT_PORT))
 		at++;
 	if (at == m->n_rules)
 		return 0;

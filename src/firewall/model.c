@@ -267,7 +267,7 @@ static int rule_order(const struct firewall_rule *a, const struct firewall_rule 
 	return net_order(&a->from, &b->from);
 }
 
-static bool covers(const struct firewall_rule *r, bool is_udp, uint16_t port)
+bool firewall_rule_is_about(const struct firewall_rule *r, bool is_udp, uint16_t port)
 {
 	return r->is_udp == is_udp && r->first <= port && port <= r->last;
 }
@@ -275,7 +275,8 @@ static bool covers(const struct firewall_rule *r, bool is_udp, uint16_t port)
 const struct firewall_rule *firewall_model_restricts(const struct firewall_model *m, uint16_t port)
 {
 	for (unsigned i = 0; i < m->n_rules; i++)
-		if (m->rules[i].who != FIREWALL_OPEN && covers(&m->rules[i], false, port))
+		if (m->rules[i].who != FIREWALL_OPEN &&
+		        firewall_rule_is_about(&m->rules[i], false, port))
 			return &m->rules[i];
 	return NULL;
 }
@@ -366,7 +367,7 @@ static int insert_rule(struct firewall_model *m, const struct firewall_rule *r, 
 
 static int refuse_port(const struct firewall_rule *r, uint16_t port, struct err *e)
 {
-	if (!covers(r, false, port))
+	if (!firewall_rule_is_about(r, false, port))
 		return 0;
 	err_set(e, ERR_USAGE, "tcp port %u is ssh's, and no rule may be for it", port);
 	return err_hint(e, "this firewall leaves ports that it has no rule for as they are");

@@ -13,7 +13,7 @@
  *
  * Loopback and connections that exist are never touched.  Ports that no rule names are not either:
  * this is no default-deny firewall, so ssh cannot be lost to it; a rule for the ssh port is
- *refused.
+ * refused.
  *
  * A file of own additions, one a line, '#' begins a comment:
  *
@@ -96,6 +96,9 @@ bool firewall_model_has_node(const struct firewall_model *m, const char *address
 
 /* The rule that keeps somebody from this tcp port ("closed", "nodes", "from"), or NULL. */
 const struct firewall_rule *firewall_model_restricts(const struct firewall_model *m, uint16_t port);
+
+/* Whether a rule is about this port. */
+bool firewall_rule_is_about(const struct firewall_rule *r, bool is_udp, uint16_t port);
 
 /* Where the rules from first on that are for the same ports end. */
 unsigned firewall_block_end(const struct firewall_model *m, unsigned first);

@@ -589,8 +589,7 @@ int firewall_diff(struct strvec *ret_lines, const struct firewall_present *p,
 	return ret_lines->n ? 1 : 0;
 }
 
-/* --- texts for iptables-restore ----------------------------------------------------------------
- */
+/* --- texts for iptables-restore --------------------------------------------------------------- */
 
 struct target {
 	const struct strvec *chains, *rules;

@@ -9,9 +9,10 @@
  *
  *	INPUT       -> NODESWARM-INPUT    first.  Ports of this host: host network, docker-proxy,
  *	                                  dockerd itself.
- *	DOCKER-USER -> NODESWARM-FORWARD  first.  Ports that docker publishes.  After DNAT --dport
- *is the container's port, so the published one is matched: conntrack --ctorigdstport, --ctdir
- *ORIGINAL. NODESWARM-NODES                   the addresses of the nodes: RETURN; all others: DROP.
+ *	DOCKER-USER -> NODESWARM-FORWARD  first.  Ports that docker publishes.  After DNAT
+ *	                                  --dport is the container's port, so the published one
+ *	                                  is matched: conntrack --ctorigdstport, --ctdir ORIGINAL.
+ *	NODESWARM-NODES                   the addresses of the nodes: RETURN; all others: DROP.
  *
  * NODESWARM-FORWARD looks only at what was redirected (--ctstate DNAT): connections of containers
  * to other machines, and of other machines through this host, have ports of the same numbers and
@@ -20,8 +21,8 @@
  * Rules are rendered in iptables-save's own spelling, so that what is read back can be compared as
  * text; nft and legacy print the same for all that is used here (tests hold both against each
  * other).  DOCKER-USER is made if it is not there yet: docker keeps it, and so ports are closed at
- * boot before docker starts.  Sources: moby v20.10 libnetwork/firewall_linux.go; facts/swarm.md
- * section 8 (measured); linux xt_conntrack.c (XT_CONNTRACK_STATE_DNAT).
+ * boot before docker starts.  Sources: moby v20.10 libnetwork/firewall_linux.go, and what its
+ * chains did to connections here; linux xt_conntrack.c (XT_CONNTRACK_STATE_DNAT).
  */
 
 #include <stdbool.h>

@@ -12,7 +12,7 @@
  *   - the right (lease/right.h) is valid now on CLOCK_BOOTTIME, and covers the slot, which is that
  *     of the wall clock; looked at before signing, and again before the answer is given away;
  *   - it is not the first request after it was opened, or after more than a second without one:
- *     what nodeos asks first may be for the slot in which it was frozen (facts: signing-gate 4);
+ *     what nodeos asks first is for the slot in which it was frozen (v4.0.6: 4 times of 4);
  *   - no other digest was signed in this slot, or in a later one, by this or a former process of
  *     this data-dir (signed.h); the same digest is signed again, and gives the same signature;
  *   - the same was not asked for in an earlier slot already, whose block it would be;

@@ -8,7 +8,7 @@
  *
  *	["<64 hex digits>","EOS..."]
  *
- * Pure.  Any path, because Spring cannot write every one (facts: signing-gate 7).  Nothing of HTTP
+ * Pure.  Any path, because Spring cannot write every one (its sources to 1.2.2).  Nothing of HTTP
  * is understood that nodeos does not send: no other method, no chunks, no "Expect".
  * Source: Leap v4.0.6, libraries/libfc/src/network/http/http_client.cpp; as recorded, 290 bytes.
  */

@@ -37,22 +37,22 @@ struct exchange {
 	bool head_done, too_long, no_memory, sink_ended, source_failed, interrupted;
 };
 
+static CURLcode global_rc;
+
+static void global_init(void)
+{
+	global_rc = curl_global_init(CURL_GLOBAL_ALL);
+}
+
 int http_curl_global(struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	/* Never undone: the process ends sooner than curl could be unloaded. */
-	pthread_once(&once, http_curl_global_once);
-	return http_curl_global_rc == CURLE_OK ? 0
-	                                       : err_set(e, ERR_SYSTEM, "initialise libcurl: %s",
-	                                                 curl_easy_strerror(http_curl_global_rc));
-}
-
-CURLcode http_curl_global_rc;
-
-void http_curl_global_once(void)
-{
-	http_curl_global_rc = curl_global_init(CURL_GLOBAL_ALL);
+	pthread_once(&once, global_init);
+	return global_rc == CURLE_OK
+	        ? 0
+	        : err_set(e, ERR_SYSTEM, "initialise libcurl: %s", curl_easy_strerror(global_rc));
 }
 
 void http_reply_release(struct http_reply *r)

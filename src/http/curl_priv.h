@@ -13,8 +13,6 @@
 
 /* Initialise libcurl once per process. */
 int http_curl_global(struct err *e) NODISCARD;
-void http_curl_global_once(void);
-extern CURLcode http_curl_global_rc;
 
 /* The options that every request of ours has: no signals, no proxy, no redirects, HTTP/1.1. */
 void http_curl_defaults(CURL *h);

@@ -187,7 +187,8 @@ int load_limit_parse(struct load_limit *l, const char *text, struct err *e)
 	return 0;
 }
 
-void load_limit_default(struct load_limit *l)
+/* errors>0 */
+static void set_default(struct load_limit *l)
 {
 	*l = (struct load_limit){ .metric = LOAD_M_ERRORS, .op = LOAD_GT, .text = "errors>0" };
 }
@@ -200,7 +201,7 @@ int load_limits_parse(struct load_limits *ls, const struct strvec *texts, struct
 	if (texts->n > LOAD_LIMITS_MAX - 1)
 		return err_set(
 		        e, ERR_USAGE, "%zu limits are more than %d", texts->n, LOAD_LIMITS_MAX - 1);
-	load_limit_default(&got.limits[0]);
+	set_default(&got.limits[0]);
 	got.n = 1;
 	for (size_t i = 0; i < texts->n; i++) {
 		struct load_limit *l = &got.limits[got.n++];

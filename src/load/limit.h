@@ -52,9 +52,6 @@ struct load_limit {
 /* ERR_USAGE that names the part that is wrong and the nearest metric. */
 int load_limit_parse(struct load_limit *l, const char *text, struct err *e) NODISCARD;
 
-/* errors>0 */
-void load_limit_default(struct load_limit *l);
-
 struct load_limits {
 	struct load_limit limits[LOAD_LIMITS_MAX];
 	size_t n;

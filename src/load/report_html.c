@@ -280,8 +280,7 @@ static int put_series(FILE *out, const struct load_report *r, struct err *e)
 	return 0;
 }
 
-/* --- the rest ----------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* Rows of percentile and microseconds. */
 static void put_curve(FILE *out, const struct load_hist *h)

@@ -42,8 +42,7 @@
  * for those that are to be opened now. */
 #define WORKER_PAUSES 9
 
-/* --- lists that run through their members ------------------------------------------------------
- */
+/* --- lists that run through their members ----------------------------------------------------- */
 
 struct load_link {
 	struct load_link *prev, *next; /* NULL: in no list */
@@ -80,8 +79,7 @@ static inline void load_list_remove(struct load_link *l)
 #define LOAD_LIST_FIRST(list, type, member) \
 	((type *)(void *)((char *)(list)->next - offsetof(type, member)))
 
-/* --- the whole run -----------------------------------------------------------------------------
- */
+/* --- the whole run ---------------------------------------------------------------------------- */
 
 /* Constant while the threads run, but for what has a lock. */
 struct load_shared {
@@ -98,8 +96,7 @@ struct load_shared {
 	char chain_id[65]; /* "" until it is known */
 };
 
-/* --- connections -------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 /* A request that was sent; or the attempt to connect, which has the same time limit. */
 struct load_request {
@@ -144,8 +141,7 @@ struct load_conn {
 	struct load_request requests[]; /* config->pipeline of them */
 };
 
-/* --- the thread --------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 struct load_worker {
 	struct load_shared *shared;

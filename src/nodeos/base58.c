@@ -68,8 +68,7 @@ const char *base58_encode(char *out, const unsigned char *data, size_t n)
 	return out;
 }
 
-/* --- with a checksum ---------------------------------------------------------------------------
- */
+/* --- with a checksum -------------------------------------------------------------------------- */
 
 static void checksum(
         unsigned char out[CHECK_LEN], const unsigned char *data, size_t n, const char *type)

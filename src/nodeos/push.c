@@ -7,8 +7,7 @@
 
 static const char what[] = "send_transaction";
 
-/* --- refusals ------------------------------------------------------------------------------------
- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 /* leap v4.0.6, libraries/chain/include/eosio/chain/exceptions.hpp */
 static const struct refusal {

@@ -65,8 +65,9 @@ int reply_parse_block(json_t **ret, const char *text, size_t n, const char *what
 	return 0;
 }
 
-int reply_uint(uint64_t *ret, const json_t *in, const char *what, const char *key, uint64_t max,
-        struct err *e)
+/* A number up to max at key; a number in text counts too. */
+static int get_uint(uint64_t *ret, const json_t *in, const char *what, const char *key,
+        uint64_t max, struct err *e)
 {
 	const json_t *j = json_object_get(in, key);
 	struct err unused = ERR_INIT;
@@ -86,7 +87,7 @@ int reply_uint32(uint32_t *ret, const json_t *in, const char *what, const char *
 {
 	uint64_t v;
 
-	if (reply_uint(&v, in, what, key, UINT32_MAX, e) < 0)
+	if (get_uint(&v, in, what, key, UINT32_MAX, e) < 0)
 		return -1;
 	*ret = (uint32_t)v;
 	return 0;
@@ -233,7 +234,7 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 
 	if (!json_is_object(c) || !json_is_string(peer) || !json_is_object(hello))
 		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
-	if (reply_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
+	if (get_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
 	        reply_id(id, hello, what, "chain_id", e) < 0 ||
 	        reply_uint32(&p->head_num, hello, what, "head_num", e) < 0)
 		return -1;
@@ -314,9 +315,9 @@ int nodeos_db_size_parse(struct nodeos_db_size *d, const char *text, size_t n, s
 	j = reply_parse(text, n, what, e);
 	if (!j)
 		return -1;
-	if (reply_uint(&got.free_bytes, j, what, "free_bytes", INT64_MAX, e) < 0 ||
-	        reply_uint(&got.used_bytes, j, what, "used_bytes", INT64_MAX, e) < 0 ||
-	        reply_uint(&got.size_bytes, j, what, "size", INT64_MAX, e) < 0)
+	if (get_uint(&got.free_bytes, j, what, "free_bytes", INT64_MAX, e) < 0 ||
+	        get_uint(&got.used_bytes, j, what, "used_bytes", INT64_MAX, e) < 0 ||
+	        get_uint(&got.size_bytes, j, what, "size", INT64_MAX, e) < 0)
 		return -1;
 	if (got.free_bytes > got.size_bytes || got.used_bytes > got.size_bytes)
 		return err_set(

@@ -21,9 +21,7 @@ json_t *reply_parse(const char *text, size_t n, const char *what, struct err *e)
 int reply_parse_block(
         json_t **ret, const char *text, size_t n, const char *what, struct err *e) NODISCARD;
 
-/* A number up to max at key; a number in text counts too. */
-int reply_uint(uint64_t *ret, const json_t *in, const char *what, const char *key, uint64_t max,
-        struct err *e) NODISCARD;
+/* A number at key; a number in text counts too. */
 int reply_uint32(uint32_t *ret, const json_t *in, const char *what, const char *key,
         struct err *e) NODISCARD;
 

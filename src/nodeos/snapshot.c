@@ -10,8 +10,8 @@
  *	2         genesis_state; block_state with plain keys (snapshot_block_header_state_v2)
  *	3, 4      the chain id is in global_property_object, after chain_config_v0
  *	5, 6      ... after chain_config_v1, which has four bytes more
- *	7, 8      Spring 1: block_state is two optionals, the state before Savanna and the one with
- *it; during the transition there are both, of the same block
+ *	7, 8      Spring 1: block_state is two optionals, the state before Savanna and the one
+ *	          with it; during the transition there are both, of the same block
  */
 
 #include "nodeos/snapshot.h"

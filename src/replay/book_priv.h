@@ -37,7 +37,6 @@ enum try_end {
 	TRY_CANCELLED,
 };
 const char *try_end_name(enum try_end t);
-enum try_end try_end_parse(const char *word);
 
 struct entry {
 	struct job job;

@@ -41,7 +41,7 @@ const char *try_end_name(enum try_end t)
 	return end_names[t];
 }
 
-enum try_end try_end_parse(const char *word)
+static enum try_end try_end_parse(const char *word)
 {
 	for (size_t i = 0; i < ARRAY_LEN(end_names); i++)
 		if (strcmp(word, end_names[i]) == 0)

@@ -94,13 +94,6 @@ static json_t *hash_or_null(const char *s)
 	return proof_is_hash(text) ? json_string(text) : json_null();
 }
 
-static json_t *time_or_null(int64_t real_ns)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return real_ns > 0 ? json_string(clock_text(text, real_ns)) : json_null();
-}
-
 static json_t *seconds_or_null(const struct row *j)
 {
 	double ms = round((double)(j->end_ns - j->start_ns) / NS_PER_MS);
@@ -131,8 +124,8 @@ static json_t *slice_json(const struct row *j, const struct row *before)
 	        hash_or_null(j->expected_hash), "verdict", job_verdict_name(v), "worker",
 	        text_or_null(j->worker), "nodeos_version",
 	        text_or_null(is_done ? j->nodeos_version : ""), "tries", (json_int_t)j->tries,
-	        "started_at", time_or_null(is_done ? j->start_ns : 0), "ended_at",
-	        time_or_null(is_done ? j->end_ns : 0), "seconds",
+	        "started_at", json_time_or_null(is_done ? j->start_ns : 0), "ended_at",
+	        json_time_or_null(is_done ? j->end_ns : 0), "seconds",
 	        is_done ? seconds_or_null(j) : json_null());
 }
 

@@ -9,9 +9,9 @@
  *	 "seconds"}...],"gaps":[],"digest":"<sha256>"}
  *
  * Slices by height, each once.  digest is the SHA-256 of the object without it, as json_text()
- *writes it compact. It holds together when each slice starts where the one before ended, with the
- *hash that that one ended with, so that the first start hash and the last end hash are linked by
- *every one between.
+ * writes it compact.  It holds together when each slice starts where the one before ended, with the
+ * hash that that one ended with, so that the first start hash and the last end hash are linked by
+ * every one between.
  */
 
 #include "base/cleanup.h"

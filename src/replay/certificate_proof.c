@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/str.h"
 #include "replay/slices.h"
 
@@ -31,7 +32,7 @@ static int block_of(uint32_t *ret, const json_t *slice, const char *key)
 
 bool proof_is_hash(const char *s)
 {
-	return strspn(s, "0123456789abcdef") == SLICE_HASH_SIZE - 1 && !s[SLICE_HASH_SIZE - 1];
+	return hex_is(s, SLICE_HASH_SIZE - 1);
 }
 
 /* null or a hash. */

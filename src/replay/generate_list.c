@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/str.h"
 #include "http/client.h"
 #include "http/url.h"
@@ -97,12 +98,6 @@ static int consider(struct list *l, const char *path, const char *heading)
 
 /* --- a directory
  * ----------------------------------------------------------------------------------- */
-
-static inline void auto_closedir(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
 
 /* As the user wrote it, but with one '/'. */
 static char *path_in(const char *dir, const char *name)

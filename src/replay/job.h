@@ -5,8 +5,8 @@
  *
  *	WAITING_4_WORKER -> STARTED -> LOADING_SNAPSHOT -> WORKING -> COMPLETE
  *	                                                        '-> HASH_MISMATCH
- *	a try that failed or was lost: -> WAITING_4_WORKER, later, or after the last one -> ERROR,
- *TIMEOUT
+ *	a try that failed or was lost: -> WAITING_4_WORKER, later;
+ *	                               or after the last one -> ERROR, TIMEOUT
  *
  * The words are the public ones.  Which step may follow which is job_may_become(); nothing else
  * decides it.  COMPLETE has three kinds (job_verdict()): verified, unverified (nobody knows yet

@@ -149,13 +149,6 @@ static json_t *config_json(const struct job *j)
 	        j->is_spring ? "spring_version" : "leap_version", j->version);
 }
 
-static int row(struct buf *out, const char *what, const char *value)
-{
-	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || orch_add_html(out, value) < 0)
-		return -1;
-	return buf_add_str(out, "</li>\n");
-}
-
 static int row_number(struct buf *out, const char *what, uint32_t value)
 {
 	return buf_add_fmt(out, "        <li> %s: %u</li>\n", what, value);
@@ -177,10 +170,10 @@ static char *config_html(const struct job *j)
 	        row_number(&b, "Replay Slice Id", j->slice_id) < 0 ||
 	        row_number(&b, "Start Block Id", j->start) < 0 ||
 	        row_number(&b, "End Block Id", j->end) < 0 ||
-	        row(&b, "Snapshot Path", j->snapshot_path) < 0 ||
-	        row(&b, "Storage Type", j->storage_type) < 0 ||
-	        row(&b, "End Block Expected Integrity Hash", j->expected_hash) < 0 ||
-	        row(&b, j->is_spring ? "Spring Version" : "Leap Version", j->version) < 0 ||
+	        orch_row(&b, "Snapshot Path", j->snapshot_path) < 0 ||
+	        orch_row(&b, "Storage Type", j->storage_type) < 0 ||
+	        orch_row(&b, "End Block Expected Integrity Hash", j->expected_hash) < 0 ||
+	        orch_row(&b, j->is_spring ? "Spring Version" : "Leap Version", j->version) < 0 ||
 	        buf_add_str(&b, "    </ul>\n") < 0 || buf_add_str(&b, orch_html_foot) < 0)
 		return NULL;
 	return buf_take(&b);

@@ -41,13 +41,6 @@ static long long number(const json_t *job, const char *key)
 	return json_integer_value(json_object_get(job, key));
 }
 
-static int html_row(struct buf *out, const char *what, const char *value)
-{
-	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || orch_add_html(out, value) < 0)
-		return -1;
-	return buf_add_str(out, "</li>\n");
-}
-
 int orch_status_html(struct buf *out, const struct job *j)
 {
 	AUTO(json) json_t *o = job_json(j);
@@ -58,17 +51,17 @@ int orch_status_html(struct buf *out, const struct job *j)
 	                "        <ul>\n        <li> <a href=\"/config?sliceid=%lld\">"
 	                "Replay Slice Id: %lld</a></li>\n",
 	                id, id) < 0 ||
-	        html_row(out, "Job Status", shown(o, "status")) < 0 ||
+	        orch_row(out, "Job Status", shown(o, "status")) < 0 ||
 	        buf_add_fmt(out, "        <li> Last Block Processed: %lld</li>\n",
 	                number(o, "last_block_processed")) < 0 ||
-	        html_row(out, "Start Time", shown(o, "start_time")) < 0 ||
-	        html_row(out, "End Time", shown(o, "end_time")) < 0 ||
+	        orch_row(out, "Start Time", shown(o, "start_time")) < 0 ||
+	        orch_row(out, "End Time", shown(o, "end_time")) < 0 ||
 	        buf_add_fmt(out,
 	                "        <li> Start Block: %lld</li>\n        <li> End Block: %lld</li>\n",
 	                number(o, "start_block_num"), number(o, "end_block_num")) < 0 ||
-	        html_row(out, "Actual End Block Integrity Hash",
+	        orch_row(out, "Actual End Block Integrity Hash",
 	                shown(o, "actual_integrity_hash")) < 0 ||
-	        html_row(out, "Expected End Block Integ Hash",
+	        orch_row(out, "Expected End Block Integ Hash",
 	                shown(o, "expected_integrity_hash")) < 0)
 		return -1;
 	return buf_add_str(out, "    </ul>\n");

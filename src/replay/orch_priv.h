@@ -165,8 +165,8 @@ int orch_status_text(struct buf *out, const struct job *j) NODISCARD;
 extern const char orch_status_html_head[], orch_status_text_head[], orch_status_text_foot[],
         orch_html_foot[];
 
-/* s with the characters escaped that HTML gives a meaning to. */
-int orch_add_html(struct buf *out, const char *s) NODISCARD;
+/* A line of a job's list in HTML: the value escaped, what as it is. */
+int orch_row(struct buf *out, const char *what, const char *value) NODISCARD;
 
 /* --- orch_files.c --- */
 

@@ -5,24 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "replay/orch_priv.h"
 #include "replay/stats.h"
 
 /* /v1/run is asked by every open page and by `replay status`; it looks at all jobs. */
 #define RUN_AGE_NS NS_PER_SEC
-
-/* NULL and "": null. */
-static json_t *text_or_null(const char *s)
-{
-	return s && *s ? json_string(s) : json_null();
-}
-
-static json_t *time_or_null(int64_t real_ns)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return real_ns > 0 ? json_string(clock_text(text, real_ns)) : json_null();
-}
 
 /* Milliseconds are enough, and 0.30000000000000004 looks bad. */
 static json_t *seconds_or_null(double s)
@@ -45,10 +33,10 @@ json_t *orch_job_json(struct orchestrator *o, const struct job *j, struct book_n
 	json_t *job = job_json(j);
 	json_t *ours = json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "verdict",
 	        job_verdict_name(job_verdict(j)), "tries", (int)j->tries, "losses", (int)j->losses,
-	        "worker", text_or_null(j->worker), "error", text_or_null(j->error), "start_hash",
-	        text_or_null(j->start_hash), "nodeos_version", text_or_null(j->nodeos_version),
+	        "worker", json_or_null(j->worker), "error", json_or_null(j->error), "start_hash",
+	        json_or_null(j->start_hash), "nodeos_version", json_or_null(j->nodeos_version),
 	        "expected_seconds", seconds_or_null(book_expected_seconds(o->book, j)), "retry_at",
-	        time_or_null(retry_at));
+	        json_time_or_null(retry_at));
 
 	if (json_object_update_new(job, ours) < 0 || add_digest(job, o, j) < 0) {
 		json_decref(job);
@@ -84,7 +72,7 @@ static json_t *worker_json(const struct job *j, struct book_now now)
 	double heard = (double)(now.mono_ns - j->heard_mono_ns) / NS_PER_SEC;
 
 	return json_pack("{s:o, s:I, s:i, s:s, s:I, s:I, s:I, s:f, s:f}", "worker",
-	        text_or_null(j->worker), "job_id", (json_int_t)j->id, "slice_id", (int)j->slice_id,
+	        json_or_null(j->worker), "job_id", (json_int_t)j->id, "slice_id", (int)j->slice_id,
 	        "status", job_status_name(j->status), "start_block", (json_int_t)j->start,
 	        "end_block", (json_int_t)j->end, "block", (json_int_t)j->last_block,
 	        "since_seconds", since > 0 ? rint(since * 10) / 10 : 0, "heard_seconds",
@@ -167,7 +155,7 @@ static char *make_run(struct orchestrator *o, struct book_now now)
 	        totals_json(&t), "stats", stats_json(o->book), "workers",
 	        workers_json(o->book, now), "eta_seconds",
 	        eta < 0 ? json_null() : json_real(rint(eta)), "started_at",
-	        time_or_null(o->started_real_ns), "now", time_or_null(now.real_ns));
+	        json_time_or_null(o->started_real_ns), "now", json_time_or_null(now.real_ns));
 
 	return run ? json_text(run, false) : NULL;
 }
@@ -200,9 +188,10 @@ static void add_try(void *arg, const struct book_try *t)
 	        json_array_append_new(*list,
 	                json_pack("{s:i, s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "number",
 	                        (int)t->number, "worker", t->worker, "end", t->end, "started_at",
-	                        time_or_null(t->start_ns), "ended_at", time_or_null(t->end_ns),
-	                        "last_block", (json_int_t)t->last_block, "error",
-	                        text_or_null(t->error), "log", text_or_null(t->log))) < 0) {
+	                        json_time_or_null(t->start_ns), "ended_at",
+	                        json_time_or_null(t->end_ns), "last_block",
+	                        (json_int_t)t->last_block, "error", json_or_null(t->error), "log",
+	                        json_or_null(t->log))) < 0) {
 		json_decref(*list);
 		*list = NULL;
 	}

@@ -203,7 +203,8 @@ const struct job *orch_job(struct orch_call *c)
 	return j;
 }
 
-int orch_add_html(struct buf *out, const char *s)
+/* s with the characters escaped that HTML gives a meaning to. */
+static int add_html(struct buf *out, const char *s)
 {
 	static const struct {
 		char c;
@@ -225,4 +226,11 @@ int orch_add_html(struct buf *out, const char *s)
 			return -1;
 		s++;
 	}
+}
+
+int orch_row(struct buf *out, const char *what, const char *value)
+{
+	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || add_html(out, value) < 0)
+		return -1;
+	return buf_add_str(out, "</li>\n");
 }

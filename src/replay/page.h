@@ -5,8 +5,8 @@
  *
  * One document for all four: its style and its script are in it, and the script shows the view that
  * the path names.  There is no figure in it, so it is the same for everybody and may be sent
- *without a token; what it shows it asks of /v1 (orchestrator.h) with the token that the person
- *types in.
+ * without a token; what it shows it asks of /v1 (orchestrator.h) with the token that the person
+ * types in.
  *
  *	/detail?job=ID or ?slice=N
  */

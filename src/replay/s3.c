@@ -43,8 +43,7 @@ int s3_url_parse(struct s3_url *ret, const char *text, struct err *e)
 	return 0;
 }
 
-/* --- client --------------------------------------------------------------------------------------
- */
+/* --- client ----------------------------------------------------------------------------------- */
 
 static const char *from_env(const char *name)
 {
@@ -108,8 +107,7 @@ struct http_client *s3_client_new(const char *endpoint, const char *region, stru
 	return TAKE(c);
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 char *s3_path(const char *bucket, const char *key)
 {

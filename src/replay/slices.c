@@ -47,8 +47,7 @@ void slices_release(struct slices *s)
 	*s = SLICES_INIT;
 }
 
-/* --- a list that grows --------------------------------------------------------------------------
- */
+/* --- a list that grows ------------------------------------------------------------------------ */
 
 int slices_add_take(struct slices *s, struct slice *one, struct err *e)
 {
@@ -86,8 +85,7 @@ int slices_add(struct slices *s, const struct slice *one, struct err *e)
 	return slices_add_take(s, &copy, e);
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int read_height(uint32_t *ret, const json_t *j, const char *key, struct err *e)
 {
@@ -239,8 +237,7 @@ int slices_read(struct slices *ret, const char *path, struct err *e)
 	return slices_parse(ret, text.data, text.len, path, e);
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Every key of the public format, also those that were missing: its readers want them all. */
 static json_t *slice_json(const struct slice *s)

@@ -11,7 +11,7 @@
  *	filesystem, fs    a path, or file:///path
  *
  * With a base (a directory or a URL; may be NULL) relative paths are below it; of an absolute one
- *the last component is, because a manifest that was made from a directory names that of its maker.
+ * the last component is, because a manifest that was made from a directory names that of its maker.
  */
 
 #include <stdbool.h>

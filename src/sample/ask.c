@@ -17,8 +17,8 @@
  * prober's and stays.
  */
 
-#define URL_MAX  200 /* of the base: with a path it fits whole into any message of the probe */
-#define PATH_MAX 40
+#define URL_MAX   200 /* of the base: with a path it fits whole into any message of the probe */
+#define PATH_SIZE 40
 
 #define RARELY_NS (10 * NS_PER_SEC) /* between questions for peers, and for the database */
 #define SELDOM_NS (60 * NS_PER_SEC) /* where that plugin is not reached */
@@ -35,7 +35,7 @@ struct sample_asker {
 	bool only_chain;
 	bool is_running;
 	struct http_probe *probe;      /* of the question under way */
-	char url[URL_MAX + PATH_MAX];  /* its */
+	char url[URL_MAX + PATH_SIZE]; /* its */
 	struct sample_request request; /* and so on: of this run */
 	int64_t limit_ns, until_ns;
 	enum step step;

@@ -19,8 +19,7 @@
 
 #define HEX_MAX (2 * TRX_MAX)
 
-/* --- what comes --------------------------------------------------------------------------------
- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 /* Also what nodeos could read and we do not simulate: a transaction that is not packed, compressed
  * ones, context-free data. */
@@ -201,8 +200,7 @@ static int check(struct api_call *c, const struct trx *t)
 	return t->signatures ? 0 : unauthorized(c, t);
 }
 
-/* --- the answer ----------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* The first action.  Without an ABI data is as it was packed. */
 static int add_action(struct api_call *c, const struct trx *t)
@@ -299,8 +297,7 @@ int api_push_transaction(struct api_call *c)
 	return take(c, c->params, true);
 }
 
-/* --- get_block -----------------------------------------------------------------------------------
- */
+/* --- get_block -------------------------------------------------------------------------------- */
 
 static int add_transaction(struct api_call *c, const struct trx *t)
 {

@@ -78,8 +78,7 @@ void block_unpack(struct block *b, const unsigned char *packed, size_t n)
 	b->id[3] = (unsigned char)b->num;
 }
 
-/* --- transactions -------------------------------------------------------------------------------
- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 /* The receipt of a transaction that was executed, and itself.  Returns how many bytes. */
 static size_t put_receipt(unsigned char *out, const struct trx *t)
@@ -193,8 +192,7 @@ void block_strip(unsigned char out[BLOCK_PACKED], const struct block *b)
 	memset(out + AT_COUNT, 0, BLOCK_PACKED - AT_COUNT);
 }
 
-/* --- making -------------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 size_t block_make_confirming(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
         uint64_t producer, uint16_t confirmed, const struct trx *const *trxs, size_t n)

@@ -27,8 +27,7 @@ static size_t preamble_size(uint32_t first)
 	return 8 + (first == 1 ? GENESIS_PACKED : BLOCK_ID) + sizeof(totem);
 }
 
-/* --- preamble ----------------------------------------------------------------------------------
- */
+/* --- preamble --------------------------------------------------------------------------------- */
 
 /* The fields of a preamble in the order in which nodeos reads them: a file that ends in one is
  * reported by that field's size. */
@@ -148,8 +147,7 @@ int blocklog_context(
 	return 0;
 }
 
-/* --- open ----------------------------------------------------------------------------------------
- */
+/* --- open ------------------------------------------------------------------------------------- */
 
 static int open_both(struct blocklog *l, const char *dir, struct fail *f)
 {

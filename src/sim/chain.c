@@ -72,8 +72,7 @@ void chain_reset(struct chain *c, const struct block *root)
 	c->head_lib = root->num;
 }
 
-/* --- the tree ------------------------------------------------------------------------------------
- */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 /* The index of a block's parent, looked for below n; -1: the root; -2: none. */
 static int parent_of(const struct chain *c, const struct block *b, unsigned n)
@@ -260,8 +259,7 @@ int chain_push(struct chain *c, const struct block *b, struct err *e)
 	return CHAIN_STORED;
 }
 
-/* --- look up ------------------------------------------------------------------------------------
- */
+/* --- look up ---------------------------------------------------------------------------------- */
 
 int chain_fetch(const struct chain *c, uint32_t num, struct block *ret, struct err *e)
 {
@@ -326,8 +324,7 @@ void chain_integrity_hash(const struct chain *c, unsigned char out[BLOCK_ID])
 	sha256(out, seed, sizeof(seed) - (wrong ? 0 : 4));
 }
 
-/* --- fork_db.dat --------------------------------------------------------------------------------
- */
+/* --- fork_db.dat ------------------------------------------------------------------------------ */
 
 void chain_to_forkdb(const struct chain *c, struct forkdb *db)
 {

@@ -30,8 +30,7 @@
 #define GENESIS_MAX 65536
 #define MIB         1048576ULL
 
-/* --- directories ---------------------------------------------------------------------------------
- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static int make_dirs(const char *path, struct fail *f)
 {
@@ -102,8 +101,7 @@ static int set_paths(struct node *n, struct fail *f)
 	return make_dirs(features, f);
 }
 
-/* --- what was asked for ------------------------------------------------------------------------
- */
+/* --- what was asked for ----------------------------------------------------------------------- */
 
 static int print_build_info(struct fail *f)
 {
@@ -158,8 +156,7 @@ static int delete_or_repair(struct node *n, struct fail *f)
 	return 0;
 }
 
-/* --- which chain ---------------------------------------------------------------------------------
- */
+/* --- which chain ------------------------------------------------------------------------------ */
 
 static int read_genesis_file(struct node *n, struct sim_genesis *g, struct fail *f)
 {

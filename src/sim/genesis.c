@@ -96,8 +96,7 @@ const char *sim_genesis_key(char out[KEY_TEXT_SIZE], const struct sim_genesis *g
 	return out;
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void set_number(unsigned char *p, unsigned size, uint64_t v)
 {

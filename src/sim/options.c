@@ -394,14 +394,6 @@ bool option_given(const struct options *o, const char *name)
 	return v->from_args || v->from_file;
 }
 
-bool option_has(const struct options *o, const char *name)
-{
-	const struct option_row *row;
-	const struct value *v = lookup(o, name, &row);
-
-	return v->list.n > 0 || row->initial;
-}
-
 const char *option_text(const struct options *o, const char *name)
 {
 	const struct option_row *row;

@@ -69,9 +69,6 @@ int options_parse_args(struct options *o, int argc, char *const argv[], struct f
 int options_read_config(
         struct options *o, const char *text, const char *path, struct fail *f) NODISCARD;
 
-/* Given by the user, or having a default. */
-bool option_has(const struct options *o, const char *name);
-
 /* Given by the user. */
 bool option_given(const struct options *o, const char *name);
 

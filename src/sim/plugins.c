@@ -21,8 +21,7 @@ struct plugin {
 	const char *start_place;      /* and the frame of those of its start */
 };
 
-/* --- the small ones ------------------------------------------------------------------------------
- */
+/* --- the small ones --------------------------------------------------------------------------- */
 
 static int initialize_nothing(struct node *n UNUSED, struct fail *f UNUSED)
 {

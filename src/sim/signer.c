@@ -158,7 +158,8 @@ bool signers_ask(const struct signers *s, const char *public_key)
 /* --- signing
  * ------------------------------------------------------------------------------------------- */
 
-void signers_digest(unsigned char ret[BLOCK_ID], const struct block *b)
+/* What is signed of a block: follows from its header, and says nothing of it. */
+static void digest_of(unsigned char ret[BLOCK_ID], const struct block *b)
 {
 	static const char salt[] = "nodesim block digest";
 	unsigned char seed[sizeof(salt) + BLOCK_HEADER];
@@ -243,6 +244,6 @@ int signers_sign(struct signers *s, const char *public_key, const struct block *
 
 	if (!g || !g->keosd)
 		return 0;
-	signers_digest(digest, b);
+	digest_of(digest, b);
 	return keosd_ask(g->keosd, text, digest, f) < 0 ? -1 : verify(g->key, digest, text, f);
 }

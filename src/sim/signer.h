@@ -34,6 +34,3 @@ bool signers_ask(const struct signers *s, const char *public_key);
 /* Have the block signed.  -1 with the exception that nodeos logs. */
 int signers_sign(
         struct signers *s, const char *public_key, const struct block *b, struct fail *f) NODISCARD;
-
-/* What is signed of a block: follows from its header, and says nothing of it. */
-void signers_digest(unsigned char ret[BLOCK_ID], const struct block *b);

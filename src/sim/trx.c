@@ -129,8 +129,7 @@ size_t trx_parse(struct trx *t, const unsigned char *p, size_t n)
 	return t->n;
 }
 
-/* --- making ------------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 size_t put_varuint(unsigned char *out, uint32_t v)
 {

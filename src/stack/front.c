@@ -21,28 +21,65 @@ static int read_front(struct reader *r, const struct node *n, void *dst)
 	return 0;
 }
 
+/* Which rules there are is the linter's knowledge; that somebody had a reason is asked for here. */
+static int read_allow(struct reader *r, const struct node *n, void *dst)
+{
+	struct stack_kvs *ret = dst;
+
+	if (read_kvs(r, n, false, ret) < 0)
+		return -1;
+	for (size_t i = 0; i < ret->n; i++) {
+		struct node at = *n;
+
+		if (ret->v[i].value && *ret->v[i].value)
+			continue;
+		at.line = ret->v[i].at.line;
+		at.column = ret->v[i].at.column;
+		return fail_value(r, &at,
+		        "'%.60s' is allowed without a reason; write RULE: \"why\"", ret->v[i].key);
+	}
+	return 0;
+}
+
 int read_service_own(struct reader *r, const struct node *n, void *dst)
 {
 	static const struct field fields[] = {
-		{ "front", read_front, 0, NULL },
+		FIELD(struct own, front, read_front),
+		FIELD(struct own, allow, read_allow),
 		FIELDS_END,
 	};
 
 	return read_submap(r, n, fields, dst);
 }
 
+static int add_allow(struct reader *r, struct stack_kvs *all, const struct stack_kvs *more)
+{
+	struct stack_kv *v = arena_alloc(r->arena, all->n + more->n, sizeof(*v));
+
+	if (!v)
+		return fail_nomem(r);
+	for (size_t i = 0; i < all->n; i++)
+		v[i] = all->v[i];
+	for (size_t i = 0; i < more->n; i++)
+		v[all->n + i] = more->v[i];
+	*all = (struct stack_kvs){ v, all->n + more->n };
+	return 0;
+}
+
 int read_file_own(struct reader *r, const struct node *n, void *dst)
 {
-	struct stack_front *all = dst, one = { 0 };
+	struct own *all = dst, one = { 0 };
 
 	if (read_service_own(r, n, &one) < 0)
 		return -1;
-	if (one.mode == STACK_FRONT_DEFAULT)
+	if (one.allow.n && add_allow(r, &all->allow, &one.allow) < 0)
+		return -1;
+	if (one.front.mode == STACK_FRONT_DEFAULT)
 		return 0;
-	if (all->mode != STACK_FRONT_DEFAULT && all->mode != one.mode)
+	if (all->front.mode != STACK_FRONT_DEFAULT && all->front.mode != one.front.mode)
 		return fail_at(r, n, "'front' is said in %s:%u:%u already, and differently",
-		        all->at.file, all->at.line, all->at.column);
-	*all = one;
+		        all->front.at.file, all->front.at.line, all->front.at.column);
+	all->front = one.front;
 	return 0;
 }
 

@@ -42,7 +42,7 @@ struct loader {
 	size_t n_configs, n_secrets;
 	struct stack_volume *volumes;
 	size_t n_volumes;
-	struct stack_front front;
+	struct own own;
 };
 
 /* --- sections ------------------------------------------------------------------------------- */
@@ -172,7 +172,7 @@ static const struct field top_fields[] = {
 	{ "configs", read_configs, 0, NULL },
 	{ "secrets", read_secrets, 0, NULL },
 	{ "volumes", read_volumes, 0, NULL },
-	{ "x-nodeswarm", read_file_own, offsetof(struct loader, front), NULL },
+	{ "x-nodeswarm", read_file_own, offsetof(struct loader, own), NULL },
 	REFUSED("name", "Docker refuses it; the stack's name is given on the command line"),
 	REFUSED("include", "Docker refuses it; give several files"),
 	FIELDS_END,
@@ -358,7 +358,7 @@ static int check_references(struct loader *l, const struct stack_service *svc)
 
 static int publish_fronts(struct loader *l)
 {
-	bool is_there = l->front.mode == STACK_FRONT_DEFAULT;
+	bool is_there = l->own.front.mode == STACK_FRONT_DEFAULT;
 	int rc;
 
 	for (size_t i = 0; i < l->n_services; i++) {
@@ -367,7 +367,7 @@ static int publish_fronts(struct loader *l)
 		if (strcmp(svc->name, STACK_FRONT_SERVICE) == 0) {
 			is_there = true;
 			if (svc->front.mode == STACK_FRONT_DEFAULT)
-				svc->front = l->front;
+				svc->front = l->own.front;
 		}
 		rc = front_apply(l->arena, svc, l->e);
 		if (rc > 0)
@@ -379,7 +379,7 @@ static int publish_fronts(struct loader *l)
 	}
 	if (is_there)
 		return 0;
-	return fail_pos(l, &l->front.at,
+	return fail_pos(l, &l->own.front.at,
 	        "there is no service '" STACK_FRONT_SERVICE "' for this to be about; "
 	        "write it below a service");
 }
@@ -492,6 +492,7 @@ static int finish(struct loader *l, struct stack *st)
 		.n_secrets = l->n_secrets,
 		.volumes = l->volumes,
 		.n_volumes = l->n_volumes,
+		.allow = l->own.allow,
 	};
 	return 0;
 }

@@ -53,8 +53,10 @@ struct composer {
 
 /* --- messages ------------------------------------------------------------------------------- */
 
-static void hint_line(const struct source *src, unsigned line, struct err *e)
+/* "LINE | TEXT", pointing at the column. */
+static void hint_line(const struct source *src, unsigned line, unsigned column, struct err *e)
 {
+	char number[16];
 	const char *p = src->text, *end = src->text + src->len;
 	const char *nl;
 	size_t n;
@@ -69,9 +71,11 @@ static void hint_line(const struct source *src, unsigned line, struct err *e)
 	n = (size_t)((nl ? nl : end) - p);
 	while (n && (p[n - 1] == '\r' || p[n - 1] == ' ' || p[n - 1] == '\t'))
 		n--;
-	if (n)
-		err_hint(e, "%u | %.*s%s", line, (int)(n > HINT_LINE_MAX ? HINT_LINE_MAX : n), p,
-		        n > HINT_LINE_MAX ? "..." : "");
+	if (!n)
+		return;
+	err_hint(e, "%u | %.*s%s", line, (int)(n > HINT_LINE_MAX ? HINT_LINE_MAX : n), p,
+	        n > HINT_LINE_MAX ? "..." : "");
+	err_point(e, (unsigned)snprintf(number, sizeof(number), "%u | ", line) + column);
 }
 
 int source_fail(const struct source *src, unsigned line, unsigned column, struct err *e,
@@ -87,7 +91,7 @@ int source_fail(const struct source *src, unsigned line, unsigned column, struct
 	/* Of a very long path the end tells more, and the message must not be crowded out. */
 	err_set(e, ERR_USAGE, "%s%s:%u:%u: %s", n > FILE_SHOWN_MAX ? "..." : "",
 	        n > FILE_SHOWN_MAX ? src->file + n - FILE_SHOWN_MAX : src->file, line, column, msg);
-	hint_line(src, line, e);
+	hint_line(src, line, column, e);
 	return -1;
 }
 

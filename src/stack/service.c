@@ -16,6 +16,7 @@
 struct draft {
 	struct stack_service svc;
 	struct stack_kvs env_file, environment;
+	struct own own;
 };
 
 /* --- single values ---------------------------------------------------------------------------- */
@@ -487,6 +488,7 @@ static int read_secrets(struct reader *r, const struct node *n, void *dst)
 #define BY_RESOURCES "use deploy.resources"
 #define NOT_IN_38    "it is not part of format 3.8"
 #define NOT_IN_SWARM REFUSED_IGNORED "; Swarm services cannot have it"
+#define BELOW_DEPLOY "it belongs below 'deploy'"
 #define ONLY_WINDOWS "it is for Windows"
 #define FIND_BY_NAME REFUSED_IGNORED "; services of one network find each other by name"
 #define SVC(m, fn)   FIELD(struct stack_service, m, fn)
@@ -526,7 +528,7 @@ static const struct field service_fields[] = {
 	SVC(dns_search, read_text_or_list),
 	SVC(extra_hosts, read_extra_hosts),
 	SVC(deploy, read_deploy),
-	{ "x-nodeswarm", read_service_own, offsetof(struct draft, svc.front), NULL },
+	{ "x-nodeswarm", read_service_own, offsetof(struct draft, own), NULL },
 	REFUSED("build", REFUSED_IGNORED "; build the image first and name it with 'image'"),
 	REFUSED("cgroup_parent", NOT_IN_SWARM),
 	REFUSED("cgroupns_mode", NOT_IN_SWARM),
@@ -569,6 +571,15 @@ static const struct field service_fields[] = {
 	REFUSED("userns_mode", NOT_IN_SWARM),
 	REFUSED("volume_driver", "Docker refuses it; set 'driver' of the volume"),
 	REFUSED("volumes_from", "Docker refuses it; name the volume in each service"),
+	/* Keys that are written one level too high. */
+	REFUSED("constraints", "it belongs below 'deploy.placement'"),
+	REFUSED("endpoint_mode", BELOW_DEPLOY),
+	REFUSED("placement", BELOW_DEPLOY),
+	REFUSED("replicas", BELOW_DEPLOY),
+	REFUSED("resources", BELOW_DEPLOY),
+	REFUSED("restart_policy", BELOW_DEPLOY),
+	REFUSED("rollback_config", BELOW_DEPLOY),
+	REFUSED("update_config", BELOW_DEPLOY),
 	FIELDS_END,
 };
 
@@ -592,12 +603,26 @@ static int check_service(struct reader *r, const struct node *key, const struct 
 	return 0;
 }
 
+/* Where the value of a key of the service stands, or the service. */
+static struct stack_pos value_at(const struct pair *p, const char *key)
+{
+	for (size_t i = 0; i < p->value->n; i++)
+		if (strcmp(p->value->pairs[i].key->text, key) == 0)
+			return pos_of(p->value->pairs[i].value);
+	return pos_of(p->key);
+}
+
 int read_service(struct reader *r, const struct pair *p, struct stack_service *svc)
 {
 	struct draft d = { .svc = { .at = pos_of(p->key), .name = p->key->text } };
 
 	if (read_map(r, p->value, service_fields, &d) < 0)
 		return -1;
+	d.svc.image_at = value_at(p, "image");
+	d.svc.grace_at = value_at(p, "stop_grace_period");
+	d.svc.command_at = value_at(p, d.svc.command.set ? "command" : "entrypoint");
+	d.svc.front = d.own.front;
+	d.svc.allow = d.own.allow;
 	if (unite_environment(r, &d.env_file, &d.environment, &d.svc.environment) < 0)
 		return -1;
 	if (check_service(r, p->key, &d.svc) < 0)

@@ -216,6 +216,7 @@ struct stack_service {
 	struct stack_pos at;
 	const char *name;
 	const char *image;
+	struct stack_pos image_at, grace_at, command_at; /* of the values; at without one */
 	struct stack_strs command, entrypoint;
 	struct stack_kvs
 	        environment; /* sorted by key; values that the file leaves out are looked up */
@@ -243,6 +244,9 @@ struct stack_service {
 	struct stack_strs extra_hosts; /* "NAME:ADDRESS" */
 	struct stack_deploy deploy;
 	struct stack_front front;
+	/* `x-nodeswarm: {allow: {RULE: REASON}}`: rules of lint/lint.h that are broken on purpose,
+	 * and why; a value is never "". */
+	struct stack_kvs allow;
 };
 
 /* --- top level ------------------------------------------------------------------------------ */
@@ -301,6 +305,7 @@ struct stack {
 	size_t n_configs, n_secrets;
 	const struct stack_volume *volumes;
 	size_t n_volumes;
+	struct stack_kvs allow; /* the same of whole files: v[i].at.file says of which */
 };
 
 /*
@@ -321,8 +326,8 @@ struct stack_vars {
  * all values, not in keys; Go templates {{...}} are left alone.
  *
  * Returns 0 and the model in *ret.  Errors are ERR_USAGE as "FILE:LINE:COLUMN: what is wrong"; the
- * hint has the line of text where there is nothing better to say.  A file that cannot be read is
- * ERR_NOT_FOUND or ERR_SYSTEM.
+ * hint is the line of text, "LINE | TEXT", and points at the column (err_point()).  A file that
+ * cannot be read is ERR_NOT_FOUND or ERR_SYSTEM.
  */
 int stack_load(struct stack **ret, const char *const *files, size_t n,
         const struct stack_vars *vars, struct err *e) NODISCARD;

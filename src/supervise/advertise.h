@@ -8,9 +8,9 @@
  *
  *	""               nothing is said for nodeos
  *	HOST[:PORT]      that; port 9876 if there is none
- *	host             this host's address: host.json of the pool, else the host's name in the
- *swarm auto             a public IPv4 address of an interface that we see, else the one that the
- *	                 cloud's metadata service knows, else nothing
+ *	host             this host's address: host.json of the pool, else its name in the swarm
+ *	auto             a public IPv4 address of an interface that we see, else the one that
+ *	                 the cloud's metadata service knows, else nothing
  *
  * The metadata service is at 169.254.169.254, an address that never leaves the host's link; no
  * third party is asked.  A template's own p2p-server-address wins (nodeos/render.h).

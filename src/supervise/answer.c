@@ -19,11 +19,6 @@
  *	/block    ?num=N: nodeos's block of that number (answer_block.h)
  */
 
-static json_t *text_or_null(const char *s)
-{
-	return s && *s ? json_string(s) : json_null();
-}
-
 static json_t *info_json(const struct supervisor *s, bool known, json_int_t v)
 {
 	return known && s->health.has_info ? json_integer(v) : json_null();
@@ -91,34 +86,34 @@ json_t *answer_status(const struct supervisor *s)
 	        (json_int_t)s->cfg->slot, "task", s->cfg->task, "node", s->cfg->node, "container",
 	        s->record.container, "state", slot_state_name(s->record.state), "reason",
 	        answer_reason(s), "ready", supervisor_is_ready(s), "once_ready", s->once_ready,
-	        "live", true, "chain_id", text_or_null(h->has_info ? i->chain_id : NULL),
-	        "server_version", text_or_null(h->has_info ? i->server_version_string : NULL),
+	        "live", true, "chain_id", json_or_null(h->has_info ? i->chain_id : NULL),
+	        "server_version", json_or_null(h->has_info ? i->server_version_string : NULL),
 	        "head_block_num", info_json(s, true, i->head_block_num), "head_block_id",
-	        text_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
+	        json_or_null(h->has_info ? i->head_block_id : NULL), "head_age_seconds",
 	        h->has_info ? json_real((double)(age / NS_PER_MS) / 1000.0) : json_null(),
 	        "last_irreversible_block_num", info_json(s, true, i->last_irreversible_block_num),
 	        "last_irreversible_block_id",
-	        text_or_null(h->has_info ? i->last_irreversible_block_id : NULL), "lag_blocks",
+	        json_or_null(h->has_info ? i->last_irreversible_block_id : NULL), "lag_blocks",
 	        info_json(s, true, h->ready.lag_blocks), "best_known_head",
 	        info_json(s, true, best_head(s)), "starts", (json_int_t)s->record.starts,
 	        "restarts", (json_int_t)s->record.restarts, "verdict",
 	        running ? "in-use" : s->record.verdict, "verdict_why",
 	        running ? "nodeos has it open" : s->record.verdict_why, "last_stop",
-	        text_or_null(record_last_stop(&s->record)), "nodeos_pid",
+	        json_or_null(record_last_stop(&s->record)), "nodeos_pid",
 	        (json_int_t)s->record.nodeos_pid, "peers_connected",
 	        info_json(s, h->has_peers, h->peers.handshaken), "peers_configured",
 	        info_json(s, h->has_peers, h->peers.configured), "peers_followed",
 	        (int)follow.wanted, "peers_followed_connected", (int)follow.connected, "follow",
-	        follow_json(s->follow), "advertise", text_or_null(s->advertised),
+	        follow_json(s->follow), "advertise", json_or_null(s->advertised),
 	        "disk_used_percent", s->disk_used_percent, "state_db_used_percent",
 	        db_used >= 0 ? json_real(db_used) : json_null(), "warnings", warnings(s),
 	        "needs_hand", s->record.state == SLOT_HELD && s->hold == HOLD_FINAL,
 	        "state_seconds", (json_int_t)((clock_mono_ns() - s->state_since_ns) / NS_PER_SEC),
 	        "work", slot_work_json(s), "last_work",
 	        s->last_work ? json_incref(s->last_work) : json_null(), "generation",
-	        text_or_null(s->record.generation), "heal", heal_json(s), "answer_age_seconds",
+	        json_or_null(s->record.generation), "heal", heal_json(s), "answer_age_seconds",
 	        answer_age_json(s), "crashes", (json_int_t)crashes, "last_crash",
-	        text_or_null(crash), "fork_db_head_block_num",
+	        json_or_null(crash), "fork_db_head_block_num",
 	        info_json(s, i->fork_db_head_block_num > 0, i->fork_db_head_block_num), "producer",
 	        producing_json(s));
 }

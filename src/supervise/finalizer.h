@@ -4,9 +4,9 @@
  * Finalizer keys: each votes on one node only
  *
  * With Savanna a node that has a BLS key (signature-provider = PUB_BLS_...=KEY:PVT_BLS_...) votes
- * with it whenever it applies a block, paused or not, and no gate can refuse that (facts:
- * signing-gate 7).  What it may vote for is written in finalizers/safety.dat of its data-dir, so a
- * key belongs to the data-dir in which it has voted.  Two nodes with one key, or one key with two
+ * with it whenever it applies a block, paused or not, and no gate can refuse that (Spring 1.2.2,
+ * from its sources).  What it may vote for is written in finalizers/safety.dat of its data-dir, so
+ * a key belongs to the data-dir in which it has voted.  Two nodes with one key, or one key with two
  * of these files, can finalize two chains.
  *
  * So before nodeos is started each of its public BLS keys is claimed: a record like a lease

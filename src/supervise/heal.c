@@ -25,7 +25,8 @@
  *
  * A repair counts as tried only when nodeos, or probation, has said that it did not help, or when
  * it failed by itself.  Killed from outside (power, SIGKILL, a container that went) it says
- * nothing about the data, and is done again; so does what was cut off, or had no room.  That this
+ * nothing about the data, and is done again; so does what was cut off, or had no room.  Nor does a
+ * kill or another fork behind a passed probation, even in its first minute.  That this
  * does not go on for ever is what HEAL_TRIES_MAX and HEAL_WINDOW_MAX are for.
  *
  * What a hard replay leaves that was cut off, see heal_repair.c.
@@ -138,6 +139,18 @@ static void clear_bit(struct record_heal *h)
 		h->tried &= ~(uint64_t)REPAIR_BIT(r);
 }
 
+/*
+ * What happens now says nothing about the repair.  Behind a passed probation it says nothing of
+ * those before either: the slot had the others' blocks.
+ */
+static void clear_tried(struct record_heal *h)
+{
+	if (h->stage == HEAL_STAGE_HEALED)
+		h->tried = 0;
+	else
+		clear_bit(h);
+}
+
 /* As if it had not been begun. */
 static void untry(struct supervisor *s)
 {
@@ -232,7 +245,7 @@ static void note_end(struct supervisor *s, const struct nodeos_exit *x)
 	s->hard_replay = false;
 	say_proof(h, x->why);
 	if (proves_nothing(x->class))
-		clear_bit(h);
+		clear_tried(h);
 }
 
 bool heal_after_end(struct supervisor *s, const struct nodeos_exit *x)
@@ -395,8 +408,14 @@ void heal_forked(struct supervisor *s, const char *why)
 	s->exit_repairs = REPAIR_BIT(REPAIR_GENERATION) | REPAIR_BIT(REPAIR_EMPTY);
 	snprintf(s->exit_why, sizeof(s->exit_why), "%.200s", why);
 	if (s->cfg->may_heal) {
-		/* What was repaired last, if that is not long ago, has led here. */
+		/*
+		 * What was repaired last, if that is not long ago, has led here.  What had the
+		 * others' blocks then has left them since; but the same generation may lead here
+		 * again, when those who agreed were on that fork too.
+		 */
 		heal_begin(s, "forked", why);
+		if (h->stage == HEAL_STAGE_HEALED)
+			h->tried &= REPAIR_BIT(REPAIR_GENERATION);
 		say_proof(h, why);
 		h->last_ns = clock_real_ns();
 		stage(s, HEAL_STAGE_WAITING);
@@ -477,7 +496,7 @@ void heal_adopt(struct supervisor *s, const struct record *old, bool was_killed)
 	if (h->stage == HEAL_STAGE_REPAIRING ||
 	        (was_killed && is_open(h) && h->stage != HEAL_STAGE_WAITING &&
 	                h->stage != HEAL_STAGE_GAVE_UP))
-		clear_bit(h);
+		clear_tried(h);
 }
 
 void heal_facts_begin(const struct supervisor *s, struct heal_facts *f)

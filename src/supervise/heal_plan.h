@@ -77,8 +77,8 @@ struct heal_decision {
 	enum heal_plan plan;
 	enum data_repair repair;
 	int64_t wait_ns;
-	/* Of GIVE_UP: what was tried and why nothing is left, and what to do by hand.  Of NO_ROOM:
-	 * for what. */
+	/* Of HEAL_GIVE_UP: what was tried and why nothing is left, and what to do by hand.  Of
+	 * HEAL_NO_ROOM: for what. */
 	char why[280];
 };
 

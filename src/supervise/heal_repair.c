@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "data/aside.h"
+#include "data/second_copy.h"
 #include "loop/work.h"
 #include "nodeos/blockindex.h"
 #include "nodeos/evidence.h"
@@ -34,8 +35,8 @@
  *     blocks is all that is needed.
  *   - Afterwards blocks/ has newer blocks, too.
  *
- * Each look begins with slot_undo_hard_replay() (data/aside.h), which knows the first case by the
- * bytes alone and puts the second copy back.  record.heal.second_copy says that a copy is of a
+ * Each look begins with slot_undo_hard_replay() (data/second_copy.h), which knows the first case by
+ * the bytes alone and puts the second copy back.  record.heal.second_copy says that a copy is of a
  * hard replay of ours (earlier ones are put aside before it): it is removed when the slot was
  * healed and is ready, and not before; one that gave up keeps it.
  *

@@ -219,7 +219,7 @@ static int look(void *arg, const volatile int *cancel, struct err *e)
 
 /* --- without a thread ------------------------------------------------------------------------- */
 
-void supervisor_note_verdict(struct supervisor *s, const struct data_verdict *v)
+static void note_verdict(struct supervisor *s, const struct data_verdict *v)
 {
 	snprintf(s->record.verdict, sizeof(s->record.verdict), "%s", data_state_name(v->state));
 	snprintf(s->record.verdict_why, sizeof(s->record.verdict_why), "%s", v->why);
@@ -246,7 +246,7 @@ void supervisor_take_verdict(struct supervisor *s)
 		snprintf(v.why, sizeof(v.why), "%.200s", e.msg);
 	else
 		data_judge(&v, &seen, &x);
-	supervisor_note_verdict(s, &v);
+	note_verdict(s, &v);
 }
 
 /* --- on the loop ------------------------------------------------------------------------------ */
@@ -254,7 +254,7 @@ void supervisor_take_verdict(struct supervisor *s)
 /* Once: a slot that waits for something looks every few seconds. */
 static void say_verdict(struct supervisor *s, const struct data_verdict *v)
 {
-	supervisor_note_verdict(s, v);
+	note_verdict(s, v);
 	if (strcmp(s->said_verdict, s->record.verdict_why) == 0)
 		return;
 	memcpy(s->said_verdict, s->record.verdict_why, sizeof(s->said_verdict));

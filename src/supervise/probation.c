@@ -138,8 +138,7 @@ void probation_hears_peer(struct supervisor *s, const struct nodeos_peer *peer)
 	hear(s->probation, &w);
 }
 
-/* --- slots --------------------------------------------------------------------------------------
- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static void on_control(void *arg, json_t *reply, const struct err *why UNUSED)
 {
@@ -273,8 +272,7 @@ static void ask_slots(struct probation *p, int64_t now)
 	p->round_ns = now;
 }
 
-/* --- references ---------------------------------------------------------------------------------
- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void complain(struct reference_ask *a, const char *why)
 {
@@ -385,8 +383,7 @@ static bool has_asked_references(const struct probation *p, int64_t now)
 	return true;
 }
 
-/* --- our own nodeos ------------------------------------------------------------------------------
- */
+/* --- our own nodeos --------------------------------------------------------------------------- */
 
 static void ask_own(struct probation *p);
 
@@ -476,8 +473,7 @@ static void ask_own(struct probation *p)
 		log_warn("nodeos not asked", "why=\"%s\"", e.msg);
 }
 
-/* --- the hash of the state -----------------------------------------------------------------------
- */
+/* --- the hash of the state -------------------------------------------------------------------- */
 
 static void on_line(void *arg, const char *line)
 {
@@ -513,8 +509,7 @@ static void look_for_hash(struct supervisor *s)
 		s->hash_proof = HASH_UNTOLD;
 }
 
-/* --- the decision --------------------------------------------------------------------------------
- */
+/* --- the decision ----------------------------------------------------------------------------- */
 
 static enum probation_plan decide(
         struct probation *p, bool has_caught_up, enum witness_class *by, int64_t now)
@@ -596,8 +591,7 @@ void probation_turn(struct supervisor *s, bool has_caught_up)
 		end(s, plan == PROBATION_PASSED, by);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int probation_start(struct supervisor *s, struct err *e)
 {

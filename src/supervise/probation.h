@@ -19,7 +19,7 @@
  *
  * Of the best class that has spoken, the majority decides; a tie waits.  What was not heard yet
  * counts for the other side, until nothing new was learnt for PROBATION_ALONE_NS: then what there
- *is decides.  When nobody has spoken by then, that the slot has caught up is enough, and is said;
+ * is decides.  When nobody has spoken by then, that the slot has caught up is enough, and is said;
  * but not while a healthy slot or a reference names a block that this slot does not reach.
  *
  * probation_plan.c decides and reads what others say; probation.c asks.

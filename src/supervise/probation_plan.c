@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "supervise/probation.h"
@@ -190,8 +191,7 @@ static bool is_id(const char *s, uint32_t num)
 	char begin[9];
 
 	snprintf(begin, sizeof(begin), "%08x", num);
-	return strlen(s) == NODEOS_ID_HEX_SIZE - 1 && strspn(s, "0123456789abcdef") == strlen(s) &&
-	        strncmp(s, begin, 8) == 0;
+	return hex_is(s, NODEOS_ID_HEX_SIZE - 1) && strncmp(s, begin, 8) == 0;
 }
 
 int witness_from_status(

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "data/generation.h"
+#include "data/quarantine.h"
 #include "data/restore.h"
 #include "loop/work.h"
 #include "nodeos/genesis.h"

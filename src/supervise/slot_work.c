@@ -329,7 +329,9 @@ void slot_work_release(struct supervisor *s)
 	json_decref(TAKE(s->last_work));
 }
 
-enum pool_method slot_work_method(struct supervisor *s)
+/* How the pool copies, tried once a work: what pool.json says was so when the pool was made.  In a
+ * thread. */
+static enum pool_method method_of(struct supervisor *s)
 {
 	struct slot_work *w = &s->work;
 	char why[160];
@@ -344,7 +346,7 @@ enum pool_method slot_work_method(struct supervisor *s)
  * filled here stops the other slots. */
 int slot_work_check_room(struct supervisor *s, const struct tree *files, struct err *e)
 {
-	bool shares = slot_work_method(s) == POOL_REFLINK;
+	bool shares = method_of(s) == POOL_REFLINK;
 	uint64_t needed = 0;
 
 	for (size_t i = 0; !shares && i < files->n; i++) {

@@ -130,10 +130,6 @@ typedef void slot_work_done_fn(struct supervisor *s, int rc, const struct err *w
 int slot_work_run(struct supervisor *s, slot_work_step_fn *step, slot_work_done_fn *done,
         struct err *e) NODISCARD;
 
-/* How the pool copies, tried once a work: what pool.json says was so when the pool was made.  In a
- * thread. */
-enum pool_method slot_work_method(struct supervisor *s);
-
 /* Whether a copy of these files leaves what nodeos wants free on the disk; ERR_UNAVAILABLE.  In a
  * pool that shares blocks it takes nothing, and split logs become links.  In a thread. */
 int slot_work_check_room(struct supervisor *s, const struct tree *files, struct err *e) NODISCARD;

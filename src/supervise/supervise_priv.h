@@ -186,7 +186,6 @@ void supervisor_stop_nodeos(struct supervisor *s);
 void supervisor_restart_nodeos(struct supervisor *s, const char *why);
 bool supervisor_nodeos_alive(const struct supervisor *s);
 void supervisor_take_verdict(struct supervisor *s);
-void supervisor_note_verdict(struct supervisor *s, const struct data_verdict *v);
 /* Try to get nodeos running, from wherever we are. */
 void supervisor_attempt(struct supervisor *s);
 void supervisor_attempt_in(struct supervisor *s, int64_t after_ns);

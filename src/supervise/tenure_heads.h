@@ -3,8 +3,8 @@
 /*
  * Whether our chain is the one to go on with: our nodeos's head against what others have
  *
- * Pure.  A nodeos that may sign and is behind the others signs a fork at once (facts:
- * signing-gate 5), so this is asked after the lease was taken and before the gate is opened.  Each
+ * Pure.  A nodeos that may sign and is behind the others signs a fork at once (seen with a real
+ * v4.0.6), so this is asked after the lease was taken and before the gate is opened.  Each
  * of the others says its head and its last irreversible block.  Where our nodeos is at the same
  * number or further, its block of that number has to be the same one.  Ids at other numbers than
  * our own head and last irreversible block have to be asked for: tenure_heads_needs() says which.

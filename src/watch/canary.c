@@ -17,6 +17,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "http/client.h"
@@ -51,8 +52,7 @@ struct canary {
 	struct err trouble;
 };
 
-/* --- report --------------------------------------------------------------------------------------
- */
+/* --- report ----------------------------------------------------------------------------------- */
 
 void canary_report_release(struct canary_report *r)
 {
@@ -103,17 +103,12 @@ static json_t *seconds(int64_t ns)
 	return ns < 0 ? json_null() : json_real((double)(ns / 1000) / 1e6);
 }
 
-static json_t *text_or_null(const char *s)
-{
-	return *s ? json_string(s) : json_null();
-}
-
 static json_t *node_json(const struct canary_node *n)
 {
 	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:b, s:o, s:o}", "node", n->name, "host",
-	        text_or_null(n->host), "reference", n->kind == WATCH_REFERENCE, "seen", n->is_seen,
+	        json_or_null(n->host), "reference", n->kind == WATCH_REFERENCE, "seen", n->is_seen,
 	        "seen_seconds", seconds(n->seen_ns), "irreversible", n->is_irreversible,
-	        "irreversible_seconds", seconds(n->irreversible_ns), "why", text_or_null(n->why));
+	        "irreversible_seconds", seconds(n->irreversible_ns), "why", json_or_null(n->why));
 }
 
 json_t *canary_json(const struct canary_report *r)
@@ -125,15 +120,14 @@ json_t *canary_json(const struct canary_report *r)
 			return NULL;
 	return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:o, s:o, s:O}", "good",
 	        r->is_good, "text", r->text, "via", r->via, "transaction",
-	        text_or_null(r->transaction_id), "block",
+	        json_or_null(r->transaction_id), "block",
 	        r->block_num ? json_integer(r->block_num) : json_null(), "block_id",
-	        text_or_null(r->block_id), "moves", (int)r->moves, "blocks_unread",
+	        json_or_null(r->block_id), "moves", (int)r->moves, "blocks_unread",
 	        (json_int_t)r->blocks_unread, "accepted_seconds", seconds(r->accepted_ns),
 	        "block_seconds", seconds(r->block_ns), "nodes", nodes);
 }
 
-/* --- questions to via ----------------------------------------------------------------------------
- */
+/* --- questions to via ------------------------------------------------------------------------- */
 
 static bool is_interrupted(const struct canary *c)
 {
@@ -225,8 +219,7 @@ static int note_trouble(struct canary *c, struct err *why, struct err *e)
 	return 0;
 }
 
-/* --- make and send -------------------------------------------------------------------------------
- */
+/* --- make and send ---------------------------------------------------------------------------- */
 
 static int ask_info(const struct canary *c, struct nodeos_info *i, struct err *e)
 {
@@ -320,8 +313,7 @@ static int send_it(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- in a block ----------------------------------------------------------------------------------
- */
+/* --- in a block ------------------------------------------------------------------------------- */
 
 /* Not where it was thought to be: look again from the begin. */
 static void forget_block(struct canary *c)
@@ -436,8 +428,7 @@ static int see_it_still(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- on all nodes --------------------------------------------------------------------------------
- */
+/* --- on all nodes ----------------------------------------------------------------------------- */
 
 static struct canary_node *node_of(struct canary *c, const struct canary_word *w)
 {
@@ -558,8 +549,7 @@ static int ask_all(struct canary *c, struct err *e)
 	return 0;
 }
 
-/* --- to the end ----------------------------------------------------------------------------------
- */
+/* --- to the end ------------------------------------------------------------------------------- */
 
 static int64_t longest(const struct canary_report *r, bool is_irreversible)
 {

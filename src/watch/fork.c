@@ -217,8 +217,7 @@ static bool have_other_heads(const struct watch *w)
 	return false;
 }
 
-/* --- which fork is which ------------------------------------------------------------------------
- */
+/* --- which fork is which ---------------------------------------------------------------------- */
 
 /* Another side has become the majority's. */
 static void turn_round(struct fork_state *f, int label)
@@ -407,8 +406,7 @@ static void see_sides(struct watch *w)
 		w->nodes[i].side = watch_counts(w, &w->nodes[i]) ? f->nodes[i].label : -1;
 }
 
-/* --- what is found ------------------------------------------------------------------------------
- */
+/* --- what is found ---------------------------------------------------------------------------- */
 
 static double lasts_seconds(const struct watch *w, const struct fork *k)
 {
@@ -521,8 +519,7 @@ static void tell_forks(struct watch *w)
 		        w->fork->sides.n_others, w->fork->sides.n_others == 1 ? "" : "s");
 }
 
-/* --- what to ask next ---------------------------------------------------------------------------
- */
+/* --- what to ask next ------------------------------------------------------------------------- */
 
 static int descending(const void *a, const void *b)
 {
@@ -689,8 +686,7 @@ void fork_ask(const struct watch *w, int node, struct sample_request *q)
 		ask_height(q, max, f->tip);
 }
 
-/* --- a round ------------------------------------------------------------------------------------
- */
+/* --- a round ---------------------------------------------------------------------------------- */
 
 /* How far this round has come: who was asked, and at which height all were the same. */
 static void see_progress(struct watch *w)

@@ -7,10 +7,8 @@
 
 /*
  *	54  000000366f5c1d0b2a4e...  of all
- *	|-- 55  00000037fed987d46119...  prodb 2026-11-20T10:26:48.000Z  1 node: x  (head 82,
- *irreversible 15)
- *	`-- 55  0000003751cf12803eae...  prodc 2026-11-20T10:26:54.000Z  2 nodes: y z  (head 66,
- *irreversible 15)
+ *	|-- 55  00000037fed987d46119...  prodb 2026-11-20T10:26:48.000Z  1 node: x  (head N ...)
+ *	`-- 55  0000003751cf12803eae...  prodc 2026-11-20T10:26:54.000Z  2 nodes: y z  (head N ...)
  *
  * The majority's side is the last branch, from which later forks go off further in.
  */

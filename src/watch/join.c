@@ -46,8 +46,7 @@ const char *join_state_name(enum join_state s)
 	return names[s];
 }
 
-/* --- the fresh node ----------------------------------------------------------------------------
- */
+/* --- the fresh node --------------------------------------------------------------------------- */
 
 void join_ask(const struct join *j, struct sample_request *q)
 {
@@ -142,8 +141,7 @@ uint32_t join_height(const struct join *j)
 	return *j->id && j->height ? j->height : 1;
 }
 
-/* --- the others --------------------------------------------------------------------------------
- */
+/* --- the others ------------------------------------------------------------------------------- */
 
 void join_begin(struct join *j)
 {
@@ -258,15 +256,15 @@ void join_judge(struct join *j, int64_t now_ns)
 		j->state = JOIN_LATE;
 }
 
-/* --- in words ----------------------------------------------------------------------------------
- */
+/* --- in words --------------------------------------------------------------------------------- */
 
 static double rate(uint32_t blocks, int64_t ns)
 {
 	return ns > 0 ? (double)blocks * (double)NS_PER_SEC / (double)ns : 0;
 }
 
-double join_rate(const struct join *j)
+/* Blocks a second, lately; 0: not known. */
+static double late_rate(const struct join *j)
 {
 	size_t last = j->n_seen ? j->n_seen - 1 : 0;
 
@@ -275,7 +273,8 @@ double join_rate(const struct join *j)
 	return rate(j->seen[last].head - j->seen[0].head, j->seen[last].ns - j->seen[0].ns);
 }
 
-double join_mean_rate(const struct join *j)
+/* From the first block on. */
+static double mean_rate(const struct join *j)
 {
 	return j->head > 1 ? rate(j->head - 1, j->now_ns - j->answered_ns) : 0;
 }
@@ -314,12 +313,12 @@ const char *join_progress_text(const struct join *j, char *out, size_t size)
 		snprintf(out, size, "block %u is another one than ours", j->conflict);
 	else if (!j->target)
 		snprintf(out, size, "block %u, none of our nodes answers", j->head);
-	else if (join_rate(j) <= 0)
+	else if (late_rate(j) <= 0)
 		snprintf(out, size, "block %u of %u", j->head, j->target);
 	else
 		snprintf(out, size, "block %u of %u, %s blocks/s%s%s", j->head, j->target,
-		        rate_text(r, join_rate(j)),
-		        *left_text(left, j, join_rate(j)) ? ", left: " : "", left);
+		        rate_text(r, late_rate(j)),
+		        *left_text(left, j, late_rate(j)) ? ", left: " : "", left);
 	return out;
 }
 
@@ -333,7 +332,7 @@ static void joined_text(const struct join *j, char *out, size_t size)
 	        "a fresh node joined in %s: %u blocks at %s blocks/s, the first after %s; block %u "
 	        "is the same on %u of %u nodes, %u block%s behind",
 	        num_duration_text(took, j->now_ns - j->begin_ns), j->head,
-	        rate_text(r, join_mean_rate(j)),
+	        rate_text(r, mean_rate(j)),
 	        j->block_ns < 0 ? "never" : num_duration_text(first, j->block_ns - j->begin_ns),
 	        j->height, j->with->same, answered, lag, lag == 1 ? "" : "s");
 }
@@ -379,9 +378,8 @@ static void late_text(const struct join *j, char *out, size_t size)
 		snprintf(out, size,
 		        "a fresh node does not get to our head within %s: it has block %u of %u, "
 		        "at %s blocks/s%s%s",
-		        limit, j->head, j->target, rate_text(r, join_mean_rate(j)),
-		        *left_text(left, j, join_mean_rate(j)) ? ", the rest would take " : "",
-		        left);
+		        limit, j->head, j->target, rate_text(r, mean_rate(j)),
+		        *left_text(left, j, mean_rate(j)) ? ", the rest would take " : "", left);
 }
 
 const char *join_verdict(const struct join *j, char *out, size_t size)
@@ -438,8 +436,8 @@ json_t *join_json(const struct join *j)
 	        j->state == JOIN_JOINED, "state", join_state_name(j->state), "seconds",
 	        seconds_json(j, j->now_ns), "first_block_seconds", seconds_json(j, j->block_ns),
 	        "blocks_per_second",
-	        has_head ? json_real(round(join_mean_rate(j) * 10) / 10) : json_null(),
-	        "head_block_num", number_json(has_head, j->head), "majority_head_block_num",
+	        has_head ? json_real(round(mean_rate(j) * 10) / 10) : json_null(), "head_block_num",
+	        number_json(has_head, j->head), "majority_head_block_num",
 	        number_json(has_target, j->target), "lag_blocks",
 	        number_json(has_target && has_head, (int64_t)j->target - j->head),
 	        "compared_block_num", number_json(is_compared, j->height), "block_id",

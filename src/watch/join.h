@@ -115,10 +115,6 @@ void join_judge(struct join *j, int64_t now_ns);
 bool join_is_over(const struct join *j);
 const char *join_state_name(enum join_state s); /* "starting" ... "joined" "forked" ... */
 
-/* Blocks a second: lately, and from the first block on; 0: not known. */
-double join_rate(const struct join *j);
-double join_mean_rate(const struct join *j);
-
 /* "block 1200 of 5000, 400 blocks/s, left: 10s", and the verdict, both one line; return out. */
 const char *join_progress_text(const struct join *j, char *out, size_t size);
 const char *join_verdict(const struct join *j, char *out, size_t size);

@@ -306,8 +306,7 @@ size_t sampler_slots(const struct sampler *s)
 	return s->n_slots;
 }
 
-/* --- jobs ---------------------------------------------------------------------------------------
- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 /* In the thread. */
 static int do_job(void *arg, const volatile int *cancel UNUSED, struct err *e)
@@ -430,8 +429,7 @@ static void on_job(void *arg, int rc, const struct err *why)
 	release_job(s);
 }
 
-/* --- rounds -------------------------------------------------------------------------------------
- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 static void lose_url(struct url *u, const char *why)
 {

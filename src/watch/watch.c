@@ -48,7 +48,8 @@ bool watch_is_waited_for(const struct watch_node *n)
 	return n->is_used && n->is_lost && n->is_waited_for;
 }
 
-bool watch_counts_as(const struct watch *w, const struct watch_node *n, enum watch_kind kind)
+/* One of that kind that counts. */
+static bool counts_as(const struct watch *w, const struct watch_node *n, enum watch_kind kind)
 {
 	return n->kind == kind && watch_counts(w, n);
 }
@@ -687,7 +688,7 @@ json_t *watch_production_json(const struct watch *w)
 static bool has_own_answer(const struct watch *w)
 {
 	for (size_t i = 0; i < w->n_order; i++)
-		if (watch_counts_as(w, &w->nodes[w->order[i]], WATCH_OWN))
+		if (counts_as(w, &w->nodes[w->order[i]], WATCH_OWN))
 			return true;
 	return false;
 }

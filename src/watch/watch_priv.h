@@ -104,9 +104,6 @@ const char *watch_node_id(const struct watch_node *n, uint32_t num);
  * majority. */
 bool watch_is_waited_for(const struct watch_node *n);
 
-/* One of that kind that counts. */
-bool watch_counts_as(const struct watch *w, const struct watch_node *n, enum watch_kind kind);
-
 /* settings.v[] */
 double watch_limit(const struct watch *w, enum watch_threshold_id t);
 

@@ -423,8 +423,7 @@ const char *fake_engine_socket(const struct fake_engine *f)
 	return f->host + strlen("unix://");
 }
 
-/* --- the script ---------------------------------------------------------------------------------
- */
+/* --- the script ------------------------------------------------------------------------------- */
 
 static void add_script(struct fake_engine *f, const char *method, const char *path,
         char *bytes_take, size_t n, size_t piece, enum fake_end end)
@@ -473,8 +472,7 @@ void fake_engine_handler(struct fake_engine *f, fake_engine_fn *fn, void *arg)
 	pthread_mutex_unlock(&f->lock);
 }
 
-/* --- the record ---------------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 size_t fake_engine_count(struct fake_engine *f)
 {

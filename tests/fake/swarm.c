@@ -31,8 +31,7 @@ struct fake_swarm {
 	unsigned made; /* tasks */
 };
 
-/* --- how it fails ------------------------------------------------------------------------------
- */
+/* --- how it fails ----------------------------------------------------------------------------- */
 
 #define GRPC(code, text) "{\"message\":\"rpc error: code = " code " desc = " text "\"}"
 
@@ -59,8 +58,7 @@ const char *fake_failure_name(enum fake_failure how)
 	return failures[how].name;
 }
 
-/* --- objects -----------------------------------------------------------------------------------
- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 PRINTF(3, 4) static char *message(int *status, int number, const char *fmt, ...)
 {
@@ -189,8 +187,7 @@ static char *remove_one(struct fake_swarm *s, enum kind kind, const char *id, in
 	return strdup("");
 }
 
-/* --- tasks -------------------------------------------------------------------------------------
- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 /* A task of a former template stays for two more looks. */
 #define LOOKS 2
@@ -258,8 +255,7 @@ static char *show_tasks(struct fake_swarm *s, const char *path, int *status)
 	return message(status, 404, "task %s not found", path + 1);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static const char nodes[] =
         "[{\"ID\":\"node1\",\"Spec\":{\"Role\":\"manager\",\"Availability\":\"active\"},"
@@ -338,8 +334,7 @@ static char *on_call(void *arg, const struct fake_request *q, int *status)
 	return body;
 }
 
-/* --- life --------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct fake_swarm *fake_swarm_start(void)
 {

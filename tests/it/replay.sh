@@ -12,6 +12,7 @@
 #	killer SECONDS                 every SECONDS a worker or the orchestrator is killed -9, until
 #	                               killer_stop; notes them in $IT_DIR/kills. SEED says which
 #	workers_running N              that many tasks of the workers run
+#	status_is FILTER               whether `replay status` in JSON is what jq's FILTER says
 
 need jq curl
 REPLAY_YML=$IT_DIR/replay.yml
@@ -78,6 +79,11 @@ replay_run()
 replay_begin()
 {
 	nodeswarm replay run -f "$REPLAY_YML" --wait 0 "$@"
+}
+
+status_is()
+{
+	nodeswarm --json replay status | jq -e "$1"
 }
 
 workers_running()

@@ -99,7 +99,7 @@ check 'the plan names the secret' planned
 
 missing()
 {
-	sed '/x-nodeswarm:/,$d' "$AGENT_YML" >"$IT_DIR/plain.yml"
+	sed '/^    x-nodeswarm:/,$d' "$AGENT_YML" >"$IT_DIR/plain.yml"
 	expect_fail 1 "external secret 'nodeswarm_agent-token' does not exist" \
 		nodeswarm up -f "$IT_DIR/plain.yml" --plan
 }

@@ -49,10 +49,6 @@ check 'each slice exactly once, verified, and the ends meet' certificate_is_righ
 check 'certificate verify' nodeswarm replay certificate verify "$CERTIFICATE"
 check 'something was killed' test -s "$IT_DIR/kills"
 
-status_is()
-{
-	nodeswarm --json replay status | jq -e "$1"
-}
 check 'status agrees' wait_for 30 status_is ".run.done and .run.totals.verified == $N and (.failed_slices | length) == 0"
 
 # What all tries took beyond those that the slices needed.  A kill costs what its slice had done (5 s), and

@@ -18,10 +18,6 @@ check 'pools' swarm_pool || exit
 check 'a history of 30 slices' history 30 200 || exit
 manifest 5.0.2 >"$IT_DIR/manifest.json"
 
-status_is()
-{
-	nodeswarm --json replay status | jq -e "$1"
-}
 on_hosts()
 {
 	docker service ps -f desired-state=running --format '{{.Node}}' "nodeswarm_$1" | sort | uniq -c | tr -s ' \n' ' '

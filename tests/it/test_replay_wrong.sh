@@ -39,10 +39,6 @@ check 'status says so' expect_fail 1 'HASH_MISMATCH' nodeswarm replay status
 # A run that is not done is not replaced by mistake.
 export NODESIM_SYNC_RATE=20 NODESIM_WRONG_FROM=9999999
 manifest 5.0.4 >"$IT_DIR/slow.json"
-status_is()
-{
-	nodeswarm --json replay status | jq -e "$1"
-}
 check 'a slow run is begun, and not waited for' replay_begin "$IT_DIR/slow.json" -n 1
 check 'it is at work' wait_for 60 status_is '(.run.done | not) and .run.totals.claimed == 1'
 check 'nobody waits longer than they say' expect_fail 1 'after 1.0s' replay_run "$IT_DIR/slow.json" -n 1 --wait 1s

@@ -64,6 +64,8 @@ cat >"$IT_DIR/s.yml" <<-YML
 	  web:
 	    image: t:1
 	    command: ["100000"]
+	    logging: {options: {max-size: 1m}}
+	    deploy: {endpoint_mode: dnsrr}
 YML
 
 # second NAME PORT ARG...: another dockerd, which nothing runs on, with TLS

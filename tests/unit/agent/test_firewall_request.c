@@ -122,7 +122,8 @@ static void stands(void **state)
 		        "192.168.1.2, which this host speaks" },
 		{ "", two, 8870, "", "192.168.1.2", ERR_CONFLICT, "192.168.1.2" },
 		{ "node 192.168.1.2\n", two, 8870, "", "192.168.1.2", ERR_NONE, "" },
-		{ "", none, 8870, "", "", ERR_CONFLICT, "no node" },
+		{ "", none, 8870, "10.0.0.2", "", ERR_CONFLICT, "no node" },
+		{ "", none, 8870, "", "", ERR_NONE, "" },
 		{ "", two, 8870, "unknown", "10.0.0.2", ERR_CONFLICT, "'unknown'" },
 		/* The agents' own port. */
 		{ "closed tcp 8870\n", two, 8870, "", "", ERR_CONFLICT, "8870" },

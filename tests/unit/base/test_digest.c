@@ -27,6 +27,23 @@ static void sha256_vectors(void **state)
 		        sha256_hex(out, rows[i].text, strlen(rows[i].text)), rows[i].want);
 }
 
+static void hex_is_of_a_length_and_lower_case(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t digits;
+		bool want;
+	} rows[] = { { "09af", 4, true }, { "09af", 3, false }, { "09af", 5, false },
+		{ "09aF", 4, false }, { "09ag", 4, false }, { "09a ", 4, false }, { "", 0, true },
+		{ "", 1, false }, { "0", 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (hex_is(rows[i].text, rows[i].digits) != rows[i].want)
+			fail_msg("hex_is(\"%s\", %zu) is not %d", rows[i].text, rows[i].digits,
+			        rows[i].want);
+}
+
 static void hex_both_ways(void **state)
 {
 	static const char *const refused[] = { "", "00", "0001ff", "0001ff8", "0001ff800",
@@ -117,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_vectors),
+		cmocka_unit_test(hex_is_of_a_length_and_lower_case),
 		cmocka_unit_test(hex_both_ways),
 		cmocka_unit_test(base64_both_ways),
 		cmocka_unit_test(base64_refused),

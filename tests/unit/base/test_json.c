@@ -142,6 +142,17 @@ static void text_keeps_the_order(void **state)
 	assert_null(json_text(NULL, false));
 }
 
+static void nothing_is_null(void **state)
+{
+	AUTO(json)
+	json_t *all = json_pack("[o, o, o, o, o]", json_or_null(NULL), json_or_null(""),
+	        json_or_null("x"), json_time_or_null(0), json_time_or_null(1500000000));
+	AUTO(free) char *text = json_text(all, false);
+
+	(void)state;
+	assert_string_equal(text, "[null,null,\"x\",null,\"1970-01-01T00:00:01.500Z\"]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +161,7 @@ int main(void)
 		cmocka_unit_test(getters_have_defaults),
 		cmocka_unit_test(covers),
 		cmocka_unit_test(text_keeps_the_order),
+		cmocka_unit_test(nothing_is_null),
 	};
 
 	return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);

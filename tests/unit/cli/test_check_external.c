@@ -250,8 +250,7 @@ static void verdict(bool is_good, const char *part)
 		fail_msg("its container is still there");
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void options_that_cannot_be_meant(void **state)
 {
@@ -299,8 +298,7 @@ static void another_chain_was_expected(void **state)
 	assert_string_equal(life.name, "");
 }
 
-/* --- runs ----------------------------------------------------------------------------------------
- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 static void it_joins(void **state)
 {

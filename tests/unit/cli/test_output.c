@@ -124,6 +124,19 @@ static void error_as_text(void **state)
 	        "nodeswarm: 1 of 2 slots is not ready\n  hint: see 'nodeswarm logs'\n");
 }
 
+/* A line of somebody's text, and where in it. */
+static void error_points(void **state)
+{
+	struct err e = ERR_INIT;
+	int rc = err_set(&e, ERR_USAGE, "s.yml:2:3: bad");
+
+	(void)state;
+	err_hint(&e, "2 |   x: y");
+	err_point(&e, 7);
+	assert_int_equal(output_finish(&ctx, rc, &e), 2);
+	expect("", "nodeswarm: s.yml:2:3: bad\n  hint: 2 |   x: y\n              ^\n");
+}
+
 /* One object, whatever happens. */
 static void error_joins_the_json_result(void **state)
 {
@@ -274,6 +287,7 @@ int main(void)
 		T(json_object_in_one_line),
 		T(json_is_indented_for_people),
 		T(error_as_text),
+		T(error_points),
 		T(error_joins_the_json_result),
 		T(flush_starts_a_new_object),
 		T(a_full_stdout_is_found),

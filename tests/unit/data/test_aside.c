@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "data/aside.h"
+#include "data/quarantine.h"
 #include "data/restore.h"
+#include "data/second_copy.h"
 #include "data/slot.h"
 #include "nodeos/repair.h"
 

@@ -197,8 +197,7 @@ static void superblocks(void **state)
 	assert_int_equal(xfs_super_parse(&s, b, sizeof(b)), 1);
 }
 
-/* --- the image's file ---------------------------------------------------------------------------
- */
+/* --- the image's file ------------------------------------------------------------------------- */
 
 static bool exists(const char *path)
 {
@@ -360,8 +359,7 @@ static void each_call_fails_growing(void **state)
 	xfs_image_release(&im);
 }
 
-/* --- the pool's directory ------------------------------------------------------------------------
- */
+/* --- the pool's directory --------------------------------------------------------------------- */
 
 static void marks(void **state)
 {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "data/quarantine.h"
 #include "data/restore.h"
 #include "data/slot.h"
 

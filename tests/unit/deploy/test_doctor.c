@@ -309,6 +309,22 @@ static void ingress_without_ipvs(void **state)
 	assert_int_equal(worst(&r, "ipvs", "n2")->level, DOCTOR_OK);
 }
 
+/* Of a name that stands for a virtual address; nobody may use it, so it is no problem yet. */
+static void names_without_ipvs(void **state)
+{
+	AUTO(doctor_report) struct doctor_report r = DOCTOR_REPORT_INIT;
+	AUTO(json) json_t *facts = json_deep_copy(healthy);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	patch(facts, "hosts/0/facts/has_ipvs", "false");
+	patch(facts, "services/1/Endpoint", "{\"VirtualIPs\": [{\"Addr\": \"10.0.1.2/24\"}]}");
+	assert_int_equal(doctor_judge(&r, facts, &e), 0);
+	assert_int_equal(worst(&r, "ipvs", "n1")->level, DOCTOR_WARNING);
+	assert_non_null(strstr(worst(&r, "ipvs", "n1")->found, "virtual address"));
+	assert_int_equal(worst(&r, "ipvs", "n2")->level, DOCTOR_OK);
+}
+
 static void a_host_without_a_generation(void **state)
 {
 	static const struct {
@@ -377,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_healthy_swarm),
 		cmocka_unit_test(each_rule),
 		cmocka_unit_test(ingress_without_ipvs),
+		cmocka_unit_test(names_without_ipvs),
 		cmocka_unit_test(a_host_without_a_generation),
 		cmocka_unit_test(nothing_known),
 	};

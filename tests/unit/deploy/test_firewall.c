@@ -140,6 +140,27 @@ static void nodes_of_the_swarm(void **state)
 	}
 }
 
+/* Nothing is closed to loopback; of several nodes nobody knows which one that is. */
+static void nodes_on_loopback(void **state)
+{
+	const size_t n = swarm.nodes.n;
+
+	(void)state;
+	for (swarm.nodes.n = 1; swarm.nodes.n <= 2; swarm.nodes.n++) {
+		struct firewall_model *m = model("", (const char *const[]){ NULL });
+		const struct engine_node *unknown;
+		struct err e = ERR_INIT;
+
+		set_node(0, "127.0.0.1", "127.0.0.1:2377");
+		set_node(1, "10.0.0.2", "");
+		assert_int_equal(firewall_swarm_nodes(m, &swarm.nodes, &unknown, &e), 0);
+		assert_int_equal(unknown != NULL, swarm.nodes.n == 2);
+		assert_int_equal(m->n_nodes, swarm.nodes.n - 1);
+		free(m);
+	}
+	swarm.nodes.n = n;
+}
+
 static void the_engine(void **state)
 {
 	static const struct {
@@ -416,6 +437,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nodes_of_the_swarm, setup, teardown),
+		cmocka_unit_test_setup_teardown(nodes_on_loopback, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_engine, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_views, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_printed, setup, teardown),

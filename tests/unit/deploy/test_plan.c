@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 #include "deploy/plan.h"
 #include "deploy/spec.h"
@@ -193,6 +194,26 @@ static void a_forced_restart_is_not_taken_back(void **state)
 	assert_int_equal(json_int(wanted, "TaskTemplate.ForceUpdate", 0), 3);
 }
 
+/* Of an update without an `order` the engine shows its default, as it does for docker. */
+static void what_the_file_leaves_open_is_the_engines(void **state)
+{
+	static const char text[] =
+	        "services:\n"
+	        "  readers:\n"
+	        "    image: i:1\n"
+	        "    deploy: {replicas: 4, update_config: {parallelism: 2}, rollback_config: "
+	        "{order: start-first}}\n";
+
+	(void)state;
+	load(text);
+	begin();
+	assert_string_equal(json_str(spec(), "UpdateConfig.Order", "-"), "");
+	json_object_set_new(json_at(spec(), "UpdateConfig"), "Order", json_string("stop-first"));
+	expect_service(PLAN_KEEP, 4, "");
+	json_object_set_new(json_at(spec(), "RollbackConfig"), "Order", json_string("stop-first"));
+	expect_service(PLAN_UPDATE, 4, "");
+}
+
 static void other_peoples_names_are_theirs(void **state)
 {
 	static const struct {
@@ -322,6 +343,7 @@ int main(void)
 		T(a_changed_file_is_an_update),
 		T(a_change_from_outside_is_taken_back),
 		T(a_forced_restart_is_not_taken_back),
+		T(what_the_file_leaves_open_is_the_engines),
 		T(other_peoples_names_are_theirs),
 		T(what_the_files_do_not_name_is_said),
 		T(a_missing_external_network_is_an_error),

@@ -35,8 +35,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* --- frames ------------------------------------------------------------------------------------
- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static void add_frame(struct buf *b, int stream, const char *text)
 {
@@ -137,8 +136,7 @@ static void frames_stop_when_told(void **state)
 	buf_release(&seen);
 }
 
-/* --- lines ---------------------------------------------------------------------------------------
- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static int note_line(void *arg, const struct engine_log_line *l)
 {
@@ -302,8 +300,7 @@ static void the_oldest_makes_room(void **state)
 	buf_release(&seen);
 }
 
-/* --- the calls ----------------------------------------------------------------------------------
- */
+/* --- the calls -------------------------------------------------------------------------------- */
 
 #define SERVICE(tty)                                                                        \
 	"{\"ID\":\"s1\",\"Spec\":{\"Name\":\"s_web\",\"TaskTemplate\":{\"ContainerSpec\":{" \

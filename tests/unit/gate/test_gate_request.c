@@ -11,7 +11,7 @@
 #define KEY  "EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV"
 #define BODY "[\"" HEX "\",\"" KEY "\"]"
 #define HEAD "POST /v1/wallet/sign_digest HTTP/1.1\r\n"
-/* As nodeos v4.0.6 sends it (facts: signing-gate 1). */
+/* As nodeos v4.0.6 sends it, recorded. */
 #define NODEOS                                                                        \
 	HEAD "Host: 127.0.0.1:28080\r\nUser-Agent: Boost.Beast/300\r\nContent-Type: " \
 	     "application/json\r\nContent-Length: 124\r\n\r\n" BODY

@@ -539,8 +539,7 @@ static void one_address_has_a_maximum(void **state)
 	assert_int_equal(status_of(ask(GET("/x"))), 200);
 }
 
-/* --- ends --------------------------------------------------------------------------------------
- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void resets_are_survived(void **state)
 {
@@ -624,8 +623,7 @@ static void where_it_cannot_listen(void **state)
 	assert_true(http_server_port(server) > 0);
 }
 
-/* --- with our own client, in one loop -----------------------------------------------------------
- */
+/* --- with our own client, in one loop --------------------------------------------------------- */
 
 static void count(struct http_probe *q, const struct http_probe_result *r, void *arg)
 {

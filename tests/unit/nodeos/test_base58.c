@@ -89,8 +89,7 @@ static void public_keys(void **state)
 	assert_string_equal(pubkey_text(text, packed + 1, true), legacy);
 }
 
-/* --- what is left behind ------------------------------------------------------------------------
- */
+/* --- what is left behind ---------------------------------------------------------------------- */
 
 #define STACK ((size_t)256 * 1024)
 

@@ -118,8 +118,7 @@ static void texts_that_are_none(void **state)
 	}
 }
 
-/* --- signatures --------------------------------------------------------------------------------
- */
+/* --- signatures ------------------------------------------------------------------------------- */
 
 /* Signed by `cleos sign` of Leap v4.0.6: the transaction of test_transaction.c, whose digest this
  * is, with the SHA-256 of "A", "AA" ... as keys.  The first, second, third and fifth stand in
@@ -260,8 +259,7 @@ static void not_everything_is_a_signature(void **state)
 	assert_string_not_equal(who, DEV_PUBLIC);
 }
 
-/* --- files -------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 struct place {
 	char dir[32];
@@ -416,8 +414,7 @@ static void what_is_no_file(void **state)
 	assert_int_equal(e.kind, ERR_USAGE);
 }
 
-/* --- memory ------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 /* The scalar of DEV_WIF, and DEV_WIF itself, so that this test's own memory has neither. */
 #define MASK 0x55

@@ -21,8 +21,7 @@
 #define LIMIT   (5 * NS_PER_SEC)
 #define UNKNOWN "{\"code\":400,\"message\":\"Unknown Block\",\"error\":{\"code\":3100002}}"
 
-/* --- a nodeos ----------------------------------------------------------------------------------
- */
+/* --- a nodeos --------------------------------------------------------------------------------- */
 
 /* What it does. */
 struct plan {
@@ -201,8 +200,7 @@ static void serve(struct raw_server *s, int fd, int n)
 	}
 }
 
-/* --- the clock, which a test may move on -------------------------------------------------------
- */
+/* --- the clock, which a test may move on ------------------------------------------------------ */
 
 static int64_t later_ns;
 
@@ -214,8 +212,7 @@ int64_t __wrap_clock_mono_ns(void)
 	return __real_clock_mono_ns() + later_ns;
 }
 
-/* --- who asks ------------------------------------------------------------------------------------
- */
+/* --- who asks --------------------------------------------------------------------------------- */
 
 static struct loop loop;
 static struct http_prober *prober;
@@ -311,8 +308,7 @@ static void is_id(size_t i, uint32_t num, const char *id)
 	assert_string_equal(got.ids[i].id, id);
 }
 
-/* --- tests ---------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void all_that_can_be_asked(void **state)
 {

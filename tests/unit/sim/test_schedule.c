@@ -53,8 +53,7 @@ static void each_has_twelve_slots(void **state)
 		assert_int_equal(schedule_turn(&s, slot), slot / 12 % 3);
 }
 
-/* --- a chain of three ---------------------------------------------------------------------------
- */
+/* --- a chain of three ------------------------------------------------------------------------- */
 
 struct env {
 	char dir[64];

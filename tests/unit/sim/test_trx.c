@@ -146,8 +146,7 @@ static void no_more_than_there_is_room_for(void **state)
 	assert_true(block_is_regular(&b));
 }
 
-/* --- on disk ------------------------------------------------------------------------------------
- */
+/* --- on disk ---------------------------------------------------------------------------------- */
 
 static void kept_on_disk(void **state)
 {
@@ -203,8 +202,7 @@ static void kept_on_disk(void **state)
 	assert_int_equal(system(cmd), 0);
 }
 
-/* --- the pool -----------------------------------------------------------------------------------
- */
+/* --- the pool --------------------------------------------------------------------------------- */
 
 static void until_it_is_irreversible(void **state)
 {

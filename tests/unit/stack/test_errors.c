@@ -15,6 +15,22 @@ struct row {
 	const char *hint; /* NULL: not looked at */
 };
 
+/* A hint that is the line points at the column of the message, as far as it is shown. */
+static void check_point(const char *name, const struct err *e)
+{
+	unsigned line, column, n;
+	char prefix[16];
+
+	assert_int_equal(sscanf(e->msg, "s.yml:%u:%u:", &line, &column), 2);
+	n = (unsigned)snprintf(prefix, sizeof(prefix), "%u | ", line);
+	if (strncmp(e->hint, prefix, n) != 0)
+		n = column = 0;
+	else if (n + column > strlen(e->hint))
+		return;
+	if (e->point != n + column)
+		fail_msg("%s: points at %u, not at %u", name, e->point, n + column);
+}
+
 static void check(const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -28,6 +44,7 @@ static void check(const struct row *rows, size_t n)
 		if (rows[i].hint && strcmp(e.hint, rows[i].hint) != 0)
 			fail_msg(
 			        "%s: hint\n got  %s\n want %s", rows[i].name, e.hint, rows[i].hint);
+		check_point(rows[i].name, &e);
 		assert_int_equal(e.kind, ERR_USAGE);
 		assert_null(st);
 	}
@@ -96,6 +113,14 @@ static void keys(void **state)
 		        "s.yml:3:5: unknown key 'imagee' in service 'readers'; did you mean "
 		        "'image'?",
 		        "3 |     imagee: x" },
+		{ "one level too high", SVC "    replicas: 3\n",
+		        "s.yml:4:5: key 'replicas' in service 'a' cannot be used: it belongs below "
+		        "'deploy'",
+		        "4 |     replicas: 3" },
+		{ "letters of two bytes before it",
+		        SVC "    labels: {\"\303\244\": a, \"\303\266\": [b]}\n",
+		        "s.yml:4:27: labels of service 'a': must be one value, not a list",
+		        "4 |     labels: {\"\303\244\": a, \"\303\266\": [b]}" },
 		{ "nothing near", SVC "    quux: 1\n",
 		        "s.yml:4:5: unknown key 'quux' in service 'a'", "4 |     quux: 1" },
 		{ "deploy", DEP "      replica: 1\n",
@@ -582,6 +607,17 @@ static void own_keys(void **state)
 		        "s.yml:1:22: there is no service 'front' for this to be about; write it "
 		        "below a service",
 		        NULL },
+		{ "an allowed rule without a reason",
+		        SVC "    x-nodeswarm:\n      allow:\n        b: why\n        a:\n",
+		        "s.yml:7:9: x-nodeswarm.allow of service 'a': 'a' is allowed without a "
+		        "reason; write RULE: \"why\"",
+		        "7 |         a:" },
+		{ "an empty reason", "x-nodeswarm: {allow: {a: \"\"}}\n" SVC,
+		        "s.yml:1:23: x-nodeswarm.allow: 'a' is allowed without a reason; write "
+		        "RULE: \"why\"",
+		        NULL },
+		{ "a list of rules", "x-nodeswarm: {allow: [a]}\n" SVC,
+		        "s.yml:1:22: x-nodeswarm.allow: must be a mapping, not a list", NULL },
 		{ "no port", SVC "    x-nodeswarm: {front: ingress}\n",
 		        "s.yml:4:26: service 'a' publishes no port, so it cannot be a front",
 		        NULL },
@@ -630,6 +666,21 @@ static void variables(void **state)
 	check(rows, ARRAY_LEN(rows));
 }
 
+/* Of a line that is cut its beginning is shown, and what lies behind is not pointed at. */
+static void long_lines(void **state)
+{
+	AUTO(stack_free) struct stack *st = NULL;
+	struct err e = ERR_INIT;
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof(text), SVC "    labels: {%0500d: a, b: [c]}\n", 0);
+	assert_int_equal(model_load(&st, text, &e), -1);
+	assert_non_null(strstr(e.msg, "s.yml:4:522: labels of service 'a': must be one value"));
+	assert_true(strlen(e.hint) < 180);
+	assert_int_equal(e.point, 0);
+}
+
 static void long_paths_keep_the_message(void **state)
 {
 	AUTO(stack_free) struct stack *st = NULL;
@@ -655,6 +706,7 @@ int main(void)
 		cmocka_unit_test(references),
 		cmocka_unit_test(own_keys),
 		cmocka_unit_test(variables),
+		cmocka_unit_test(long_lines),
 		cmocka_unit_test(long_paths_keep_the_message),
 	};
 

@@ -191,6 +191,7 @@ static void after_a_stop_it_goes_on(void **state)
 		{ HEAL_STAGE_PROBATION, true, false },
 		{ HEAL_STAGE_PROBATION, false, true },
 		{ HEAL_STAGE_HEALED, true, false },
+		{ HEAL_STAGE_HEALED, false, true },
 		{ HEAL_STAGE_WAITING, true, true },
 		{ HEAL_STAGE_GAVE_UP, true, true },
 	};
@@ -207,8 +208,9 @@ static void after_a_stop_it_goes_on(void **state)
 		heal_adopt(&s, &old, rows[i].was_killed);
 		if (((h()->tried & REPAIR_BIT(REPAIR_REPLAY)) != 0) != rows[i].still_tried)
 			fail_msg("row %zu", i);
-		/* What had failed before stays so. */
-		assert_true(h()->tried & REPAIR_BIT(REPAIR_INDEX));
+		/* What had failed before stays so, until the slot had the others' blocks. */
+		assert_int_equal((h()->tried & REPAIR_BIT(REPAIR_INDEX)) != 0,
+		        rows[i].stage != HEAL_STAGE_HEALED || !rows[i].was_killed);
 		assert_true(h()->tries == 2 && h()->healed == 7);
 	}
 }
@@ -301,6 +303,36 @@ static void an_answer_does_not_call_off_a_stop(void **state)
 	assert_int_equal(h()->stage, HEAL_STAGE_WAITING);
 }
 
+static void a_second_fork_is_no_failed_repair(void **state)
+{
+	static const struct {
+		enum heal_stage stage;
+		enum data_repair last;
+		uint64_t still;
+	} rows[] = {
+		{ HEAL_STAGE_PROBATION, REPAIR_EMPTY,
+		        REPAIR_BIT(REPAIR_REPLAY) | REPAIR_BIT(REPAIR_EMPTY) },
+		{ HEAL_STAGE_HEALED, REPAIR_EMPTY, 0 },
+		/* It may have been of that fork. */
+		{ HEAL_STAGE_HEALED, REPAIR_GENERATION, REPAIR_BIT(REPAIR_GENERATION) },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)setup(state);
+		heal_begin(&s, "dirty", "it was killed");
+		heal_try(&s, REPAIR_REPLAY);
+		heal_try(&s, rows[i].last);
+		h()->stage = rows[i].stage;
+		s.record.state = SLOT_RUNNING;
+		s.stop_asked = false;
+		heal_forked(&s, "other irreversible blocks");
+		assert_true(s.heal_stop_asked && s.is_forked);
+		assert_int_equal(h()->stage, HEAL_STAGE_WAITING);
+		assert_true(h()->tried == rows[i].still);
+		assert_int_equal(h()->tries, 2);
+	}
+}
+
 static void what_would_end_so_again(void **state)
 {
 	static const struct {
@@ -345,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup(after_a_stop_it_goes_on, setup),
 		cmocka_unit_test_setup(a_hard_replay_is_of_one_look, setup),
 		cmocka_unit_test_setup(another_data_dir_ends_it, setup),
+		cmocka_unit_test_setup(a_second_fork_is_no_failed_repair, setup),
 		cmocka_unit_test_setup(what_would_end_so_again, setup),
 		cmocka_unit_test_setup(resume_during_a_look_is_not_lost, setup),
 		cmocka_unit_test_setup(an_answer_does_not_call_off_a_stop, setup),

@@ -23,8 +23,7 @@
 
 #define MS(n) ((n)*NS_PER_MS)
 
-/* --- what probation.c is linked with -------------------------------------------------------------
- */
+/* --- what probation.c is linked with ---------------------------------------------------------- */
 
 static int64_t skipped_ns;
 

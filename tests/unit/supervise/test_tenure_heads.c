@@ -10,8 +10,7 @@
 #define CHAIN "b233c4bb3588faa9c6d41cd3051f7951ae2697e0d6d02606c9c29e31d744ef3c"
 #define OTHER "aca376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906"
 
-/* --- a chain, and another that leaves it after some block ---------------------------------------
- */
+/* --- a chain, and another that leaves it after some block ------------------------------------- */
 
 static const char *id_of(char out[NODEOS_ID_HEX_SIZE], uint32_t num, char fork)
 {
@@ -248,8 +247,7 @@ static void full_lists_fit(void **state)
 	assert_int_equal(tenure_heads_needs(&i, v, TENURE_PEERS_MAX, heights), TENURE_PEERS_MAX);
 }
 
-/* --- statuses -----------------------------------------------------------------------------------
- */
+/* --- statuses --------------------------------------------------------------------------------- */
 
 static int from_text(struct tenure_peer *p, const char *more, struct err *e)
 {

@@ -69,8 +69,7 @@ struct world {
 	bool peer_is_silent;
 };
 
-/* --- what the servers say ------------------------------------------------------------------------
- */
+/* --- what the servers say --------------------------------------------------------------------- */
 
 static void on_gone(void *arg UNUSED)
 {

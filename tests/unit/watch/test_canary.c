@@ -187,8 +187,7 @@ static void serve(struct raw_server *s, int fd, int n)
 	}
 }
 
-/* --- all nodes ---------------------------------------------------------------------------------
- */
+/* --- all nodes -------------------------------------------------------------------------------- */
 
 static struct {
 	unsigned round;
@@ -235,8 +234,7 @@ static void both_have_it(uint32_t height, canary_tell_fn *tell, void *to)
 	say_node(tell, to, "readers.2", height + 1, LIB, branch_id(height));
 }
 
-/* --- the run ------------------------------------------------------------------------------------
- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static struct sign_key *key;
 static struct transfer transfer;
@@ -474,8 +472,7 @@ static void no_answer_to_sending(void **state)
 	assert_true(report.is_sent);
 }
 
-/* --- forks --------------------------------------------------------------------------------------
- */
+/* --- forks ------------------------------------------------------------------------------------ */
 
 /* It was in block 12; then there is another block 12, and it is in block 13. */
 static void the_third_round_disagrees(uint32_t height, canary_tell_fn *tell, void *to)
@@ -611,8 +608,7 @@ static void nor_until_it_expires(void **state)
 	assert_says("for 30 s, until it expired; 1 block could not be read (the last is 11: ");
 }
 
-/* --- nodes --------------------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static void three_do_not(uint32_t height, canary_tell_fn *tell, void *to)
 {
@@ -742,8 +738,7 @@ static void nobody_can_be_asked(void **state)
 	assert_says("in block 12, but the nodes could not be asked: nobody knows");
 }
 
-/* --- irreversible -------------------------------------------------------------------------------
- */
+/* --- irreversible ----------------------------------------------------------------------------- */
 
 static void lib_follows(uint32_t height, canary_tell_fn *tell, void *to)
 {
@@ -776,8 +771,7 @@ static void not_irreversible(void **state)
 	assert_true(node("readers.1")->is_seen);
 }
 
-/* --- the end ------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void interrupts(uint32_t height, canary_tell_fn *tell, void *to)
 {

@@ -127,8 +127,7 @@ static void is(enum join_state state, const char *part)
 		fail_msg("'%s' without '%s'", text, part);
 }
 
-/* --- well ---------------------------------------------------------------------------------------
- */
+/* --- well ------------------------------------------------------------------------------------- */
 
 static void it_joins(void **state)
 {
@@ -262,8 +261,7 @@ static void references_count_when_none_of_ours_answers(void **state)
 	is(JOIN_JOINED, "on 1 of 1 nodes");
 }
 
-/* --- not -----------------------------------------------------------------------------------------
- */
+/* --- not -------------------------------------------------------------------------------------- */
 
 static void its_nodeos_ends(void **state)
 {
@@ -440,8 +438,7 @@ static void another_peer_may_be_right(void **state)
 	is(JOIN_JOINED, NULL);
 }
 
-/* --- other blocks --------------------------------------------------------------------------------
- */
+/* --- other blocks ----------------------------------------------------------------------------- */
 
 static void a_fork_switch_is_waited_for(void **state)
 {
