@@ -24,6 +24,8 @@ static const char *const development_keys[] = {
 
 #define KEY_MIN   40 /* the shortest has 51 characters */
 #define KEY_CHARS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+/* Those of finalizers have "-", too. */
+#define WORD_CHARS KEY_CHARS "-"
 
 /* The first one in text, and its length; NULL if there is none. */
 static const char *find_development_key(const char *text, size_t *ret_n)
@@ -159,15 +161,23 @@ static bool is_read(const struct subject *s, const struct stack_file *f, unsigne
 	return false;
 }
 
-/* Not "PVT_K1_...": comments have such. */
+/* Each word by itself, and only whole ones: comments have such as "EOS6MRy...=KEY:PVT_K1_...". */
 static bool has_whole_key(struct lint *l, const char *text)
 {
-	for (text += strcspn(text, KEY_CHARS); *text; text += strcspn(text, KEY_CHARS)) {
-		size_t n = strspn(text, KEY_CHARS "-");
+	size_t n;
 
-		if (n >= KEY_MIN)
-			return has_key(l, text);
-		text += n;
+	for (; *text; text += n) {
+		AUTO(free) char *word = NULL;
+
+		text += strcspn(text, WORD_CHARS);
+		n = strspn(text, WORD_CHARS);
+		if (n < KEY_MIN)
+			continue;
+		word = strndup(text, n);
+		if (!word)
+			l->out_of_memory = true;
+		else if (has_key(l, word))
+			return true;
 	}
 	return false;
 }

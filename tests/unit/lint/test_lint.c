@@ -305,7 +305,9 @@ static const struct row rows[] = {
 	        "config.ini:2 key-in-config: the line has a private key in it, and a config is no "
 	        "secret\n" },
 	{ LINT_KEY_IN_CONFIG, "a comment of none", WITH_INI DNSRR INI,
-	        "# signature-provider = PUB_BLS_...=KEY:PVT_BLS_...\n", "" },
+	        "# signature-provider = PUB_BLS_...=KEY:PVT_BLS_...\n"
+	        "# signature-provider = " DEV_PUB "=KEY:PVT_K1_...\n",
+	        "" },
 	{ LINT_KEY_IN_CONFIG, "a public key", WITH_INI DNSRR INI, "peer-key = " DEV_PUB "\n", "" },
 
 	{ LINT_KEY_IN_ENV, "a variable", PLAIN "    environment: {X: \"" WIF "\"}\n" DNSRR, NULL,
