@@ -54,7 +54,7 @@ static void *run(void *arg)
 		while ((now = clock_mono_ns()) < due) {
 			struct epoll_event events[64];
 
-			(void)load_worker_wait(fd, events, ARRAY_LEN(events), due - now);
+			(void)load_worker_sleep(fd, events, ARRAY_LEN(events), due - now);
 		}
 		load_hist_record(t->late, now - due);
 	}

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define NS_PER_SEC 1000000000LL
+#define NS_PER_US  1000LL
 #define NS_PER_MS  1000000LL
 
 /* CLOCK_MONOTONIC, in nanoseconds: does not count while the machine is suspended. */

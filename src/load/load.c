@@ -312,6 +312,7 @@ static int finish(struct run *r, struct err *e)
 		const struct load_worker *w = &r->workers[i];
 		double busy = seconds(&w->usage_begin.ru_utime, &w->usage_stop.ru_utime) +
 		        seconds(&w->usage_begin.ru_stime, &w->usage_stop.ru_stime);
+		double spun = (double)(w->spun_stop_ns - w->spun_begin_ns) / 1e9;
 		double wall = (double)(w->stopped_ns - w->begin_ns) / 1e9;
 
 		if (w->is_failed)
@@ -332,6 +333,8 @@ static int finish(struct run *r, struct err *e)
 			continue;
 		res->cpu_user_s += seconds(&w->usage_begin.ru_utime, &w->usage_end.ru_utime);
 		res->cpu_system_s += seconds(&w->usage_begin.ru_stime, &w->usage_end.ru_stime);
+		res->cpu_spun_s += fmin(spun, busy);
+		busy = fmax(busy - spun, 0);
 		if (wall > 0 && busy / wall > res->busiest)
 			res->busiest = busy / wall < 1 ? busy / wall : 1;
 		if (wall > 0 && w->waited_begin_ns >= 0 && w->waited_stop_ns >= 0)

@@ -97,7 +97,8 @@ struct load_result {
 	int64_t last_ok_ns; /* the last good answer ended; 0: there was none */
 	int64_t started_real_ns;         /* CLOCK_REALTIME of the begin of the measured part */
 	double cpu_user_s, cpu_system_s; /* of the threads, in the measured part */
-	double busiest;                  /* CPU of the busiest thread by wall time, 0 to 1 */
+	double cpu_spun_s; /* of that, spent looking out for events instead of sleeping */
+	double busiest;    /* CPU of the busiest thread by wall time, without that, 0 to 1 */
 	enum load_scheduling scheduling;
 	char chain_id[65]; /* that was expected, or learned; "" */
 	bool was_interrupted;

@@ -176,7 +176,8 @@ int load_report_text(const struct load_report *r, FILE *out, struct err *e) NODI
  *	config{}            method threads connections pipeline keep_alive warmup_seconds
  *	                    duration_seconds requests rate_from rate_to timeout_seconds check
  *	                    chain_id fork_depth
- *	generator{}         cpu_user_seconds cpu_system_seconds busiest_thread (0 to 1)
+ *	generator{}         cpu_user_seconds cpu_system_seconds cpu_spun_seconds (of these two)
+ *	                    busiest_thread (0 to 1, without the latter) longest_gap_us
  *	                    scheduling ("other", "fifo", "fifo-then-other")
  *	                    starved (0 to 1: the worst thread's wait for a processor), and
  *	                    left_late, was_starved: which of them was_late is

@@ -217,6 +217,7 @@ static json_t *generator(const struct load_result *res)
 	int rc = put(o, "cpu_user_seconds", json_real(res->cpu_user_s));
 
 	rc |= put(o, "cpu_system_seconds", json_real(res->cpu_system_s));
+	rc |= put(o, "cpu_spun_seconds", json_real(res->cpu_spun_s));
 	rc |= put(o, "busiest_thread", json_real(res->busiest));
 	rc |= put(o, "left_late", json_boolean(res->left_late));
 	rc |= put(o, "was_starved", json_boolean(res->was_starved));

@@ -681,7 +681,8 @@ function run() {
 		["Chain", rep.chain_id],
 		["Bytes", count(rep.bytes_in) + " in, " + count(rep.bytes_out) + " out"],
 		["Generator", (g.cpu_user_seconds + g.cpu_system_seconds).toFixed(2) + " s of CPU (" + g.cpu_user_seconds.toFixed(2) + " user, "
-			+ g.cpu_system_seconds.toFixed(2) + " system), busiest thread " + Math.round(100 * g.busiest_thread) + " %, "
+			+ g.cpu_system_seconds.toFixed(2) + " system" + (g.cpu_spun_seconds >= 0.005 ? "; " + g.cpu_spun_seconds.toFixed(2) + " of it looking out for answers" : "")
+			+ "), busiest thread " + Math.round(100 * g.busiest_thread) + " %, "
 			+ { other: "ordinary priority", fifo: "real-time priority", "fifo-then-other": "real-time priority, and ordinary since it was too busy for that" }[g.scheduling]
 			+ (g.starved === null ? "" : ", waited for a processor for " + (100 * g.starved).toFixed(1) + " % of the time")],
 	];

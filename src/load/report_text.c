@@ -381,8 +381,11 @@ static void print_cpu(const struct load_result *res, FILE *out)
 
 	if (cpu < 0.005)
 		return;
-	fprintf(out, "%.2f s of CPU (%.2f user, %.2f system)", cpu, res->cpu_user_s,
+	fprintf(out, "%.2f s of CPU (%.2f user, %.2f system", cpu, res->cpu_user_s,
 	        res->cpu_system_s);
+	if (res->cpu_spun_s >= 0.005)
+		fprintf(out, "; %.2f of it looking out for answers", res->cpu_spun_s);
+	fputc(')', out);
 	if (sent)
 		fprintf(out, ", %s a request",
 		        report_time(text, llround(cpu * 1e9 / (double)sent)));

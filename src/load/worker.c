@@ -32,40 +32,19 @@
  * what a client sees that does its work in one thread, and no less than what the server did; taking
  * the time of epoll_wait()'s return for the whole batch would be less than the truth.
  *
- * Open loop.  Sleeping to the microsecond takes epoll_pwait2(); where the kernel has none, ppoll()
- * on the epoll does.  The plan is looked at after each event, so that reading replies does not hold
- * up what is due for longer than one reply takes.  That the kernel wakes the thread in time takes a
- * timer without slack and a place in front of the server's threads on the same CPU.
- * Spinning before a date would take that CPU from the server, and is not needed then.
+ * Open loop.  The plan is looked at after each event, so that reading replies does not hold up what
+ * is due for longer than one reply takes.  That the kernel wakes the thread in time takes a timer
+ * without slack and a place in front of the server's threads on the same CPU (worker_share.c).
+ * How a thread waits, and when it does not sleep, is in worker_wait.c.
  */
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
-
-int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns)
-{
-	static _Atomic bool has_no_pwait2;
-	struct timespec ts = { ns / NS_PER_SEC, ns % NS_PER_SEC };
-	struct pollfd p = { .fd = epfd, .events = POLLIN };
-	int r;
-
-	if (ns > 0 && !atomic_load_explicit(&has_no_pwait2, memory_order_relaxed)) {
-		r = epoll_pwait2(epfd, events, n, &ts, NULL);
-		if (r >= 0 || errno != ENOSYS)
-			return r < 0 ? 0 : r;
-		atomic_store_explicit(&has_no_pwait2, true, memory_order_relaxed);
-	}
-	if (ns > 0)
-		(void)ppoll(&p, 1, &ts, NULL);
-	r = epoll_wait(epfd, events, n, 0);
-	return r < 0 ? 0 : r;
-}
 
 int load_worker_init(struct load_worker *w, struct load_shared *s, unsigned index, struct err *e)
 {
@@ -244,7 +223,7 @@ static void run(struct load_worker *w)
 		sleep = sleep_ns(w);
 		if (sleep > 0)
 			w->gap_after_ns += sleep;
-		n = load_worker_wait(w->epfd, events, WORKER_EVENTS, sleep);
+		n = load_worker_wait(w, events, WORKER_EVENTS, sleep);
 		/* Of the closed loop each recv() reads the clock. */
 		if (w->config->scheduled || !n)
 			(void)load_worker_clock(w);
@@ -277,12 +256,11 @@ void *load_worker_main(void *arg)
 	if (!pass_gate(s))
 		return NULL;
 	(void)load_worker_clock(w);
-	w->share_due_ns = INT64_MAX;
-	if (w->config->scheduled)
-		load_worker_watch_share(w);
+	load_worker_watch_share(w);
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
 	w->waited_begin_ns = load_worker_waited();
+	w->spun_begin_ns = w->spun_ns;
 	w->handover_ns = load_interval_after(w->config, -w->config->warmup_ns);
 	/* What came before was no part of the run. */
 	w->gap_after_ns = INT64_MAX;

@@ -211,6 +211,7 @@ void load_plan_stop(struct load_worker *w)
 	w->stopped_ns = w->now < w->end_ns ? w->now : w->end_ns;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_stop);
 	w->waited_stop_ns = load_worker_waited();
+	w->spun_stop_ns = w->spun_ns;
 	if (!w->config->scheduled)
 		return;
 	while (w->due_ns < w->stopped_ns) {

@@ -10,6 +10,7 @@
  * worker_count.c   what a reply is worth, and where it is counted
  * worker_tally.c   two tallies that take turns
  * worker_share.c   the thread's share of a processor, and its priority
+ * worker_wait.c    waiting: asleep, or looking out
  *
  * Nothing here is called by two threads but what worker_tally.c says.  Time is CLOCK_MONOTONIC
  * relative to the begin of the measured part: negative is the warm-up.
@@ -38,6 +39,8 @@
 #define WORKER_EVENTS      512
 /* The longest sleep: within it a Ctrl-C is seen. */
 #define WORKER_SLEEP_NS (50 * NS_PER_MS)
+/* What a thread sleeps at least that would lose its real-time priority otherwise. */
+#define WORKER_SLEEP_MIN_NS (25 * NS_PER_US)
 /* A connection that cannot be had is tried again after 1 ms, doubling, at last 100 ms.  Pause 0 is
  * for those that are to be opened now. */
 #define WORKER_PAUSES 9
@@ -204,14 +207,25 @@ struct load_worker {
 	struct rusage usage_begin, usage_stop, usage_end; /* RUSAGE_THREAD */
 	int64_t begin_ns;                                 /* of usage_begin */
 	int64_t waited_begin_ns, waited_stop_ns;          /* load_worker_waited() with them */
+	int64_t spun_begin_ns, spun_stop_ns;              /* spun_ns with them */
 	uint64_t planned, abandoned;
 	int64_t longest_gap_ns; /* of the measured part */
 
 	/* worker_share.c */
 	enum load_scheduling scheduling;
 	int64_t share_due_ns;             /* when it is looked at again */
-	int64_t share_since_ns, share_ns; /* the last time: when, and CPU time of the thread */
+	int64_t share_since_ns, share_ns; /* begin of the period, and CPU time of the thread then */
 	double share_max;                 /* with more it is ordinary from then on */
+	int64_t share_used_ns;            /* since its begin, at the last look */
+	bool share_is_first;              /* nothing was looked at yet */
+	int64_t share_waited_ns;          /* load_worker_waited(), the last time */
+	bool has_spare;                   /* a processor is left beside those of the threads */
+
+	/* worker_wait.c */
+	bool may_spin;        /* look out before it sleeps */
+	int64_t sleep_min_ns; /* 0 or WORKER_SLEEP_MIN_NS */
+	unsigned spin_misses, spin_skips;
+	int64_t spun_ns; /* spent so, ever */
 };
 
 /*
@@ -240,9 +254,6 @@ int load_worker_init(
         struct load_worker *w, struct load_shared *s, unsigned index, struct err *e) NODISCARD;
 void load_worker_release(struct load_worker *w);
 void *load_worker_main(void *worker);
-/* Sleeps until an event or w's next date.  Returns the number of events. */
-struct epoll_event;
-int load_worker_wait(int epfd, struct epoll_event *events, int n, int64_t ns);
 
 /* worker_plan.c */
 void load_plan_init(struct load_worker *w);
@@ -363,9 +374,17 @@ void load_worker_taken(struct load_worker *w);
 /* worker_share.c */
 /* Asks the kernel to wake this thread in time.  Whether it has a real-time priority. */
 bool load_worker_be_punctual(void);
-/* The same for a thread with a plan, and from now on its use of a processor is watched. */
+/* The same for a thread with a plan; and from now on its use of a processor is watched. */
 void load_worker_watch_share(struct load_worker *w);
-/* At share_due_ns or later: ordinary from now on, if it uses too much. */
+/* At share_due_ns or later: ordinary from now on, if it uses too much; does not look out for the
+ * next while, if it had to wait for a processor. */
 void load_worker_check_share(struct load_worker *w);
 /* How long this thread has waited for a processor while it could run, ever; -1: not known. */
 int64_t load_worker_waited(void);
+
+/* worker_wait.c */
+struct epoll_event;
+/* Until there is an event, or that time is over.  Returns the number of events. */
+int load_worker_wait(struct load_worker *w, struct epoll_event *events, int n, int64_t ns);
+/* The same, always asleep. */
+int load_worker_sleep(int epfd, struct epoll_event *events, int n, int64_t ns);

@@ -48,6 +48,7 @@ void load_worker_begin(struct load_worker *w)
 	w->begin_ns = w->now;
 	(void)getrusage(RUSAGE_THREAD, &w->usage_begin);
 	w->waited_begin_ns = load_worker_waited();
+	w->spun_begin_ns = w->spun_ns;
 }
 
 bool load_worker_is_handed(struct load_worker *w)

@@ -608,8 +608,8 @@ static void a_stall_of_our_own_is_ours(void **state)
 			const struct load_hist *h = result->total->late;
 			double ours = 100 - load_hist_percent_below(h, LOAD_LATE_NS);
 
-			/* 40 of 120 fell due in it, and each is there once. */
-			assert_true(ours * (double)h->total / 100 >= 35);
+			/* 30 to 40 of 120 fell due in it, and each is there once. */
+			assert_true(ours * (double)h->total / 100 >= 29);
 			assert_true(h->total <= result->planned);
 			assert_true(result->left_late);
 		}

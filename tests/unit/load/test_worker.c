@@ -79,12 +79,12 @@ static void a_sleep_is_as_long_as_asked(void **state)
 		int64_t began = clock_mono_ns();
 
 		has_no_pwait2 = i;
-		assert_int_equal(load_worker_wait(epfd, got, 2, 300000), 0);
+		assert_int_equal(load_worker_sleep(epfd, got, 2, 300000), 0);
 		assert_true(clock_mono_ns() - began >= 300000);
-		assert_int_equal(load_worker_wait(epfd, got, 2, 0), 0);
-		assert_int_equal(load_worker_wait(epfd, got, 2, -5), 0);
+		assert_int_equal(load_worker_sleep(epfd, got, 2, 0), 0);
+		assert_int_equal(load_worker_sleep(epfd, got, 2, -5), 0);
 		assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
-		assert_int_equal(load_worker_wait(epfd, got, 2, 60 * NS_PER_SEC), 1);
+		assert_int_equal(load_worker_sleep(epfd, got, 2, 60 * NS_PER_SEC), 1);
 		assert_int_equal(read(fd, &one, sizeof(one)), sizeof(one));
 	}
 	(void)close(fd);
@@ -372,15 +372,18 @@ static int policy_of_thread(void)
 struct priority_row {
 	unsigned cpus; /* that they may use */
 	unsigned threads;
-	unsigned use, after; /* percent of the first 100 ms, and of the next second */
-	enum load_scheduling scheduling;
-	int policy;
+	unsigned first, then; /* percent of the first 100 ms, and of each 100 ms after it */
+	unsigned look;        /* that makes the thread ordinary; 0: none in two seconds */
+	bool is_near;         /* sleeps longer meanwhile */
 };
 
-static int policies[3]; /* at the begin, after both looks */
-static bool has_cpus;   /* this machine has as many as the row asks for */
+#define LOOKS 20
 
-/* Time is only what w.now says: the thread needs no second for it. */
+static unsigned ordinary_at; /* the look; 0: never */
+static bool has_cpus;        /* this machine has as many as the row asks for */
+static bool has_right;
+
+/* Time and use of the processor are only what the thread is told: the test needs no second. */
 static void *be_watched(void *arg)
 {
 	const struct priority_row *row = arg;
@@ -396,34 +399,35 @@ static void *be_watched(void *arg)
 		return NULL;
 	(void)sched_setaffinity(0, sizeof(set), &set);
 	load_worker_watch_share(&worker);
-	policies[0] = policy_of_thread();
-	burn_until(worker.share_ns + row->use * NS_PER_MS);
-	worker.now = worker.share_due_ns;
-	if (policies[0] != SCHED_OTHER)
+	has_right = policy_of_thread() == (SCHED_FIFO | SCHED_RESET_ON_FORK);
+	for (unsigned i = 1; has_right && i <= LOOKS && !ordinary_at; i++) {
+		assert_int_equal(worker.scheduling, LOAD_REAL_TIME);
+		assert_false(worker.may_spin);
+		worker.now = worker.share_due_ns;
+		worker.share_ns -= (i == 1 ? row->first : row->then) * NS_PER_MS;
 		load_worker_check_share(&worker);
-	policies[1] = policy_of_thread();
-	if (worker.share_due_ns != INT64_MAX) {
-		/* As if the second had been a hundred milliseconds. */
-		burn_until(worker.share_ns + row->after * NS_PER_MS);
-		worker.now += 100 * NS_PER_MS;
-		load_worker_check_share(&worker);
+		if (policy_of_thread() == (SCHED_OTHER | SCHED_RESET_ON_FORK))
+			ordinary_at = i;
 	}
-	policies[2] = policy_of_thread();
 	return NULL;
 }
 
 static void a_busy_thread_is_ordinary_for_good(void **state)
 {
 	static const struct priority_row rows[] = {
-		{ 1, 1, 0, 0, LOAD_REAL_TIME, SCHED_FIFO },
-		{ 1, 1, 30, 30, LOAD_REAL_TIME, SCHED_FIFO },
-		{ 1, 1, 60, 0, LOAD_WAS_REAL_TIME, SCHED_OTHER },
-		{ 1, 1, 30, 60, LOAD_WAS_REAL_TIME, SCHED_OTHER },
-		{ 1, 3, 30, 0, LOAD_WAS_REAL_TIME, SCHED_OTHER },
+		{ 1, 1, 0, 0, 0, false },
+		{ 1, 1, 45, 45, 0, false },
+		{ 1, 1, 55, 55, 10, true },
+		{ 1, 1, 98, 0, 1, false },
+		{ 1, 1, 96, 40, 0, true }, /* the begin may be busy */
+		{ 1, 1, 96, 48, 10, true },
+		{ 1, 3, 15, 15, 0, false },
+		{ 1, 3, 25, 25, 7, true },
 		/* Half of two is one, but one that is busy all the time is too late anyway. */
-		{ 2, 1, 60, 80, LOAD_REAL_TIME, SCHED_FIFO },
-		{ 2, 1, 60, 95, LOAD_WAS_REAL_TIME, SCHED_OTHER },
-		{ 2, 2, 60, 0, LOAD_WAS_REAL_TIME, SCHED_OTHER },
+		{ 2, 1, 85, 85, 0, false },
+		{ 2, 1, 95, 95, 10, true },
+		{ 2, 1, 98, 0, 1, false },
+		{ 2, 2, 60, 60, 9, true },
 	};
 
 	(void)state;
@@ -431,19 +435,24 @@ static void a_busy_thread_is_ordinary_for_good(void **state)
 		struct priority_row row = rows[i];
 		pthread_t t;
 
+		config.scheduled = true;
 		config.threads = row.threads;
 		init(0);
+		ordinary_at = 0;
 		assert_int_equal(pthread_create(&t, NULL, be_watched, &row), 0);
 		(void)pthread_join(t, NULL);
 		if (!has_cpus)
 			continue;
-		if (policies[0] == SCHED_OTHER)
-			skip(); /* no right to it */
-		assert_int_equal(policies[0], SCHED_FIFO | SCHED_RESET_ON_FORK);
-		assert_int_equal(policies[2], row.policy | SCHED_RESET_ON_FORK);
-		assert_int_equal(worker.scheduling, row.scheduling);
+		if (!has_right)
+			skip();
+		if (ordinary_at != row.look)
+			fail_msg("row %zu: ordinary at look %u, not %u", i, ordinary_at, row.look);
+		assert_int_equal(worker.scheduling, row.look ? LOAD_WAS_REAL_TIME : LOAD_REAL_TIME);
+		/* One that is ordinary is watched for company, if it may look out at all. */
 		assert_true((worker.share_due_ns == INT64_MAX) ==
-		        (row.scheduling == LOAD_WAS_REAL_TIME));
+		        (row.look && row.cpus <= row.threads));
+		assert_true(worker.may_spin == (row.look && row.cpus > row.threads));
+		assert_true((worker.sleep_min_ns == WORKER_SLEEP_MIN_NS) == row.is_near);
 	}
 }
 
