@@ -39,11 +39,6 @@ struct external {
 	char name[96];
 };
 
-const char *external_name(const struct external *x)
-{
-	return x->name;
-}
-
 /* --- whose it is -------------------------------------------------------------------------------
  */
 

@@ -101,9 +101,6 @@ int external_stop(struct external *x, struct err *e) NODISCARD;
 void external_free(struct external *x);
 DEFINE_AUTO(struct external, external_free)
 
-/* The name of the container. */
-const char *external_name(const struct external *x);
-
 /*
  * A sample of it (sample/sample.h, both as JSON), a new reference; request NULL: only the head.  An
  * object, but what is in it comes from the container: the caller checks.  ERR_NOT_FOUND and

@@ -22,9 +22,6 @@ struct engine_call {
 	const char *method; /* NULL: GET, with a body POST */
 	char *path_take;
 	const char *body;
-	const char *content_type;
-	http_source_fn *source;
-	void *source_arg;
 	http_sink_fn *sink;
 	void *sink_arg;
 	int64_t timeout_ns; /* as in http_request */

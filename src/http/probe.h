@@ -69,9 +69,6 @@ struct http_probe *http_probe_new(
 void http_probe_free(struct http_probe *q); /* cancels */
 DEFINE_AUTO(struct http_probe, http_probe_free)
 
-/* Before the first start: connect to this unix socket; the URL's host is a name only. */
-int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e) NODISCARD;
-
 /* Before a start: connect to these addresses for host and port, whatever its name means to the
  * system's resolver, which could block the loop.  n > 0. */
 int http_probe_set_addresses(struct http_probe *q, const char *host, uint16_t port,

@@ -168,7 +168,7 @@ static void produce_block(struct node *n)
 
 	if (chain_next(&n->chain, p->slot, &producer, &confirmed) < 0)
 		return;
-	(void)block_make_confirming(&b, head->id, p->slot, producer, confirmed, list, trxs);
+	(void)block_make(&b, head->id, p->slot, producer, confirmed, list, trxs);
 	if (signers_sign(p->signers, key_of_slot(n, key), &b, &f) < 0) {
 		nlog(NLOG_WARN, "producer_plugin.cpp:2824", "maybe_produce_block", "%s", f.text);
 		take_time();

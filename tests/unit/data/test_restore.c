@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "data/quarantine.h"
 #include "data/restore.h"
+#include "data/restore_priv.h"
 #include "data/slot.h"
 
 /* As they are noted by trip.h. */
@@ -45,7 +46,7 @@ static void make_snapshot(const char *file)
 	char path[256];
 
 	snprintf(path, sizeof(path), "data/snapshots/%s", file);
-	ok(generation_begin(&w, &pool, &e));
+	ok(generation_begin(&w, &pool, NULL, &e));
 	put(w.fd, path, "snapshot");
 	data = openat(w.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fill_manifest(&m, 2);
@@ -61,7 +62,7 @@ static int restore(const char *name, struct restore_report *r)
 	struct restore_report ignored;
 
 	e = ERR_INIT;
-	return generation_hold(&h, &pool, name, &e) < 0
+	return generation_hold(&h, &pool, name, NULL, &e) < 0
 	        ? -1
 	        : slot_restore(&pool, &slot, &h, geteuid(), getegid(), "it was dirty", &options,
 	                  r ? r : &ignored, &e);
@@ -188,14 +189,11 @@ static void only_its_own_is_taken_over(void **state)
 
 static void a_link_leads_nowhere(void **state)
 {
-	char name[256];
-
 	(void)state;
 	put(pool.fd, "elsewhere/blocks/blocks.log", "of somebody");
 	assert_int_equal(symlinkat("../../../elsewhere", slot.fd, "data"), 0);
 	assert_int_equal(restore("current", NULL), -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
-	fails(slot_quarantine(&pool, &slot, "why", name, &e), ERR_CONFLICT);
 	assert_string_equal(names_in(slot.fd, "."), "data ");
 	assert_int_equal(unlinkat(slot.fd, "data", 0), 0);
 	/* As if data/finalizers led to other things of the host. */
@@ -238,7 +236,7 @@ static void it_belongs_to_nodeos(void **state)
 		return;
 	}
 	put_old();
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	ok(slot_restore(&pool, &slot, &h, SLOT_UID, SLOT_UID, "why", &options, &r, &e));
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		assert_int_equal(fstatat(slot.fd, paths[i], &st, AT_SYMLINK_NOFOLLOW), 0);
@@ -262,7 +260,7 @@ static void shared_files_stay_roots(void **state)
 		print_message("not root, skipped\n");
 		return;
 	}
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	put(h.fd, path, "constant");
 	ok(slot_restore(&pool, &slot, &h, SLOT_UID, SLOT_UID, "why", &options, &r, &e));
 	assert_int_equal(fstatat(slot.fd, path, &st, 0), 0);
@@ -324,7 +322,7 @@ static void cancelled_leaves_nothing(void **state)
 
 	(void)state;
 	put_old();
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	fails(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &o, &r, &e),
 	        ERR_INTERRUPTED);
 	assert_string_equal(names_in(slot.fd, "."), "data ");
@@ -422,6 +420,15 @@ static void half_of_it_is_never_used(void **state)
 
 /* --- quarantine -------------------------------------------------------------------- */
 
+/* The data-dir goes there, and nothing takes its place. */
+static void put_away(const char *why, char name[QUARANTINE_NAME_SIZE])
+{
+	struct quarantine_note note = { .why = why };
+
+	restore_fill_note(&note, &slot);
+	ok(quarantine_put(name, &pool, slot.fd, DATA_DIR, &note, &e));
+}
+
 static void the_same_second_has_other_names(void **state)
 {
 	AUTO(quarantine) struct quarantine q = { 0 };
@@ -429,15 +436,12 @@ static void the_same_second_has_other_names(void **state)
 	int same = 0;
 
 	(void)state;
-	assert_int_equal(slot_quarantine(&pool, &slot, "why", name, &e), 1);
-	assert_string_equal(name, "");
 	for (int i = 0; i < 12; i++) {
 		char text[16];
 
 		snprintf(text, sizeof(text), "%d", i);
 		put(slot.fd, "data/x", text);
-		put(slot.fd, SLOT_FROM_SNAPSHOT, "{}");
-		assert_int_equal(slot_quarantine(&pool, &slot, "by hand", name, &e), 0);
+		put_away("by hand", name);
 		assert_string_equal(names_in(slot.fd, "."), "");
 		same += strstr(name, "Z-") != NULL;
 	}
@@ -484,11 +488,11 @@ static void odd_entries_are_listed(void **state)
 		assert_true(q.v[i].at_ns > 0);
 		assert_true(q.v[i].why[0]);
 	}
-	fails(quarantine_remove(&pool, "../generations", &e), ERR_USAGE);
-	fails(quarantine_remove(&pool, ".tmp-00", &e), ERR_USAGE);
-	fails(quarantine_remove(&pool, "s_a.9-20261121T081500Z", &e), ERR_NOT_FOUND);
-	ok(quarantine_remove(&pool, "s_a.1-20261121T081500Z", &e));
-	ok(quarantine_remove(&pool, "byhand", &e));
+	fails(quarantine_remove(&pool, "../generations", NULL, &e), ERR_USAGE);
+	fails(quarantine_remove(&pool, ".tmp-00", NULL, &e), ERR_USAGE);
+	fails(quarantine_remove(&pool, "s_a.9-20261121T081500Z", NULL, &e), ERR_NOT_FOUND);
+	ok(quarantine_remove(&pool, "s_a.1-20261121T081500Z", NULL, &e));
+	ok(quarantine_remove(&pool, "byhand", NULL, &e));
 	assert_string_equal(
 	        names_in(pool.fd, "quarantine"), ".lock file s-b.2-20261121T081500Z-2 unfilled ");
 }
@@ -572,7 +576,7 @@ static void which_have_blocks(void **state)
 		assert_int_equal(q.n, 1);
 		if (q.v[0].has_blocks != t[i].has)
 			fail_msg("%s: %d", t[i].path, q.v[0].has_blocks);
-		ok(quarantine_remove(&pool, q.v[0].name, &e));
+		ok(quarantine_remove(&pool, q.v[0].name, NULL, &e));
 	}
 }
 
@@ -595,7 +599,7 @@ static void bounds_are_enforced(void **state)
 	ok(quarantine_bound(&pool, &l, on_gone, &gone, &e));
 	for (int i = 0; i < 5; i++) {
 		put(slot.fd, "data/x", "x");
-		assert_int_equal(slot_quarantine(&pool, &slot, "why", name, &e), 0);
+		put_away("why", name);
 	}
 	put(pool.fd, "quarantine/unfilled/why.json", "{}");
 	put(pool.fd, "quarantine/unfilled2/.why.json.tmp-1", "{");
@@ -627,7 +631,7 @@ static void synced_before_the_swap(void **state)
 	(void)state;
 	make_snapshot("s.bin");
 	put_old();
-	ok(generation_hold(&h, &pool, "g000002-0000000002", &e));
+	ok(generation_hold(&h, &pool, "g000002-0000000002", NULL, &e));
 	log_calls();
 	ok(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &options, &r, &e));
 	/* Behind what clone_tree() does. */
@@ -673,13 +677,12 @@ enum what {
 	WHAT_FRESH, /* into a slot without data-dir */
 	WHAT_SNAPSHOT,
 	WHAT_FROM_SNAPSHOT, /* of a generation, where a snapshot had been */
-	WHAT_QUARANTINE,
 	WHAT_BOUND,
 	WHAT_COUNT,
 };
 
 static const char *const what_names[] = { "restore", "fresh restore", "restore of a snapshot",
-	"restore after a snapshot", "quarantine", "bound" };
+	"restore after a snapshot", "bound" };
 
 static void prepare(enum what what)
 {
@@ -692,7 +695,7 @@ static void prepare(enum what what)
 	if (what == WHAT_BOUND)
 		for (int i = 0; i < 3; i++) {
 			put(slot.fd, "data/x", "x");
-			ok(slot_quarantine(&pool, &slot, "why", name, &e));
+			put_away("why", name);
 		}
 	if (what != WHAT_FRESH) {
 		put_old();
@@ -705,7 +708,6 @@ static void prepare(enum what what)
 static int run(enum what what)
 {
 	struct quarantine_limit l = { .per_slot = 1 };
-	char name[256];
 
 	e = ERR_INIT;
 	switch (what) {
@@ -715,8 +717,6 @@ static int run(enum what what)
 		return restore("current", NULL);
 	case WHAT_SNAPSHOT:
 		return restore("g000002-0000000002", NULL);
-	case WHAT_QUARANTINE:
-		return slot_quarantine(&pool, &slot, "why", name, &e);
 	case WHAT_BOUND:
 		return quarantine_bound(&pool, &l, NULL, NULL, &e);
 	case WHAT_COUNT:
@@ -772,13 +772,9 @@ static void expect_settled(enum what what, int at, bool is_done)
 	switch (what) {
 	case WHAT_RESTORE:
 	case WHAT_SNAPSHOT:
-	case WHAT_QUARANTINE:
 		if (strcmp(got, "old") == 0
 		                ? is_done
-		                : strcmp(got,
-		                          what == WHAT_RESTORE            ? "new"
-		                                  : what == WHAT_SNAPSHOT ? "snapshot"
-		                                                          : "none") != 0 ||
+		                : strcmp(got, what == WHAT_RESTORE ? "new" : "snapshot") != 0 ||
 		                        !is_kept("blocks/blocks.log", "blocks/blocks.log at 0"))
 			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
 		break;
