@@ -165,6 +165,7 @@ FORCE:
 # --- tests ----------------------------------------------------------------------
 
 # wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
+wraps_test_boot_id := openat64
 wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdirat fchownat
 wraps_test_loop := epoll_wait
 wraps_test_lockfile := flock ftruncate64 write

@@ -15,6 +15,7 @@
 
 #include "agent/host_priv.h"
 #include "agent/proc.h"
+#include "base/boot_id.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -68,13 +69,6 @@ static json_t *text_or_null(char *s)
 	return *s ? json_string(s) : json_null();
 }
 
-static json_t *file_text(const char *path)
-{
-	char text[256];
-
-	return host_read(text, sizeof(text), path) < 0 ? json_null() : text_or_null(text);
-}
-
 static json_t *file_number(const char *path)
 {
 	struct err ignored = ERR_INIT;
@@ -98,14 +92,17 @@ static int add_machine(json_t *o)
 {
 	char hostname[HOST_NAME_MAX + 1] = "", meminfo[8192];
 	struct utsname u = { .release = "" };
+	char boot[BOOT_ID_SIZE];
+	struct err ignored = ERR_INIT;
 	int rc = 0;
 
+	(void)!boot_id(boot, &ignored);
 	(void)gethostname(hostname, sizeof(hostname) - 1);
 	(void)uname(&u);
 	(void)host_read(meminfo, sizeof(meminfo), "/proc/meminfo");
 	rc |= set(o, "hostname", text_or_null(hostname));
 	rc |= set(o, "kernel", text_or_null(u.release));
-	rc |= set(o, "boot_id", file_text("/proc/sys/kernel/random/boot_id"));
+	rc |= set(o, "boot_id", text_or_null(boot));
 	rc |= set(o, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
 	rc |= set(o, "memory_bytes", bytes_or_null(proc_meminfo_bytes(meminfo, "MemTotal")));
 	rc |= set(o, "swap_bytes", bytes_or_null(proc_meminfo_bytes(meminfo, "SwapTotal")));

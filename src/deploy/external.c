@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fs.h"
@@ -63,18 +64,15 @@ static bool start_of(uint64_t *ret, const char *pid)
 /* "HOST/BOOT-ID/PID-NAMESPACE/": the processes that we can see have it in common. */
 static void our_place(char *out, size_t size)
 {
-	AUTO(buf) struct buf boot = BUF_INIT(128);
+	char boot[BOOT_ID_SIZE];
 	struct err ignored = ERR_INIT;
 	char host[ENGINE_NAME_SIZE] = "";
 	struct stat st = { .st_ino = 0 };
-	const char *id = "";
 
 	(void)gethostname(host, sizeof(host) - 1);
-	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, &ignored) == 0 &&
-	        boot.data)
-		id = str_trim(boot.data);
+	(void)!boot_id(boot, &ignored);
 	(void)stat("/proc/self/ns/pid", &st);
-	snprintf(out, size, "%s/%.64s/%ju/", host, id, (uintmax_t)st.st_ino);
+	snprintf(out, size, "%s/%s/%ju/", host, boot, (uintmax_t)st.st_ino);
 }
 
 void external_owner(char out[EXTERNAL_OWNER_SIZE])
