@@ -77,7 +77,7 @@ static int refused(const struct pull *p, const struct http_reply *r, struct err 
 		return err_hint(e, "both hosts need the same secret: see stacks/agent.yml");
 	}
 	if (j && json_at(j, "error"))
-		(void)control_error_read(e, json_at(j, "error"));
+		(void)json_to_err(e, json_at(j, "error"));
 	else
 		err_set(e, r->status >= 500 ? ERR_UNAVAILABLE : ERR_PROTOCOL,
 		        "it answers with status %ld", r->status);

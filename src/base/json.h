@@ -46,6 +46,12 @@ json_t *json_or_null(const char *s) NODISCARD;
 /* A new reference: clock_text() of it; null for 0 and below, which is "never". */
 json_t *json_time_or_null(int64_t real_ns) NODISCARD;
 
+/* {"kind","message","hint"}, as all that answer in JSON tell errors; NULL without memory. */
+json_t *json_of_err(const struct err *why) NODISCARD;
+/* Such an object -> *e, which is of a kind in any case: ERR_PROTOCOL for one that we do not know.
+ * Always returns -1. */
+int json_to_err(struct err *e, const json_t *error);
+
 /* A compact text (one line) or an indented one, keys in the order they were set.  The caller
  * frees it; NULL when memory is short. */
 char *json_text(const json_t *j, bool indent) NODISCARD;

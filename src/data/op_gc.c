@@ -49,7 +49,7 @@ int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err 
 
 	if (!row_take || json_object_set_new(row_take, "removed", json_boolean(removed)) < 0 ||
 	        (why->kind != ERR_NONE &&
-	                json_object_set_new(row_take, "error", op_error_json(why)) < 0)) {
+	                json_object_set_new(row_take, "error", json_of_err(why)) < 0)) {
 		json_decref(row_take);
 		return err_nomem(e);
 	}
@@ -59,7 +59,7 @@ int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err 
 /* What cannot be judged. */
 static int skip(const struct gc *g, const char *name, const struct err *why, struct err *e)
 {
-	json_t *row = json_pack("{s:s, s:o}", "name", name, "error", op_error_json(why));
+	json_t *row = json_pack("{s:s, s:o}", "name", name, "error", json_of_err(why));
 
 	return json_array_append_new(g->skipped, row) < 0 ? err_nomem(e) : 0;
 }

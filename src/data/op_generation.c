@@ -105,7 +105,7 @@ static void on_gone(void *arg, const struct generation *g, const struct err *why
 
 	if (why)
 		(void)json_array_append_new(p->kept,
-		        json_pack("{s:s, s:o}", "name", g->m.name, "error", op_error_json(why)));
+		        json_pack("{s:s, s:o}", "name", g->m.name, "error", json_of_err(why)));
 	else
 		(void)json_array_append_new(p->removed, generation_json(g));
 }

@@ -125,7 +125,7 @@ static json_t *prepared_json(const struct op_context *c, const char *service, ui
 	}
 	if (rc < 0)
 		j = json_pack("{s:I, s:s, s:o}", "slot", (json_int_t)number, "state", "failed",
-		        "error", op_error_json(&why));
+		        "error", json_of_err(&why));
 	else if (rc > 0)
 		j = json_pack("{s:I, s:s}", "slot", (json_int_t)number, "state",
 		        rc == 1 ? "in use" : "has data");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "control/control.h"
 #include "data/restore.h"
@@ -26,7 +27,7 @@ static int status_error(long status, const json_t *body, struct err *e)
 	const json_t *error = json_object_get(body, "error");
 
 	if (json_is_object(error))
-		control_error_read(e, error);
+		json_to_err(e, error);
 	else
 		err_set(e, kind_of_status(status), "it answers with HTTP status %ld", status);
 	/* Those two would be taken for the operator's doing. */

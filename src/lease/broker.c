@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/token.h"
@@ -62,8 +63,7 @@ static void reply_error(struct http_server_reply *r, unsigned status, const stru
         const struct lease_record *stands)
 {
 	AUTO(json)
-	json_t *o = json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", 1, "error", "kind",
-	        err_kind_name(why->kind), "message", why->msg, "hint", why->hint);
+	json_t *o = json_pack("{s:i, s:o}", "format", 1, "error", json_of_err(why));
 
 	if (o && stands &&
 	        json_object_set_new(

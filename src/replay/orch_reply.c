@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -109,8 +110,7 @@ void orch_error_status(struct orch_call *c, unsigned status, const struct err *w
 		return;
 	}
 	orch_json(c, status,
-	        json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", ORCH_FORMAT, "error", "kind",
-	                err_kind_name(why->kind), "message", why->msg, "hint", why->hint));
+	        json_pack("{s:i, s:o}", "format", ORCH_FORMAT, "error", json_of_err(why)));
 }
 
 void orch_error(struct orch_call *c, const struct err *why)
