@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -15,8 +14,6 @@
  * The old API looks for types in the Accept header as a substring, each path in its own order, and
  * so do we: its clients count on which one wins.
  */
-
-#define SAY_EVERY_NS (10 * NS_PER_SEC)
 
 bool orch_accepts(const struct orch_call *c, const char *type)
 {
@@ -89,22 +86,13 @@ static unsigned status_of(enum err_kind kind)
 	return 503;
 }
 
-/* A full disk fails every change: said once in a while. */
-static void say_store(struct orchestrator *o, const struct err *why, int64_t now)
-{
-	o->store_errors++;
-	if (o->store_said_ns && now - o->store_said_ns < SAY_EVERY_NS)
-		return;
-	o->store_said_ns = now;
-	log_error("a change could not be written down, and was not made",
-	        "why=\"%s\" hint=\"%s\" count=%llu", why->msg, why->hint,
-	        (unsigned long long)o->store_errors);
-}
-
 void orch_error_status(struct orch_call *c, unsigned status, const struct err *why)
 {
+	/* A full disk fails every change. */
 	if (status == 503)
-		say_store(c->o, why, clock_mono_ns());
+		log_seldom(&c->o->unstored, LOG_ERROR,
+		        "a change could not be written down, and was not made",
+		        "why=\"%s\" hint=\"%s\"", why->msg, why->hint);
 	if (c->route.is_old) {
 		orch_text(c, status, "text/plain; charset=utf-8", why->msg);
 		return;
