@@ -104,6 +104,13 @@ bool json_bool(const json_t *j, const char *path, bool otherwise)
 	return json_is_boolean(v) ? json_is_true(v) : otherwise;
 }
 
+int64_t json_time(const json_t *j, const char *path)
+{
+	int64_t ns;
+
+	return clock_parse(&ns, json_str(j, path, "")) == 0 ? ns : 0;
+}
+
 json_t *json_or_null(const char *s)
 {
 	return s && *s ? json_string(s) : json_null();

@@ -40,6 +40,8 @@ json_t *json_at(const json_t *j, const char *path);
 const char *json_str(const json_t *j, const char *path, const char *otherwise);
 int64_t json_int(const json_t *j, const char *path, int64_t otherwise);
 bool json_bool(const json_t *j, const char *path, bool otherwise);
+/* Nanoseconds of a text that clock_parse() reads; 0 when absent or no time. */
+int64_t json_time(const json_t *j, const char *path);
 
 /* A new reference: the string as it is; null for NULL and "". */
 json_t *json_or_null(const char *s) NODISCARD;

@@ -104,6 +104,3 @@ void engine_copy_text(char *dst, size_t size, const char *src);
 /* An id at a path of j: "" when absent.  -1 (ERR_PROTOCOL) for what cannot be one. */
 int engine_copy_id(
         char dst[ENGINE_ID_SIZE], const json_t *j, const char *path, struct err *e) NODISCARD;
-
-/* A time at a path of j in ns, 0 when absent or no time. */
-int64_t engine_time(const json_t *j, const char *path);

@@ -168,14 +168,6 @@ static json_t *refusals_json(const struct gate_counts *c, uint64_t *ret_refused)
 	return o;
 }
 
-static json_t *signed_time_json(const struct gate_counts *c)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return c->last_signed_real_ns ? json_string(clock_text(text, c->last_signed_real_ns))
-	                              : json_null();
-}
-
 json_t *tenure_json(struct tenure_thread *t)
 {
 	struct tenure_view v;
@@ -194,9 +186,9 @@ json_t *tenure_json(struct tenure_thread *t)
 	        (double)(t->term_ns / NS_PER_MS) / 1000, "gate_open", v.counts.is_open, "signed",
 	        (json_int_t)v.counts.by[GATE_SIGNED], "refused", (json_int_t)refused, "refusals",
 	        refusals, "last_signed_slot", (json_int_t)v.counts.last_slot, "last_signed",
-	        signed_time_json(&v.counts), "public_key", gate_public_key(t->gate), "order",
-	        lease_order_name(v.order), "gate_worst_us", (json_int_t)(v.counts.worst_ns / 1000),
-	        "paused",
+	        json_time_or_null(v.counts.last_signed_real_ns), "public_key",
+	        gate_public_key(t->gate), "order", lease_order_name(v.order), "gate_worst_us",
+	        (json_int_t)(v.counts.worst_ns / 1000), "paused",
 	        v.pause == TENURE_PAUSE_UNKNOWN ? json_null()
 	                                        : json_boolean(v.pause == TENURE_PAUSED),
 	        "forked", *v.forked_why ? json_string(v.forked_why) : json_null());

@@ -153,6 +153,20 @@ static void nothing_is_null(void **state)
 	assert_string_equal(text, "[null,null,\"x\",null,\"1970-01-01T00:00:01.500Z\"]");
 }
 
+static void times(void **state)
+{
+	AUTO(json)
+	json_t *j = json_pack("{s:s, s:{s:s}, s:i}", "a", "1970-01-01T00:00:01.5Z", "b", "never",
+	        "0001-01-01T00:00:00Z", "c", 7);
+
+	(void)state;
+	assert_int_equal(json_time(j, "a"), 1500000000);
+	assert_int_equal(json_time(j, "b.never"), 0);
+	assert_int_equal(json_time(j, "c"), 0);
+	assert_int_equal(json_time(j, "d"), 0);
+	assert_int_equal(json_time(NULL, "a"), 0);
+}
+
 static void errors_go_over_and_back(void **state)
 {
 	struct err e = ERR_INIT;
@@ -218,6 +232,7 @@ int main(void)
 		cmocka_unit_test(covers),
 		cmocka_unit_test(text_keeps_the_order),
 		cmocka_unit_test(nothing_is_null),
+		cmocka_unit_test(times),
 		cmocka_unit_test(errors_go_over_and_back),
 		cmocka_unit_test(odd_errors_are_errors),
 	};
