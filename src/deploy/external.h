@@ -22,7 +22,6 @@
  * Blocks; belongs to the thread of its engine.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/strvec.h"
 #include "engine/engine.h"
 #include "nodeos/genesis.h"

@@ -22,12 +22,12 @@
  * *e set.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/compiler.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/json.h"
 
 struct stack;
 struct stack_service;
