@@ -11,7 +11,7 @@
 # fuzz-run        run each of them for FUZZ_SECONDS
 # bench           build and run the benchmarks; needs root
 # soak            the long campaigns, results under docs/soak/; needs root, takes hours
-# lint            layers, headers, banned calls, format, shell, help texts, man pages, cppcheck
+# lint            layers, unused functions, headers, banned calls, format, shell, help texts, man pages, cppcheck
 # install         into DESTDIR and PREFIX
 # uninstall       remove what install put there
 # dist            a source tarball of HEAD
@@ -287,11 +287,15 @@ run-bench: all $(BENCH) bench-tools
 
 # --- lint ---------------------------------------------------------------------------
 
-.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
-lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
+.PHONY: lint lint-layers lint-unused lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
+lint: lint-layers lint-unused lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
 
 lint-layers:
 	@awk -f tools/layers.awk src/LAYERS $(SRC) $(HDR)
+
+# What is called by tests alone.
+lint-unused:
+	@awk -f tools/unused.awk tools/unused.allow $(SRC) $(HDR)
 
 # Each header compiles on its own.
 lint-headers: $(HDR:%=$(B)/hdr/%.ok)
