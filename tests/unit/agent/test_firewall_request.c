@@ -6,7 +6,7 @@
 
 #include "agent/firewall_request.h"
 #include "base/str.h"
-#include "firewall/admit.h"
+#include "firewall/model.h"
 
 /* --- orders --------------------------------------------------------------------------------- */
 
