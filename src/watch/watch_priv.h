@@ -89,12 +89,15 @@ struct watch {
 	int64_t resumed_ns;
 	bool is_unsure; /* of something that another round soon will tell: not settled */
 	struct watch_blocks *blocks;
-	struct fork_state *fork;       /* fork.c */
-	struct production *production; /* production.c */
+	struct fork_state *fork;       /* fork_priv.h */
+	struct production *production; /* production_priv.h */
 };
 
 /* A node that counts in comparisons: it answers, this round, and is of the expected chain. */
 bool watch_counts(const struct watch *w, const struct watch_node *n);
+
+/* Its newest sample has an answer. */
+bool watch_answers(const struct watch_node *n);
 
 /* The id that a node has told for a height; NULL: it has not, or does not have that block. */
 const char *watch_node_id(const struct watch_node *n, uint32_t num);
