@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "control/control.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 

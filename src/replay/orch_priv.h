@@ -80,8 +80,7 @@ struct orchestrator {
 	uint64_t refused;
 	int64_t refused_said_ns, store_said_ns;
 
-	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which is sent before the next one is made
-	                           */
+	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which goes before the next is made */
 };
 
 /* One request. */

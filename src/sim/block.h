@@ -76,8 +76,8 @@ size_t block_length(const unsigned char *packed, size_t n);
  * block_is_regular(). */
 void block_unpack(struct block *b, const unsigned char *packed, size_t n);
 
-/* Whether b is what block_make_with() gives for its previous id, slot, producer and transactions.
- */
+/* Whether b is what block_make_with() gives for its previous id, slot,
+ * producer and transactions. */
 bool block_is_regular(const struct block *b);
 
 /* What stands in its header has to be what follows from the rest: make it again. */

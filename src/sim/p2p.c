@@ -21,8 +21,7 @@
 #define BACKLOG       128
 #define LISTEN_PLACE  "net_plugin.cpp:3909"
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int p2p_initialize(struct node *n, struct fail *f)
 {
@@ -175,8 +174,7 @@ void p2p_free(struct p2p *p)
 	free(p);
 }
 
-/* --- the list
- * ---------------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static struct conn *new_conn(struct p2p *p, const char *peer, unsigned id)
 {
@@ -242,8 +240,7 @@ struct conn *p2p_add(struct p2p *p, const char *peer)
 	return c;
 }
 
-/* --- connecting
- * ----------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void connect_failed(struct conn *c, const char *why)
 {

@@ -442,8 +442,7 @@ bool production_is_settled(const struct watch *w)
 	        (!wants_schedule(p) || p->schedule.n >= SCHEDULE_TRIES);
 }
 
-/* --- a round ------------------------------------------------------------------------------------
- */
+/* --- a round ---------------------------------------------------------------------------------- */
 
 static void count(struct watch *w)
 {

@@ -20,10 +20,9 @@ struct watch_node {
 	bool is_used;
 	enum watch_kind kind;
 	char name[FINDING_SUBJECT_SIZE], host[128];
-	uint64_t heard; /* the round in which something was last heard of it, or its loss; 0: never
-	                 */
-	bool was_seen;  /* asked at least once, with whatever result */
-	bool is_lost;   /* nobody could say anything of it this round; why */
+	uint64_t heard;        /* the round that last heard of it, or of its loss; 0: none */
+	bool was_seen;         /* asked at least once, with whatever result */
+	bool is_lost;          /* nobody could say anything of it this round; why */
 	bool has_answered;     /* ever */
 	bool is_waited_for;    /* is_lost, and that is too short a time to say so */
 	int64_t lost_since_ns; /* without an answer, by whatever reason; only while it does not */
@@ -39,8 +38,8 @@ struct watch_node {
 	 * a node says its last irreversible block as its head. */
 	uint32_t tip;
 	int64_t tip_time_ns; /* 0: not known */
-	/* By now_ns: when tip and lib were last seen to move; 0: not seen since it has come (back).
-	 */
+	/* By now_ns: when tip and lib were last seen to move; 0: not seen since it
+	 * has come (back). */
 	int64_t tip_moved_ns, lib_moved_ns;
 	/* Since when they are as they are, as far as that was seen; of what has_answered. */
 	int64_t tip_since_ns, lib_since_ns;

@@ -13,8 +13,7 @@
 #include "base/str.h"
 #include "watch/watch_priv.h"
 
-/* --- a node -------------------------------------------------------------------------------------
- */
+/* --- a node ----------------------------------------------------------------------------------- */
 
 static double seconds_of(int64_t ns)
 {
@@ -109,8 +108,7 @@ bool watch_row(const struct watch *w, size_t i, struct watch_row *ret)
 	return true;
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 void watch_summary(const struct watch *w, struct watch_summary *ret)
 {
@@ -141,8 +139,7 @@ json_t *watch_production_json(const struct watch *w)
 	return production_json(w);
 }
 
-/* --- the verdict --------------------------------------------------------------------------------
- */
+/* --- the verdict ------------------------------------------------------------------------------ */
 
 static bool has_own_answer(const struct watch *w)
 {

@@ -731,8 +731,8 @@ static void without_brokers_it_ends_in_time(void **state)
 	assert_int_equal(lease(w).epoch > 6, 1);
 }
 
-/* TERM, then KILL, before the term ends; and all of that while the supervisor's loop stands still.
- */
+/* TERM, then KILL, before the term ends; and all of that while the supervisor's
+ * loop stands still. */
 static void what_does_not_pause_is_killed(void **state)
 {
 	struct world *w = *state;
