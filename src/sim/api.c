@@ -304,9 +304,7 @@ static void answer(void *arg, const struct http_server_request *q, struct http_s
 		fill_reply(a, &c, r);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int check_options(const struct node *n, struct fail *f)
 {

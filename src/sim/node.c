@@ -302,9 +302,7 @@ static int configure(struct node *n, int argc, char *const argv[], struct fail *
 	return read_config(n, f);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void say_hello(const struct node *n)
 {

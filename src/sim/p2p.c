@@ -386,9 +386,7 @@ static void on_accept(struct loop_io *io, unsigned events UNUSED, void *arg)
 		forget(p, c);
 }
 
-/* --- timers
- * ------------------------------------------------------------------------------------------------
- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void on_monitor(struct loop_timer *t UNUSED, void *arg)
 {
@@ -467,9 +465,7 @@ static void on_tick(struct loop_timer *t, void *arg)
 	loop_timer_set(&p->n->loop, t, now + p->keepalive_ns, on_tick, p);
 }
 
-/* --- listening
- * ------------------------------------------------------------------------------------------------
- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static int open_listener(struct p2p *p, struct err *e)
 {
