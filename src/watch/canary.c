@@ -7,6 +7,8 @@
  * beyond the transaction's, ends it.
  */
 
+#include "watch/canary.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
