@@ -116,7 +116,7 @@ void watch_judge_lag(struct watch *w);        /* judge_lag.c: lags and stalls */
 void watch_judge_fork(struct watch *w);       /* fork.c; sets side of each node */
 void watch_judge_production(struct watch *w); /* production.c */
 
-/* --- fork.c --------------------------------------------------------------------------------- */
+/* --- fork.c, fork_ask.c ----------------------------------------------------------------------- */
 
 struct fork_state *fork_state_new(void) NODISCARD;
 void fork_state_free(struct fork_state *f);
