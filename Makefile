@@ -185,9 +185,15 @@ TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fc
 wraps_test_blockindex := $(TRIP_WRAPS)
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_restore_kill := $(TRIP_WRAPS)
+wraps_test_quarantine := $(TRIP_WRAPS)
 wraps_test_aside := $(TRIP_WRAPS)
-wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
+# tests/unit/data/clone_scene.h
+CLONE_WRAPS := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
 	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
+wraps_test_clone := $(CLONE_WRAPS)
+wraps_test_clone_refused := $(CLONE_WRAPS)
+wraps_test_clone_fail := $(CLONE_WRAPS)
 wraps_test_import := $(TRIP_WRAPS) fstatvfs64
 wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)

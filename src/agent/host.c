@@ -54,8 +54,8 @@ ssize_t host_read(char *out, size_t size, const char *path)
 	return (ssize_t)len;
 }
 
-/* json_object_set_new() takes NULL for a failure; so a sum of its results is all there is to ask.
- */
+/* json_object_set_new() takes NULL for a failure; so a sum of its results is all there
+ * is to ask. */
 static int set(json_t *o, const char *key, json_t *take)
 {
 	return json_object_set_new(o, key, take);
@@ -319,8 +319,8 @@ static int add_system_disk(json_t *o)
 	return rc | set(o, "system_disk", TAKE(j));
 }
 
-/* host.json is written by swarm/prepare-host.sh, the mark by it into the directory below a mount.
- */
+/* host.json is written by swarm/prepare-host.sh, the mark by it into the directory
+ * below a mount. */
 static int add_host_json(json_t *host, json_t *pool, int dirfd)
 {
 	AUTO(buf) struct buf b = BUF_INIT(4096);

@@ -7,8 +7,7 @@
  *	  -> 2026-11-20T10:18:43.500Z info event="nodeos started" pid=7 uid=7888
  *
  * Only services log (supervise, nodesim ...); libraries return errors, commands print.
- * Control characters are replaced, a line
- * ends after 2 KiB, errno survives.  Not for secrets.
+ * Control characters are replaced, a line ends after 2 KiB, errno survives.  Not for secrets.
  */
 
 #include <stdbool.h>

@@ -7,6 +7,8 @@
  * there: a chain node waits for that.
  */
 
+#include "data/quarantine.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -27,7 +27,6 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "data/clone.h"
-#include "data/quarantine.h"
 
 /* Where a slot notes that its data-dir is being made from a snapshot; see slot_restore(). */
 #define SLOT_FROM_SNAPSHOT "from-snapshot.json"

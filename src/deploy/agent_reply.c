@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "control/control.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 

@@ -40,8 +40,7 @@ struct external {
 	char name[96];
 };
 
-/* --- whose it is -------------------------------------------------------------------------------
- */
+/* --- whose it is ------------------------------------------------------------------------------ */
 
 /* When the process began, in clock ticks since boot: tells it from a later one with its number.
  * Source: proc_pid_stat(5).  false: there is no such process. */
@@ -127,8 +126,7 @@ bool external_is_left(const json_t *labels, const char *owner, int64_t now_real_
 	return !until || clock_parse(&end, until) < 0 || now_real_ns > end + LEFT_NS;
 }
 
-/* --- its end ------------------------------------------------------------------------------------
- */
+/* --- its end ---------------------------------------------------------------------------------- */
 
 /* Kill and remove it: what it has made is thrown away, so there is nothing to be left clean. */
 static int remove_container(struct engine *eng, const char *name, struct err *e)
@@ -254,8 +252,7 @@ struct external *external_start(struct engine *eng, const struct external_plan *
 	return TAKE(x);
 }
 
-/* --- questions ---------------------------------------------------------------------------------
- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 json_t *external_ask(struct external *x, const json_t *request, struct err *e)
 {

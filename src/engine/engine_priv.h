@@ -17,9 +17,8 @@
 #include "http/client.h"
 
 struct engine_call {
-	const char *verb, *kind,
-	        *name;      /* for messages: "inspect" "service" "x"; name may be NULL */
-	const char *method; /* NULL: GET, with a body POST */
+	const char *verb, *kind, *name; /* of messages: "inspect" "service" "x"; name may be NULL */
+	const char *method;             /* NULL: GET, with a body POST */
 	char *path_take;
 	const char *body;
 	http_sink_fn *sink;

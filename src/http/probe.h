@@ -8,8 +8,9 @@
  * probe is cancelled.
  *
  *	struct http_prober *p = http_prober_new(&loop, &e);
- *	struct http_probe *q = http_probe_new(p, "http://127.0.0.1:8888/v1/chain/get_info", 64 KiB,
- *&e); http_probe_start(q, NULL, NS_PER_SEC, on_reply, arg, &e);
+ *	struct http_probe *q = http_probe_new(p, "http://127.0.0.1:8888/v1/chain/get_info",
+ *	                                      64 * 1024, &e);
+ *	http_probe_start(q, NULL, NS_PER_SEC, on_reply, arg, &e);
  *	...
  *	http_probe_free(q);
  *	http_prober_free(p);

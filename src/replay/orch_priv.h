@@ -81,8 +81,7 @@ struct orchestrator {
 	struct log_seldom refused,
 	        unstored; /* requests without the role; changes not written down */
 
-	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which is sent before the next one is made
-	                           */
+	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which goes before the next is made */
 };
 
 /* One request. */

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -191,34 +192,9 @@ const struct job *orch_job(struct orch_call *c)
 	return j;
 }
 
-/* s with the characters escaped that HTML gives a meaning to. */
-static int add_html(struct buf *out, const char *s)
-{
-	static const struct {
-		char c;
-		const char *name;
-	} special[] = { { '<', "&lt;" }, { '>', "&gt;" }, { '&', "&amp;" }, { '"', "&quot;" },
-		{ '\'', "&#39;" } };
-
-	for (;;) {
-		size_t n = strcspn(s, "<>&\"'"), i = 0;
-
-		if (buf_add(out, s, n) < 0)
-			return -1;
-		s += n;
-		if (!*s)
-			return 0;
-		while (special[i].c != *s)
-			i++;
-		if (buf_add_str(out, special[i].name) < 0)
-			return -1;
-		s++;
-	}
-}
-
 int orch_row(struct buf *out, const char *what, const char *value)
 {
-	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || add_html(out, value) < 0)
+	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || escape_text(out, value) < 0)
 		return -1;
 	return buf_add_str(out, "</li>\n");
 }

@@ -1,6 +1,4 @@
-#include "supervise/answer_block.h"
 #include "supervise/supervise.h"
-#include "data/record.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,9 +15,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "data/record.h"
 #include "loop/work.h"
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
+#include "supervise/answer_block.h"
 #include "supervise/heal.h"
 #include "supervise/probation.h"
 #include "supervise/supervise_priv.h"

@@ -344,8 +344,7 @@ static void the_containers_body(void **state)
 	        "\"max-size\":\"5m\",\"max-file\":\"2\"}}}}");
 }
 
-/* --- whose it is -------------------------------------------------------------------------------
- */
+/* --- whose it is ------------------------------------------------------------------------------ */
 
 static json_t *labels_of(const char *owner, const char *until)
 {
@@ -637,8 +636,7 @@ static void what_cannot_be_removed_is_named(void **state)
 	assert_non_null(strstr(e.hint, "docker rm -fv s-fresh-"));
 }
 
-/* --- questions ---------------------------------------------------------------------------------
- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static void script_exec(const char *name, const char *out, int exit_code)
 {
