@@ -11,7 +11,7 @@
 # fuzz-run        run each of them for FUZZ_SECONDS
 # bench           build and run the benchmarks; needs root
 # soak            the long campaigns, results under docs/soak/; needs root, takes hours
-# lint            layers, headers, banned calls, format, shell, help texts, man pages, cppcheck
+# lint            layers, unused functions, headers, banned calls, format, shell, help texts, man pages, cppcheck
 # install         into DESTDIR and PREFIX
 # uninstall       remove what install put there
 # dist            a source tarball of HEAD
@@ -165,6 +165,7 @@ FORCE:
 # --- tests ----------------------------------------------------------------------
 
 # wraps_NAME lists the calls that tests/unit/*/NAME.c replaces with __wrap_CALL.
+wraps_test_boot_id := openat64
 wraps_test_fs := read write fsync openat64 renameat close fchmod unlinkat mkdirat fchownat
 wraps_test_loop := epoll_wait
 wraps_test_lockfile := flock ftruncate64 write
@@ -184,9 +185,15 @@ TRIP_WRAPS := write pwrite64 fsync renameat mkdirat symlinkat linkat unlinkat fc
 wraps_test_blockindex := $(TRIP_WRAPS)
 wraps_test_generation := $(TRIP_WRAPS)
 wraps_test_restore := $(TRIP_WRAPS)
+wraps_test_restore_kill := $(TRIP_WRAPS)
+wraps_test_quarantine := $(TRIP_WRAPS)
 wraps_test_aside := $(TRIP_WRAPS)
-wraps_test_clone := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
+# tests/unit/data/clone_scene.h
+CLONE_WRAPS := openat64 mkdirat ioctl linkat copy_file_range pread64 pwrite64 ftruncate64 lseek64 fsync \
 	fchown fchmod futimens fstat64 fstatat64 fstatvfs64 symlinkat readlinkat flistxattr fsetxattr pthread_create
+wraps_test_clone := $(CLONE_WRAPS)
+wraps_test_clone_refused := $(CLONE_WRAPS)
+wraps_test_clone_fail := $(CLONE_WRAPS)
 wraps_test_import := $(TRIP_WRAPS) fstatvfs64
 wraps_test_copy := $(TRIP_WRAPS) renameat2
 wraps_test_incoming := $(TRIP_WRAPS)
@@ -286,11 +293,15 @@ run-bench: all $(BENCH) bench-tools
 
 # --- lint ---------------------------------------------------------------------------
 
-.PHONY: lint lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
-lint: lint-layers lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
+.PHONY: lint lint-layers lint-unused lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
+lint: lint-layers lint-unused lint-headers lint-banned lint-format lint-shell lint-help lint-man lint-cppcheck
 
 lint-layers:
 	@awk -f tools/layers.awk src/LAYERS $(SRC) $(HDR)
+
+# What is called by tests alone.
+lint-unused:
+	@awk -f tools/unused.awk tools/unused.allow $(SRC) $(HDR)
 
 # Each header compiles on its own.
 lint-headers: $(HDR:%=$(B)/hdr/%.ok)

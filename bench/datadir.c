@@ -172,8 +172,8 @@ static uint64_t make_log(const char *name, uint64_t size, uint32_t first, uint32
 	memset(begin + 8, 0x77, 32); /* chain id */
 	memset(begin + 40, 0xff, 8);
 	put(name, begin, sizeof(begin), 0);
-	/* Time, producer, confirmed; then the id of the block before, which begins with its number.
-	 */
+	/* Time, producer, confirmed; then the id of the block before, which begins
+	 * with its number. */
 	for (int i = 0; i < 4; i++)
 		block[14 + i] = (unsigned char)((last - 1) >> (24 - 8 * i));
 	put(name, block, sizeof(block), at);
@@ -233,8 +233,7 @@ static void make(
 	make_state(data - used, apparent - used, pieces);
 }
 
-/* --- extents -----------------------------------------------------------------------------------
- */
+/* --- extents ---------------------------------------------------------------------------------- */
 
 struct extents {
 	struct fiemap_extent *v;
@@ -288,8 +287,7 @@ static void print_extents(const char *name)
 	free(x.v);
 }
 
-/* --- writes ------------------------------------------------------------------------------------
- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 /* Offset in the file of the page'th page that has data. */
 static uint64_t offset_of(const struct extents *x, const uint64_t *before, uint64_t page)
@@ -347,8 +345,7 @@ static void write_randomly(const char *name, uint64_t count, uint64_t seed)
 	free(x.v);
 }
 
-/* --- blocks of its own -------------------------------------------------------------------------
- */
+/* --- blocks of its own ------------------------------------------------------------------------ */
 
 static void unshare_blocks(const char *name)
 {

@@ -56,8 +56,7 @@ static NORETURN void die(const char *what, const char *why)
 	exit(2);
 }
 
-/* --- what is asked, and how long it took ---------------------------------------------------------
- */
+/* --- what is asked, and how long it took ------------------------------------------------------ */
 
 enum call { CLAIM, PROGRESS, COMPLETE, WORKER_CALLS };
 
@@ -106,8 +105,7 @@ static uint64_t completed;
 static int64_t first_ns, last_ns, some_job;
 static double sum_seconds;
 
-/* --- one connection ------------------------------------------------------------------------------
- */
+/* --- one connection --------------------------------------------------------------------------- */
 
 /* A worker; or, with number < 0, the page. */
 struct worker {
@@ -191,8 +189,7 @@ static void ask(
 		reconnect(w, "it cannot be sent");
 }
 
-/* --- what a worker does --------------------------------------------------------------------------
- */
+/* --- what a worker does ----------------------------------------------------------------------- */
 
 /* The hash of the state at a height. */
 static const char *hash_at(char out[SHA256_HEX_SIZE], uint32_t height)
@@ -276,8 +273,7 @@ static void on_due(struct loop_timer *t UNUSED, void *arg)
 		progress(w);
 }
 
-/* --- the answers ---------------------------------------------------------------------------------
- */
+/* --- the answers ------------------------------------------------------------------------------ */
 
 static void claimed(struct worker *w, const json_t *j)
 {
@@ -396,8 +392,7 @@ static void on_io(struct loop_io *io UNUSED, unsigned events UNUSED, void *arg)
 		reconnect(w, n <= 0 ? "the connection was closed" : "the answer is not understood");
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void print_row(const char *name, const struct row *r)
 {

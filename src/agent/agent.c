@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "agent/agent_priv.h"
 #include "agent/gather_request.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -20,9 +20,8 @@
  * and is looked for again and again until it is there; the log says once what is missing.
  */
 
-#define RETRY_NS   (1 * NS_PER_SEC)
-#define CHECK_NS   (10 * NS_PER_SEC)
-#define REFUSED_NS (10 * NS_PER_SEC)
+#define RETRY_NS (1 * NS_PER_SEC)
+#define CHECK_NS (10 * NS_PER_SEC)
 
 #define CONNECTIONS_MAX 64
 #define LOCAL_MAX       256 /* of root, who may wait for many slots at a time */
@@ -103,19 +102,6 @@ static void on_local(void *arg, const struct http_server_request *q, struct http
 	answer(arg, q, r, true);
 }
 
-/* Once in a while, however often somebody tries. */
-static void say_refused(struct agent *a)
-{
-	int64_t now = clock_mono_ns();
-
-	a->refused++;
-	if (a->refused_said_ns && now - a->refused_said_ns < REFUSED_NS)
-		return;
-	log_warn("request refused: no token, or a wrong one", "count=%llu",
-	        (unsigned long long)a->refused);
-	a->refused_said_ns = now;
-}
-
 void agent_refresh_token(struct agent *a)
 {
 	struct err e = ERR_INIT;
@@ -139,7 +125,8 @@ static void on_tcp(void *arg, const struct http_server_request *q, struct http_s
 			return;
 		}
 		if (!http_server_has_bearer(q, a->token.text)) {
-			say_refused(a);
+			log_seldom(&a->refused, LOG_WARN,
+			        "request refused: no token, or a wrong one", "%s", "");
 			refuse(r, 401, ERR_DENIED, "a valid bearer token is needed", "");
 			r->extra_name = "WWW-Authenticate";
 			r->extra_value = "Bearer";
@@ -300,16 +287,6 @@ static void on_signal(struct loop_signal *s UNUSED, int signo, void *arg)
 	loop_stop(&a->loop);
 }
 
-static void raise_limit(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= DESCRIPTORS)
-		return;
-	l.rlim_cur = l.rlim_max < DESCRIPTORS ? l.rlim_max : DESCRIPTORS;
-	(void)setrlimit(RLIMIT_NOFILE, &l);
-}
-
 static int set_up(struct agent *a, struct err *e)
 {
 	sigset_t set;
@@ -320,7 +297,7 @@ static int set_up(struct agent *a, struct err *e)
 	/* The token is in here: no core dumps. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "prctl(PR_SET_DUMPABLE)");
-	raise_limit();
+	fs_want_descriptors(DESCRIPTORS);
 	if (loop_init(&a->loop, e) < 0)
 		return -1;
 	sigemptyset(&set);
@@ -368,7 +345,7 @@ int agent_run(const struct agent_config *cfg, struct err *e)
 		        cfg->port);
 		on_timer(&a.timer, &a);
 		rc = loop_run(&a.loop, e);
-		log_info("agent stopped", "refused=%llu", (unsigned long long)a.refused);
+		log_info("agent stopped", "refused=%llu", (unsigned long long)a.refused.count);
 	}
 	tear_down(&a);
 	return rc;

@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/route.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/token.h"
 #include "data/pool.h"
 #include "http/probe.h"
@@ -65,8 +66,7 @@ struct agent {
 	bool is_firewall_booted;
 	size_t gather_bytes; /* of replies that gathers hold */
 	unsigned gathers, samplings;
-	uint64_t refused; /* requests with a wrong token or none ... */
-	int64_t refused_said_ns;
+	struct log_seldom refused; /* requests with a wrong token or none */
 };
 
 /* --- agent.c --- */

@@ -8,6 +8,7 @@
 #include "agent/host.h"
 #include "agent/slots.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "control/async.h"
 #include "data/slot.h"
@@ -59,8 +60,7 @@ void call_json(struct call *c, unsigned status, json_t *take)
 void reply_error(struct http_server_reply *r, unsigned status, const struct err *why)
 {
 	AUTO(json)
-	json_t *j = json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", AGENT_FORMAT, "error", "kind",
-	        err_kind_name(why->kind), "message", why->msg, "hint", why->hint);
+	json_t *j = json_pack("{s:i, s:o}", "format", AGENT_FORMAT, "error", json_of_err(why));
 
 	http_server_json(r, status, j ? json_text(j, false) : NULL);
 }

@@ -15,9 +15,10 @@
 #include "agent/firewall_request.h"
 #include "agent/firewall_state.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
-#include "firewall/admit.h"
 #include "firewall/host.h"
+#include "firewall/net.h"
 #include "firewall/probe.h"
 #include "firewall/source.h"
 #include "loop/work.h"
@@ -434,8 +435,7 @@ json_t *firewall_see(struct agent *a, struct firewall_seer *s, int64_t max_age_n
 	if (!j)
 		j = start(a, JOB_LOOK, NULL, "", 0, &e);
 	if (!j)
-		return json_pack("{s:b, s:{s:s, s:s, s:s}}", "is_saved", true, "error", "kind",
-		        err_kind_name(e.kind), "message", e.msg, "hint", e.hint);
+		return json_pack("{s:b, s:o}", "is_saved", true, "error", json_of_err(&e));
 	s->job = j;
 	s->next = j->seers;
 	j->seers = s;

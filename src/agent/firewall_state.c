@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/strvec.h"
-#include "control/control.h"
 #include "firewall/host.h"
 
 #define LINES_MAX 100
@@ -109,7 +109,7 @@ json_t *firewall_state(int pool_fd)
 	/* A model that cannot be read is the first thing to be said. */
 	if (rc >= 0)
 		rc = look(o, rc == 0 ? m : NULL, &e);
-	if (rc < 0 && json_object_set_new(o, "error", control_error_json(&e)) < 0)
+	if (rc < 0 && json_object_set_new(o, "error", json_of_err(&e)) < 0)
 		return NULL;
 	return TAKE(o);
 }

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "control/control.h"
 
 #define GATHERS_MAX      64
 #define GATHER_BYTES_MAX (32U * 1024 * 1024)
@@ -119,7 +118,7 @@ static int put(struct asking *a, const char *key, const char *json, size_t n)
 static void put_error(struct asking *a, const struct err *why)
 {
 	AUTO(json)
-	json_t *j = control_error_json(why);
+	json_t *j = json_of_err(why);
 	AUTO(free) char *text = j ? json_text(j, false) : NULL;
 
 	/* Without memory the gather as a whole fails. */

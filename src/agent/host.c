@@ -15,6 +15,7 @@
 
 #include "agent/host_priv.h"
 #include "agent/proc.h"
+#include "base/boot_id.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -53,8 +54,8 @@ ssize_t host_read(char *out, size_t size, const char *path)
 	return (ssize_t)len;
 }
 
-/* json_object_set_new() takes NULL for a failure; so a sum of its results is all there is to ask.
- */
+/* json_object_set_new() takes NULL for a failure; so a sum of its results is all there
+ * is to ask. */
 static int set(json_t *o, const char *key, json_t *take)
 {
 	return json_object_set_new(o, key, take);
@@ -66,13 +67,6 @@ static json_t *text_or_null(char *s)
 	s[strcspn(s, "\n")] = '\0';
 	str_printable(s);
 	return *s ? json_string(s) : json_null();
-}
-
-static json_t *file_text(const char *path)
-{
-	char text[256];
-
-	return host_read(text, sizeof(text), path) < 0 ? json_null() : text_or_null(text);
 }
 
 static json_t *file_number(const char *path)
@@ -98,14 +92,17 @@ static int add_machine(json_t *o)
 {
 	char hostname[HOST_NAME_MAX + 1] = "", meminfo[8192];
 	struct utsname u = { .release = "" };
+	char boot[BOOT_ID_SIZE];
+	struct err ignored = ERR_INIT;
 	int rc = 0;
 
+	(void)!boot_id(boot, &ignored);
 	(void)gethostname(hostname, sizeof(hostname) - 1);
 	(void)uname(&u);
 	(void)host_read(meminfo, sizeof(meminfo), "/proc/meminfo");
 	rc |= set(o, "hostname", text_or_null(hostname));
 	rc |= set(o, "kernel", text_or_null(u.release));
-	rc |= set(o, "boot_id", file_text("/proc/sys/kernel/random/boot_id"));
+	rc |= set(o, "boot_id", text_or_null(boot));
 	rc |= set(o, "cpus", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
 	rc |= set(o, "memory_bytes", bytes_or_null(proc_meminfo_bytes(meminfo, "MemTotal")));
 	rc |= set(o, "swap_bytes", bytes_or_null(proc_meminfo_bytes(meminfo, "SwapTotal")));
@@ -322,8 +319,8 @@ static int add_system_disk(json_t *o)
 	return rc | set(o, "system_disk", TAKE(j));
 }
 
-/* host.json is written by swarm/prepare-host.sh, the mark by it into the directory below a mount.
- */
+/* host.json is written by swarm/prepare-host.sh, the mark by it into the directory
+ * below a mount. */
 static int add_host_json(json_t *host, json_t *pool, int dirfd)
 {
 	AUTO(buf) struct buf b = BUF_INIT(4096);

@@ -34,9 +34,10 @@
  *	"open_files_soft", "open_files_hard"               RLIMIT_NOFILE of this process
  *	"transparent_huge_pages"           "always", "madvise" or "never"
  *	"has_ipvs", "has_vxlan"            true: loaded, built in or a module; false; null: unknown
- *	"ports": [{"port", "protocol": "tcp"|"udp", "address", "uid", "program",
- *"pid"}] listeners on the ports that nodeswarm and swarm use "programs": [{"path", "size_bytes",
- *"sha256"}] "is_complete"                      false: digests are still to come, ask again
+ *	"ports": [{"port", "protocol": "tcp"|"udp", "address", "uid", "program", "pid"}]
+ *	                                   listeners on the ports that nodeswarm and swarm use
+ *	"programs": [{"path", "size_bytes", "sha256"}]
+ *	"is_complete"                      false: digests are still to come, ask again
  */
 
 #include "base/compiler.h"

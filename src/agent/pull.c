@@ -77,7 +77,7 @@ static int refused(const struct pull *p, const struct http_reply *r, struct err 
 		return err_hint(e, "both hosts need the same secret: see stacks/agent.yml");
 	}
 	if (j && json_at(j, "error"))
-		(void)control_error_read(e, json_at(j, "error"));
+		(void)json_to_err(e, json_at(j, "error"));
 	else
 		err_set(e, r->status >= 500 ? ERR_UNAVAILABLE : ERR_PROTOCOL,
 		        "it answers with status %ld", r->status);
@@ -133,7 +133,7 @@ static int is_same(const struct pull *p, const struct generation *g, struct err 
 	if (g->err.kind != ERR_NONE || g->files != p->m.files.n ||
 	        g->size_bytes != p->m.files.size_bytes || g->m.kind != p->m.kind)
 		return 0;
-	if (generation_hold(&h, p->c->pool, g->m.name, e) < 0) {
+	if (generation_hold(&h, p->c->pool, g->m.name, NULL, e) < 0) {
 		/* Removed since, or broken: then it is not here. */
 		if (e->kind == ERR_SYSTEM)
 			return -1;
@@ -284,7 +284,7 @@ static json_t *fetch(struct pull *p, struct err *e)
 	AUTO(manifest) struct manifest ours = MANIFEST_INIT;
 	json_t *j;
 
-	if (incoming_begin_until(&p->in, p->c->pool, &p->m, p->address, p->c->cancel, e) < 0)
+	if (incoming_begin(&p->in, p->c->pool, &p->m, p->address, p->c->cancel, e) < 0)
 		return NULL;
 	if (check_space(p, e) < 0)
 		return NULL;

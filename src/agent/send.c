@@ -148,7 +148,7 @@ static int run(void *arg, const volatile int *cancel, struct err *e)
 	struct generation_hold *h = s->sent ? &s->sent->hold : &s->hold;
 	const struct tree_file *f;
 
-	if (!s->sent && generation_hold(h, &s->agent->pool, s->route.name, e) < 0)
+	if (!s->sent && generation_hold(h, &s->agent->pool, s->route.name, NULL, e) < 0)
 		return -1;
 	if (s->route.file >= h->m.files.n)
 		return err_set(

@@ -125,9 +125,9 @@ static json_t *slot_json(const struct asked *a, size_t ends)
 	(void)json_object_set_new(o, "record", record ? record : json_null());
 	/* That nobody listens is no error: the slot is at rest. */
 	if (a->err.kind != ERR_UNAVAILABLE && a->err.kind != ERR_NONE)
-		(void)json_object_set_new(o, "error", control_error_json(&a->err));
+		(void)json_object_set_new(o, "error", json_of_err(&a->err));
 	else if (e.kind != ERR_NONE)
-		(void)json_object_set_new(o, "error", control_error_json(&e));
+		(void)json_object_set_new(o, "error", json_of_err(&e));
 	return o;
 }
 

@@ -31,8 +31,8 @@ void buf_release(struct buf *b);
 /* Forget the content, keep the memory. */
 void buf_clear(struct buf *b);
 
-/* 0, or -1 when the maximum would be passed or memory is short (errno says which: E2BIG, ENOMEM).
- */
+/* 0, or -1 when the maximum would be passed or memory is short (errno says
+ * which: E2BIG, ENOMEM). */
 int buf_add(struct buf *b, const void *data, size_t n) NODISCARD;
 int buf_add_str(struct buf *b, const char *s) NODISCARD;
 int buf_add_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3) NODISCARD;

@@ -13,8 +13,8 @@ void sha256(unsigned char out[SHA256_LEN], const void *data, size_t n)
 	unsigned len = SHA256_LEN;
 	int ok = EVP_Digest(data, n, out, &len, EVP_sha256(), NULL);
 
-	/* Fails only when libcrypto has no SHA-256 or no memory; a wrong name is worse than none.
-	 */
+	/* Fails only when libcrypto has no SHA-256 or no memory; a wrong name is
+	 * worse than none. */
 	if (ok != 1 || len != SHA256_LEN)
 		abort();
 }

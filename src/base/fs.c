@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,6 +31,16 @@ int fs_write_all(int fd, const void *data, size_t n)
 		n -= (size_t)w;
 	}
 	return 0;
+}
+
+void fs_want_descriptors(unsigned n)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= n)
+		return;
+	l.rlim_cur = l.rlim_max < n ? l.rlim_max : n;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 int fs_read_at(int dirfd, const char *path, struct buf *out, struct err *e)

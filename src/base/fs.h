@@ -77,5 +77,8 @@ int fs_chown_tree_at(int dirfd, const char *path, uid_t uid, gid_t gid, struct e
  */
 int fs_remove_tree_at(int dirfd, const char *path, struct err *e) NODISCARD;
 
+/* Room for so many open files, as far as it is ours to make. */
+void fs_want_descriptors(unsigned n);
+
 /* Write all of data; short writes are continued.  Returns 0, or -1 and errno. */
 int fs_write_all(int fd, const void *data, size_t n) NODISCARD;

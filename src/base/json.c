@@ -104,6 +104,13 @@ bool json_bool(const json_t *j, const char *path, bool otherwise)
 	return json_is_boolean(v) ? json_is_true(v) : otherwise;
 }
 
+int64_t json_time(const json_t *j, const char *path)
+{
+	int64_t ns;
+
+	return clock_parse(&ns, json_str(j, path, "")) == 0 ? ns : 0;
+}
+
 json_t *json_or_null(const char *s)
 {
 	return s && *s ? json_string(s) : json_null();
@@ -114,6 +121,26 @@ json_t *json_time_or_null(int64_t real_ns)
 	char text[CLOCK_TEXT_MAX];
 
 	return real_ns > 0 ? json_string(clock_text(text, real_ns)) : json_null();
+}
+
+json_t *json_of_err(const struct err *why)
+{
+	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(why->kind), "message", why->msg,
+	        "hint", why->hint);
+}
+
+int json_to_err(struct err *e, const json_t *error)
+{
+	for (int k = ERR_USAGE; k <= ERR_UNHEALTHY; k++)
+		if (strcmp(err_kind_name((enum err_kind)k), json_str(error, "kind", "")) == 0)
+			err_set(e, (enum err_kind)k, "%s",
+			        json_str(error, "message", "no message"));
+	if (e->kind == ERR_NONE)
+		err_set(e, ERR_PROTOCOL, "%s",
+		        json_str(error, "message", "an error without a kind"));
+	if (*json_str(error, "hint", ""))
+		err_hint(e, "%s", json_str(error, "hint", ""));
+	return -1;
 }
 
 char *json_text(const json_t *j, bool indent)

@@ -40,11 +40,19 @@ json_t *json_at(const json_t *j, const char *path);
 const char *json_str(const json_t *j, const char *path, const char *otherwise);
 int64_t json_int(const json_t *j, const char *path, int64_t otherwise);
 bool json_bool(const json_t *j, const char *path, bool otherwise);
+/* Nanoseconds of a text that clock_parse() reads; 0 when absent or no time. */
+int64_t json_time(const json_t *j, const char *path);
 
 /* A new reference: the string as it is; null for NULL and "". */
 json_t *json_or_null(const char *s) NODISCARD;
 /* A new reference: clock_text() of it; null for 0 and below, which is "never". */
 json_t *json_time_or_null(int64_t real_ns) NODISCARD;
+
+/* {"kind","message","hint"}, as all that answer in JSON tell errors; NULL without memory. */
+json_t *json_of_err(const struct err *why) NODISCARD;
+/* Such an object -> *e, which is of a kind in any case: ERR_PROTOCOL for one that we do not know.
+ * Always returns -1. */
+int json_to_err(struct err *e, const json_t *error);
 
 /* A compact text (one line) or an indented one, keys in the order they were set.  The caller
  * frees it; NULL when memory is short. */

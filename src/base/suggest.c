@@ -10,8 +10,8 @@ void suggest_start(struct suggest *s, const char *word)
 	size_t n = strlen(word);
 
 	*s = (struct suggest){ .word = word };
-	/* One letter may be wrong in a short word, two in a usual one (or exchanged), then three.
-	 */
+	/* One letter may be wrong in a short word, two in a usual one (or
+	 * exchanged), then three. */
 	s->distance = n < 4 ? 2 : n < 9 ? 3 : 4;
 }
 

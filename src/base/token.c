@@ -1,12 +1,9 @@
 #include "base/token.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/fs.h"
 
 void token_init(struct token *t, const char *path)
@@ -38,21 +35,12 @@ static int take(struct token *t, const char *text, size_t n, struct err *e)
 int token_refresh(struct token *t, struct err *e)
 {
 	struct buf b = BUF_INIT(TOKEN_MAX);
-	struct stat st = { 0 };
-	bool is_there = stat(t->path, &st) == 0;
-	int64_t changed_ns = st.st_ctim.tv_sec * NS_PER_SEC + st.st_ctim.tv_nsec;
 	int rc;
 
-	if (t->is_known && st.st_dev == t->dev && st.st_ino == t->ino && st.st_size == t->size &&
-	        changed_ns == t->changed_ns)
+	if (!file_stamp_look(&t->stamp, t->path))
 		return 1;
-	t->is_known = true;
-	t->dev = st.st_dev;
-	t->ino = st.st_ino;
-	t->size = st.st_size;
-	t->changed_ns = changed_ns;
 	explicit_bzero(t->text, sizeof(t->text));
-	rc = is_there ? fs_read_at(AT_FDCWD, t->path, &b, e) : 1;
+	rc = fs_read_at(AT_FDCWD, t->path, &b, e);
 	if (rc > 0)
 		rc = err_set(e, ERR_NOT_FOUND, "there is no token file '%s'", t->path);
 	else if (rc == 0)

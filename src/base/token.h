@@ -7,12 +7,9 @@
  * without blanks; its text is in no message and no log.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/file_stamp.h"
 
 #define TOKEN_MIN 32
 #define TOKEN_MAX 512
@@ -20,11 +17,7 @@
 struct token {
 	const char *path;
 	char text[TOKEN_MAX + 1]; /* "": there is none */
-	bool is_known;            /* what follows was seen */
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	int64_t changed_ns;
+	struct file_stamp stamp;
 };
 
 void token_init(struct token *t, const char *path);

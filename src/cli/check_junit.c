@@ -5,64 +5,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/json.h"
-#include "base/str.h"
 
 #define SUITE "nodeswarm check"
-
-/* --- text ------------------------------------------------------------------------------------- */
-
-/* U+FFFE and U+FFFF are UTF-8 and no characters of XML 1.0 (its production 2). */
-static bool is_no_character(const char *s)
-{
-	return (unsigned char)s[0] == 0xef && (unsigned char)s[1] == 0xbf &&
-	        ((unsigned char)s[2] == 0xbe || (unsigned char)s[2] == 0xbf);
-}
-
-static const char *entity(char c)
-{
-	switch (c) {
-	case '&':
-		return "&amp;";
-	case '<':
-		return "&lt;";
-	case '>':
-		return "&gt;";
-	case '"':
-		return "&quot;";
-	case '\n':
-		return "&#10;";
-	case '\t':
-		return "&#9;";
-	default:
-		return NULL;
-	}
-}
-
-int check_junit_text(struct buf *out, const char *text)
-{
-	bool is_utf8 = str_is_utf8(text);
-
-	for (const char *s = text; *s; s++) {
-		const char *as = entity(*s);
-		int rc;
-
-		if (as) {
-			rc = buf_add_str(out, as);
-		} else if ((unsigned char)*s < 0x20 || *s == 0x7f ||
-		        (!is_utf8 && (unsigned char)*s >= 0x80)) {
-			rc = buf_add_str(out, "?");
-		} else if (is_utf8 && is_no_character(s)) {
-			rc = buf_add_str(out, "?");
-			s += 2;
-		} else {
-			rc = buf_add(out, s, 1);
-		}
-		if (rc < 0)
-			return -1;
-	}
-	return 0;
-}
 
 /* --- cases ------------------------------------------------------------------------------------ */
 
@@ -128,7 +74,7 @@ static void add(struct report *r, const char *fmt, ...)
 
 static void add_escaped(struct report *r, const char *text)
 {
-	if (check_junit_text(&r->cases, text) < 0)
+	if (escape_value(&r->cases, text) < 0)
 		r->is_full = true;
 }
 

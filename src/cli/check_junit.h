@@ -29,7 +29,3 @@ struct check_junit {
 
 int check_junit(struct buf *out, const struct watch *w, const struct check_junit *how,
         struct err *e) NODISCARD;
-
-/* As a character of the text or of an attribute, whatever it is; what no XML can have is '?'.
- * -1 when out is full. */
-int check_junit_text(struct buf *out, const char *text) NODISCARD;

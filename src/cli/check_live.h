@@ -37,8 +37,8 @@ struct check_live {
 void check_live_init(struct check_live *l, struct context *ctx, const struct watch *w,
         enum watch_criticality fail_on, const char *title);
 
-/* After each round.  trouble: why the round could not be whole, or NULL.  -1 when stdout is gone.
- */
+/* After each round.  trouble: why the round could not be whole, or NULL.  -1 when
+ * stdout is gone. */
 int check_live_round(
         struct check_live *l, const char *trouble, int64_t now_ns, struct err *e) NODISCARD;
 

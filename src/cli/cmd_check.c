@@ -1,3 +1,11 @@
+/*
+ * check: options -> nodes to ask -> rounds -> verdict
+ *
+ * A round (watch/sampler.h) asks all nodes at once and feeds the model (watch/watch.h), which
+ * judges; here is how many rounds there are, what follows them (check_canary.h, check_external.h),
+ * and how it is shown (check_print.h, check_live.h, check_junit.h).
+ */
+
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "cli/complete.h"
 #include "data/generation.h"
 #include "data/pool.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 #include "data/slots.h"
 
 /* Names of the pool's slots, without their stack's: "readers" and "readers.3". */

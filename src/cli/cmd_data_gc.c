@@ -142,11 +142,12 @@ static bool has(const json_t *names, const char *name)
 static void add_row(struct table *t, const struct place *at, const char *kind, const char *name,
         const json_t *row, struct sums *sums)
 {
-	int64_t bytes = json_int(row, "bytes", 0), idle = json_int(row, "idle_seconds", -1), then;
+	int64_t bytes = json_int(row, "bytes", 0), idle = json_int(row, "idle_seconds", -1);
+	int64_t then = json_time(row, "at");
 	bool removed = json_bool(row, "removed", false), failed = json_object_get(row, "error");
 	char text[NUM_TEXT_MAX], why[DATA_TEXT_MAX];
 
-	if (idle < 0 && clock_parse(&then, json_str(row, "at", "")) == 0)
+	if (idle < 0 && then)
 		idle = (clock_real_ns() - then) / NS_PER_SEC;
 	table_row(t);
 	table_set(t, COL_KIND, json_string(kind));

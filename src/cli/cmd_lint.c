@@ -1,6 +1,6 @@
+#include "cli/command.h"
 #include "cli/lint_print.h"
 #include "cli/output.h"
-#include "cli/command.h"
 #include "stack/stack.h"
 
 static struct strvec files, allow;

@@ -1,3 +1,7 @@
+/*
+ * load: the options of all its ways, checked together; each way is a file of its own (load_test.h)
+ */
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -147,8 +147,8 @@ static int figure_row(const struct compare *c, int f, struct table *t, json_t *l
 	json_t *row;
 
 	load_ratio_of(&r, c->v[f][0], c->v[f][1], c->done);
-	/* One that never answered well is not "0 times as fast", two are not as fast as each other.
-	 */
+	/* One that never answered well is not "0 times as fast", two are not as fast
+	 * as each other. */
 	if (r.n == 0 || r.a == 0 || r.b == 0) {
 		load_ratio_of(&r, NULL, NULL, 0);
 		r.a = median_of(c->v[f][0], c->done);

@@ -1,3 +1,6 @@
+/* pool: what a pool costs (data/usage.h), and a file system in a file for hosts without reflinks
+ * (data/pool_mount.h). */
+
 #include "cli/command.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* producer status: who signs and who could (producer/candidate.h), the lease, and what is odd. */
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -18,8 +18,8 @@ static const char *lease, *reason;
 static int64_t wait_ns;
 static bool force;
 
-/* A person waits for it, and it takes seconds; a swarm without a leader takes half a minute more.
- */
+/* A person waits for it, and it takes seconds; a swarm without a leader takes half
+ * a minute more. */
 #define OPT_WAIT_MINUTE                                                                         \
 	{                                                                                       \
 		"wait", 0, "TIME", "wait at most TIME; 0 returns at once", .value = "1m",       \

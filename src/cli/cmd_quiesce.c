@@ -1,10 +1,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "cli/local.h"
 #include "cli/output.h"
 #include "cli/wait.h"
-#include "control/control.h"
 #include "deploy/quiesce.h"
 
 static int64_t wait_ns = WAIT_FOREVER;
@@ -35,8 +35,7 @@ static int print_slots(struct context *ctx, const struct quiesce_slot *v, size_t
 		        (*v[i].host &&
 		                json_object_set_new(o, "host", json_string(v[i].host)) < 0) ||
 		        (v[i].err.kind != ERR_NONE &&
-		                json_object_set_new(o, "error", control_error_json(&v[i].err)) <
-		                        0) ||
+		                json_object_set_new(o, "error", json_of_err(&v[i].err)) < 0) ||
 		        json_array_append(list, o) < 0) {
 			json_decref(o);
 			json_decref(list);

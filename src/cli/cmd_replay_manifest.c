@@ -13,8 +13,7 @@
 #include "replay/slices.h"
 #include "replay/upload.h"
 
-/* --- generate
- * ------------------------------------------------------------------------------------- */
+/* --- generate --------------------------------------------------------------------------------- */
 
 static struct generate how;
 static struct upload up;
@@ -172,8 +171,7 @@ const struct command cmd_replay_manifest_generate = {
 	.run = run_generate,
 };
 
-/* --- validate
- * ------------------------------------------------------------------------------------- */
+/* --- validate --------------------------------------------------------------------------------- */
 
 static const char *config;
 

@@ -1,3 +1,5 @@
+/* status: one look at the stack (deploy/view.h) as a table, and a verdict (watch/from_view.h). */
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,7 +15,6 @@
 #include "data/pool.h"
 #include "deploy/firewall.h"
 #include "engine/engine.h"
-#include "firewall/admit.h"
 #include "firewall/host.h"
 
 #define TEXT_MAX (1024 * 1024)
@@ -46,7 +45,7 @@ static int agent_port(struct firewall_model *m, struct err *e)
 		return 0;
 	if (num_uint(&port, text, 1, UINT16_MAX, e) < 0)
 		return err_wrap(e, "NODESWARM_AGENT_PORT");
-	return firewall_set_agent_port(m, (uint16_t)port, e);
+	return firewall_model_set_agent_port(m, (uint16_t)port, e);
 }
 
 int firewall_local_rules(

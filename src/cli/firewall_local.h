@@ -22,8 +22,8 @@ struct context;
 int firewall_local_rules(
         struct context *ctx, struct firewall_model *m, const char *file, struct err *e) NODISCARD;
 
-/* Where no engine tells the nodes, those of the additions have to do; without any it is an error.
- */
+/* Where no engine tells the nodes, those of the additions have to do; without any it
+ * is an error. */
 int firewall_local_nodes(struct context *ctx, struct firewall_model *m, struct err *e) NODISCARD;
 
 /* What was applied last.  ERR_NOT_FOUND. */

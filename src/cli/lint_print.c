@@ -16,8 +16,7 @@
 #define PLACE_SIZE 4160
 #define LINE_SIZE  (PLACE_SIZE + LINT_TEXT_MAX + 256)
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 int lint_ask(struct lint_findings *ret, const struct stack *st, const struct strvec *allow,
         struct err *e)
@@ -32,8 +31,7 @@ int lint_ask(struct lint_findings *ret, const struct stack *st, const struct str
 	return 0;
 }
 
-/* --- a line -------------------------------------------------------------------------------------
- */
+/* --- a line ----------------------------------------------------------------------------------- */
 
 /* The files of configs are known by their absolute paths: seen from here, where that is shorter. */
 static const char *from_here(const char *path)
@@ -74,8 +72,7 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* --- nodeswarm lint -----------------------------------------------------------------------------
- */
+/* --- nodeswarm lint --------------------------------------------------------------------------- */
 
 static json_t *number_or_null(unsigned n)
 {
@@ -133,8 +130,7 @@ int lint_print(struct context *ctx, const struct lint_findings *f, struct err *e
 	return output_value(ctx, "is_cut", json_boolean(f->is_cut), e);
 }
 
-/* --- rules --------------------------------------------------------------------------------------
- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 static void print_rule(struct context *ctx, const struct lint_rule *r)
 {
@@ -170,8 +166,7 @@ int lint_print_rules(struct context *ctx, struct err *e)
 	return output_value(ctx, "rules", TAKE(list), e);
 }
 
-/* --- nodeswarm up -------------------------------------------------------------------------------
- */
+/* --- nodeswarm up ----------------------------------------------------------------------------- */
 
 int lint_gate(
         struct context *ctx, const struct stack *st, const struct strvec *allow, struct err *e)

@@ -16,8 +16,8 @@ struct context;
  * being stopped already, or whose supervisor ends meanwhile, is waited for until no process holds
  * its lock, and its record tells how it was left; so is one that was named and has no supervisor.
  * Prints one line for each slot; ERR_UNHEALTHY names those that were not left clean, did not
- * answer, or left no word.  That there is no slot at all, or no pool, is no
- * failure: for a host that is going down there is nothing to do then.
+ * answer, or left no word.  That there is no slot at all, or no pool, is no failure: for a host
+ * that is going down there is nothing to do then.
  */
 int local_quiesce(
         struct context *ctx, char *const *names, int64_t wait_ns, struct err *e) NODISCARD;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "base/table.h"
 #include "cli/command.h"
@@ -134,10 +135,7 @@ int output_flush(struct context *ctx, struct err *e)
 
 static void add_error(struct context *ctx, const struct err *e)
 {
-	json_t *o = json_pack("{s:s,s:s,s:s}", "kind", err_kind_name(e->kind), "message", e->msg,
-	        "hint", e->hint);
-
-	(void)json_object_set_new(result(ctx), "error", o);
+	(void)json_object_set_new(result(ctx), "error", json_of_err(e));
 }
 
 static void print_error(struct context *ctx, const struct err *e)

@@ -173,8 +173,8 @@ int replay_files_make(struct replay_files *f, struct err *e)
 {
 	char *slash = strrchr(f->dir, '/');
 
-	/* "replay" in the pool and what is in it; of a directory of the operator's only the last.
-	 */
+	/* "replay" in the pool and what is in it; of a directory of the operator's
+	 * only the last. */
 	if (slash && slash != f->dir) {
 		*slash = '\0';
 		if (mkdir(f->dir, 0700) < 0 && errno != EEXIST && errno != ENOENT)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/str.h"
 
 static char *line_of(json_t *take)
@@ -23,16 +24,10 @@ char *control_request(const char *name, const json_t *args)
 	return line_of(j);
 }
 
-json_t *control_error_json(const struct err *why)
-{
-	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(why->kind), "message", why->msg,
-	        "hint", why->hint);
-}
-
 char *control_error(const struct err *why)
 {
-	return line_of(json_pack(
-	        "{s:i, s:o}", "format", CONTROL_FORMAT, "error", control_error_json(why)));
+	return line_of(
+	        json_pack("{s:i, s:o}", "format", CONTROL_FORMAT, "error", json_of_err(why)));
 }
 
 static json_t *parse_format(const char *line, size_t n, const char *what, struct err *e)
@@ -54,20 +49,6 @@ static json_t *parse_format(const char *line, size_t n, const char *what, struct
 	return TAKE(j);
 }
 
-int control_error_read(struct err *e, const json_t *error)
-{
-	for (int k = ERR_USAGE; k <= ERR_UNHEALTHY; k++)
-		if (strcmp(err_kind_name((enum err_kind)k), json_str(error, "kind", "")) == 0)
-			err_set(e, (enum err_kind)k, "%s",
-			        json_str(error, "message", "no message"));
-	if (e->kind == ERR_NONE)
-		err_set(e, ERR_PROTOCOL, "%s",
-		        json_str(error, "message", "an error without a kind"));
-	if (*json_str(error, "hint", ""))
-		err_hint(e, "%s", json_str(error, "hint", ""));
-	return -1;
-}
-
 json_t *control_reply_parse(const char *line, size_t n, struct err *e)
 {
 	AUTO(json) json_t *j = parse_format(line, n, "control reply", e);
@@ -75,7 +56,7 @@ json_t *control_reply_parse(const char *line, size_t n, struct err *e)
 
 	if (!error)
 		return TAKE(j);
-	control_error_read(e, error);
+	json_to_err(e, error);
 	return NULL;
 }
 

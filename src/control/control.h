@@ -36,15 +36,8 @@ char *control_request(const char *name, const json_t *args) NODISCARD;
  */
 json_t *control_reply_parse(const char *line, size_t n, struct err *e) NODISCARD;
 
-/* The error object {"kind","message","hint"}, a new reference; NULL without memory. */
-json_t *control_error_json(const struct err *why) NODISCARD;
-
 /* The text of an error reply, with its newline; NULL without memory. */
 char *control_error(const struct err *why) NODISCARD;
-
-/* An error object {"kind","message","hint"} of such a reply -> *e; ERR_PROTOCOL for a kind that we
- * do not know.  Always returns -1. */
-int control_error_read(struct err *e, const json_t *error);
 
 /* Name in a request line -> *ret_name (points into *ret_request, which the caller releases). */
 int control_request_parse(json_t **ret_request, const char **ret_name, const char *line, size_t n,

@@ -23,11 +23,6 @@ static const char *const HOW_NAMES[] = {
 	[CLONE_WRITE] = "write",
 };
 
-const char *clone_how_name(enum clone_how how)
-{
-	return HOW_NAMES[how];
-}
-
 bool clone_is_private(const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;

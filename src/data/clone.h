@@ -44,9 +44,6 @@ enum clone_how {
 	CLONE_HOW_COUNT,
 };
 
-/* "reflink", "link", "range", "write". */
-const char *clone_how_name(enum clone_how how);
-
 /* Read by other threads while work goes on.  Totals are added to, so that one of these can serve a
  * clone and the digests that follow it. */
 struct clone_progress {

@@ -47,8 +47,8 @@ struct examine_options {
 /* ERR_USAGE, of what is wrong with them. */
 int examine_check(const struct examine_options *o, struct err *e) NODISCARD;
 
-/* data_dirfd: -1 where there is none yet.  p: the pool that it lies in, or NULL.  A new reference.
- */
+/* data_dirfd: -1 where there is none yet.  p: the pool that it lies in, or NULL.
+ * A new reference. */
 json_t *data_examine(int data_dirfd, const struct pool *p, const struct examine_options *o,
         struct err *e) NODISCARD;
 

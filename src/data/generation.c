@@ -366,13 +366,7 @@ static int hold_dir(int *ret_fd, char ret_name[GENERATION_NAME_SIZE], int list_f
 	}
 }
 
-int generation_hold(
-        struct generation_hold *ret, const struct pool *p, const char *name, struct err *e)
-{
-	return generation_hold_until(ret, p, name, NULL, e);
-}
-
-int generation_hold_until(struct generation_hold *ret, const struct pool *p, const char *name,
+int generation_hold(struct generation_hold *ret, const struct pool *p, const char *name,
         const volatile int *cancel, struct err *e)
 {
 	AUTO(close_fd) int list_fd = generation_open_list(p, false, e);
@@ -438,7 +432,7 @@ int generation_verify(const struct pool *p, const char *name, struct clone_progr
 	AUTO(tree) struct tree there = TREE_INIT;
 	size_t n;
 
-	if (generation_hold_until(&h, p, name, cancel, e) < 0)
+	if (generation_hold(&h, p, name, cancel, e) < 0)
 		return -1;
 	if (tree_read(&there, h.data_fd, e) < 0 ||
 	        tree_digest(&there, h.data_fd, 0, progress, cancel, e) < 0)

@@ -120,7 +120,10 @@ static inline void auto_generations(struct generations *g)
 
 /*
  * A generation that is read: it cannot be removed while this is open.  name may be
- * GENERATION_CURRENT.  ERR_NOT_FOUND, ERR_PROTOCOL.
+ * GENERATION_CURRENT.  ERR_NOT_FOUND, ERR_PROTOCOL; ERR_CONFLICT after some seconds of waiting for
+ * who has it locked.
+ *
+ * Here and below: ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0.
  */
 struct generation_hold {
 	int fd;      /* the generation's directory; -1 when not open */
@@ -131,10 +134,6 @@ struct generation_hold {
 #define GENERATION_HOLD_INIT ((struct generation_hold){ .fd = -1, .data_fd = -1 })
 
 int generation_hold(struct generation_hold *ret, const struct pool *p, const char *name,
-        struct err *e) NODISCARD;
-/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0.  Both give up
- * after some seconds of waiting for who has it locked: ERR_CONFLICT. */
-int generation_hold_until(struct generation_hold *ret, const struct pool *p, const char *name,
         const volatile int *cancel, struct err *e) NODISCARD;
 void generation_hold_release(struct generation_hold *h);
 
@@ -156,10 +155,8 @@ struct generation_work {
 /* Make the .tmp- directory; the caller then makes "data" in it (clone_tree(..., w.fd, "data")), and
  * syncs it if he does it himself.  It may have to delete what others have left, which takes its
  * time: call it before nodeos is stopped. */
-int generation_begin(struct generation_work *w, const struct pool *p, struct err *e) NODISCARD;
-/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0. */
-int generation_begin_until(struct generation_work *w, const struct pool *p,
-        const volatile int *cancel, struct err *e) NODISCARD;
+int generation_begin(struct generation_work *w, const struct pool *p, const volatile int *cancel,
+        struct err *e) NODISCARD;
 
 /*
  * Give it number and name, write the manifest, sync, rename; with promote switch `current` to it.
@@ -190,11 +187,9 @@ static inline void auto_generation_work(struct generation_work *w)
 int generation_promote(
         const struct pool *p, const char *name, bool force_chain, struct err *e) NODISCARD;
 
-/* ERR_CONFLICT: it is current or in use; ERR_NOT_FOUND. */
-int generation_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
-/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0: what is left of
- * it then is off the list, and deleted by whoever changes the list next. */
-int generation_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
+/* ERR_CONFLICT: it is current or in use; ERR_NOT_FOUND.  What is left of it when this is
+ * interrupted is off the list, and deleted by whoever changes the list next. */
+int generation_remove(const struct pool *p, const char *name, const volatile int *cancel,
         struct err *e) NODISCARD;
 
 /*
@@ -224,9 +219,6 @@ void retention_plan(
  * which no rule ever removes. */
 typedef void generation_gone_fn(void *arg, const struct generation *g, const struct err *why);
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
-        generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;
-/* The same; see generation_remove_until(). */
-int generations_prune_until(const struct pool *p, const struct retention *r, bool dry_run,
         const volatile int *cancel, generation_gone_fn *fn, void *arg, struct err *e) NODISCARD;
 
 /* Read all of it again and compare with the manifest.  0; ERR_UNHEALTHY with the number of files

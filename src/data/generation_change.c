@@ -196,12 +196,7 @@ int generation_promote(const struct pool *p, const char *name, bool force_chain,
 
 /* --- making one --- */
 
-int generation_begin(struct generation_work *w, const struct pool *p, struct err *e)
-{
-	return generation_begin_until(w, p, NULL, e);
-}
-
-int generation_begin_until(
+int generation_begin(
         struct generation_work *w, const struct pool *p, const volatile int *cancel, struct err *e)
 {
 	AUTO(list) struct list l = LIST_INIT;
@@ -423,12 +418,7 @@ static int take_off(int *ret_fd, char ret_tmp[TMPDIR_NAME_SIZE], int list_fd, co
 	return 0;
 }
 
-int generation_remove(const struct pool *p, const char *name, struct err *e)
-{
-	return generation_remove_until(p, name, NULL, e);
-}
-
-int generation_remove_until(
+int generation_remove(
         const struct pool *p, const char *name, const volatile int *cancel, struct err *e)
 {
 	AUTO(list) struct list l = LIST_INIT;
@@ -453,12 +443,6 @@ int generation_remove_until(
 }
 
 int generations_prune(const struct pool *p, const struct retention *r, bool dry_run,
-        generation_gone_fn *fn, void *arg, struct err *e)
-{
-	return generations_prune_until(p, r, dry_run, NULL, fn, arg, e);
-}
-
-int generations_prune_until(const struct pool *p, const struct retention *r, bool dry_run,
         const volatile int *cancel, generation_gone_fn *fn, void *arg, struct err *e)
 {
 	AUTO(generations) struct generations g = { 0 };
@@ -486,7 +470,7 @@ int generations_prune_until(const struct pool *p, const struct retention *r, boo
 			continue;
 		if (cancel_is_set(cancel))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (!dry_run && generation_remove_until(p, g.v[i].m.name, cancel, &why) < 0 &&
+		if (!dry_run && generation_remove(p, g.v[i].m.name, cancel, &why) < 0 &&
 		        why.kind == ERR_NOT_FOUND)
 			continue; /* somebody else was quicker */
 		if (fn)

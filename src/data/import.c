@@ -161,7 +161,7 @@ static int make(struct manifest *m, const struct pool *p, int from_fd, bool is_d
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 
 	if ((is_dir && check_room(p, from_fd, &o->clone, e) < 0) ||
-	        generation_begin_until(&w, p, o->clone.cancel, e) < 0)
+	        generation_begin(&w, p, o->clone.cancel, e) < 0)
 		return -1;
 	if ((is_dir ? bring_dir(&w, from_fd, path, m, &o->clone, e)
 	            : bring_file(&w, from_fd, path, m, &o->clone, e)) < 0)

@@ -296,12 +296,6 @@ static int begin(struct incoming *in, const struct pool *p, const char *from, st
 }
 
 int incoming_begin(struct incoming *in, const struct pool *p, const struct manifest *m,
-        const char *from, struct err *e)
-{
-	return incoming_begin_until(in, p, m, from, NULL, e);
-}
-
-int incoming_begin_until(struct incoming *in, const struct pool *p, const struct manifest *m,
         const char *from, const volatile int *cancel, struct err *e)
 {
 	*in = INCOMING_INIT;

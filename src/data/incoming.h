@@ -14,7 +14,7 @@
  * transfer, and by gc.  Marks are hints: after a power loss they may promise bytes that were never
  * written.  Each file is checked as a whole against its digest before it counts.
  *
- *	incoming_begin(&in, pool, &manifest, "10.0.0.2", &e)
+ *	incoming_begin(&in, pool, &manifest, "10.0.0.2", NULL, &e)
  *	for each file i that is not incoming_is_whole(&in, i):
  *		fd = incoming_open(&in, i)
  *		for each piece k that is not incoming_has(&in, i, k):
@@ -59,13 +59,10 @@ struct incoming {
 /*
  * Make the directory, or go on with what is there.  m, of the other host and with files, stays the
  * caller's and unchanged.  ERR_CONFLICT: somebody is at it; ERR_PROTOCOL: m has what no generation
- * may have.
+ * may have.  Waits for locks, here and in incoming_commit(), end with ERR_INTERRUPTED when *cancel,
+ * which may be NULL and must stay valid, becomes other than 0.
  */
 int incoming_begin(struct incoming *in, const struct pool *p, const struct manifest *m,
-        const char *from, struct err *e) NODISCARD;
-/* The same; waits for locks, here and in incoming_commit(), end with ERR_INTERRUPTED when *cancel,
- * which may be NULL and must stay valid, becomes other than 0. */
-int incoming_begin_until(struct incoming *in, const struct pool *p, const struct manifest *m,
         const char *from, const volatile int *cancel, struct err *e) NODISCARD;
 
 size_t incoming_pieces(const struct incoming *in, size_t file);

@@ -229,12 +229,6 @@ int data_op_check_remote(const char *verb, const json_t *args, struct err *e)
 
 /* --- results -------------------------------------------------------------------------------- */
 
-json_t *op_error_json(const struct err *why)
-{
-	return json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(why->kind), "message", why->msg,
-	        "hint", why->hint);
-}
-
 json_t *op_result(json_t *take, struct err *e)
 {
 	if (!take)

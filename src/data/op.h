@@ -75,8 +75,8 @@ int data_op_check(const char *verb, const json_t *args, struct err *e) NODISCARD
 /* The least age_seconds with which another host may have gc remove something. */
 #define OP_GC_AGE_MIN_S 3600
 
-/* The same for what comes from another host: also ERR_DENIED, where root on the spot may do more.
- */
+/* The same for what comes from another host: also ERR_DENIED, where root on the spot
+ * may do more. */
 int data_op_check_remote(const char *verb, const json_t *args, struct err *e) NODISCARD;
 
 bool data_op_is(const char *verb);

@@ -49,7 +49,7 @@ int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err 
 
 	if (!row_take || json_object_set_new(row_take, "removed", json_boolean(removed)) < 0 ||
 	        (why->kind != ERR_NONE &&
-	                json_object_set_new(row_take, "error", op_error_json(why)) < 0)) {
+	                json_object_set_new(row_take, "error", json_of_err(why)) < 0)) {
 		json_decref(row_take);
 		return err_nomem(e);
 	}
@@ -59,7 +59,7 @@ int gc_add(json_t *list, json_t *row_take, const struct gc *g, const struct err 
 /* What cannot be judged. */
 static int skip(const struct gc *g, const char *name, const struct err *why, struct err *e)
 {
-	json_t *row = json_pack("{s:s, s:o}", "name", name, "error", op_error_json(why));
+	json_t *row = json_pack("{s:s, s:o}", "name", name, "error", json_of_err(why));
 
 	return json_array_append_new(g->skipped, row) < 0 ? err_nomem(e) : 0;
 }
@@ -163,7 +163,7 @@ static void put_back(const struct gc *g, const struct slot *s, const char *name)
 	fd = dir ? fs_open_dir_at(g->c->pool->fd, dir, false, 0, &ignored) : -1;
 	if (fd >= 0 && renameat(fd, QUARANTINE_DATA, s->fd, DATA_DIR) == 0) {
 		(void)fsync(s->fd);
-		(void)!quarantine_remove(g->c->pool, name, &ignored);
+		(void)!quarantine_remove(g->c->pool, name, NULL, &ignored);
 	}
 }
 
@@ -392,7 +392,7 @@ static int gc_quarantined(const struct gc *g, const struct quarantine_entry *v, 
 	        v->why, "at", clock_text(at, v->at_ns), "bytes", (json_int_t)v->data_bytes,
 	        "own_files", (json_int_t)own_of(g, v->name));
 	if (g->remove)
-		(void)!quarantine_remove_until(g->c->pool, v->name, g->c->cancel, &why);
+		(void)!quarantine_remove(g->c->pool, v->name, g->c->cancel, &why);
 	return gc_add(g->quarantine, row, g, &why, e);
 }
 

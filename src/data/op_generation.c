@@ -28,7 +28,7 @@ json_t *op_show(const struct op_context *c, const json_t *args, struct err *e)
 {
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
 
-	if (generation_hold_until(&h, c->pool, json_str(args, "name", ""), c->cancel, e) < 0)
+	if (generation_hold(&h, c->pool, json_str(args, "name", ""), c->cancel, e) < 0)
 		return NULL;
 	return op_result(json_pack("{s:o}", "generation", manifest_json(&h.m, true)), e);
 }
@@ -56,7 +56,7 @@ json_t *op_verify(const struct op_context *c, const json_t *args, struct err *e)
 	struct differences d = { .list = list };
 
 	/* Held from here on: `current` may change meanwhile. */
-	if (generation_hold_until(&h, c->pool, json_str(args, "name", ""), c->cancel, e) < 0)
+	if (generation_hold(&h, c->pool, json_str(args, "name", ""), c->cancel, e) < 0)
 		return NULL;
 	if (generation_verify(c->pool, h.m.name, c->progress, c->cancel, on_difference, &d, e) <
 	        0) {
@@ -87,8 +87,8 @@ json_t *op_rm(const struct op_context *c, const json_t *args, struct err *e)
 	/* "service.slot-<utc>"; no name of a generation has a dot. */
 	bool is_quarantine = strchr(name, '.') != NULL;
 
-	if ((is_quarantine ? quarantine_remove_until(c->pool, name, c->cancel, e)
-	                   : generation_remove_until(c->pool, name, c->cancel, e)) < 0)
+	if ((is_quarantine ? quarantine_remove(c->pool, name, c->cancel, e)
+	                   : generation_remove(c->pool, name, c->cancel, e)) < 0)
 		return NULL;
 	return op_result(json_pack("{s:s, s:s}", "name", name, "kind",
 	                         is_quarantine ? "quarantine" : "generation"),
@@ -105,7 +105,7 @@ static void on_gone(void *arg, const struct generation *g, const struct err *why
 
 	if (why)
 		(void)json_array_append_new(p->kept,
-		        json_pack("{s:s, s:o}", "name", g->m.name, "error", op_error_json(why)));
+		        json_pack("{s:s, s:o}", "name", g->m.name, "error", json_of_err(why)));
 	else
 		(void)json_array_append_new(p->removed, generation_json(g));
 }
@@ -118,7 +118,7 @@ json_t *op_prune(const struct op_context *c, const json_t *args, struct err *e)
 	struct retention r = { 0 };
 
 	if (retention_parse(&r, json_str(args, "keep", ""), e) < 0 ||
-	        generations_prune_until(c->pool, &r, dry_run, c->cancel, on_gone, &p, e) < 0)
+	        generations_prune(c->pool, &r, dry_run, c->cancel, on_gone, &p, e) < 0)
 		return NULL;
 	return op_result(
 	        json_pack("{s:b, s:O, s:O}", "dry_run", dry_run, "removed", removed, "kept", kept),

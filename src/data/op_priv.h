@@ -11,8 +11,5 @@ op_fn op_ls, op_show, op_verify, op_promote, op_rm, op_prune, op_import; /* op_g
 op_fn op_prepare, op_usage, op_verdict;                                  /* op_slot.c */
 op_fn op_gc;                                                             /* op_gc.c */
 
-/* {"kind","message","hint"}, a new reference; NULL without memory. */
-json_t *op_error_json(const struct err *why) NODISCARD;
-
 /* j, or NULL with "out of memory" in *e if there is none. */
 json_t *op_result(json_t *take, struct err *e) NODISCARD;

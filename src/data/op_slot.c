@@ -125,7 +125,7 @@ static json_t *prepared_json(const struct op_context *c, const char *service, ui
 	}
 	if (rc < 0)
 		j = json_pack("{s:I, s:s, s:o}", "slot", (json_int_t)number, "state", "failed",
-		        "error", op_error_json(&why));
+		        "error", json_of_err(&why));
 	else if (rc > 0)
 		j = json_pack("{s:I, s:s}", "slot", (json_int_t)number, "state",
 		        rc == 1 ? "in use" : "has data");
@@ -144,7 +144,7 @@ json_t *op_prepare(const struct op_context *c, const json_t *args, struct err *e
 	const json_t *slots = json_at(args, "slots");
 	AUTO(json) json_t *list = json_array();
 
-	if (generation_hold_until(&h, c->pool, json_str(args, "generation", GENERATION_CURRENT),
+	if (generation_hold(&h, c->pool, json_str(args, "generation", GENERATION_CURRENT),
 	            c->cancel, e) < 0)
 		return NULL;
 	for (size_t i = 0; i < json_array_size(slots); i++) {

@@ -24,8 +24,7 @@ struct data_opener {
 	bool has_data;       /* state or blocks are open, not only the slot locked */
 	bool has_slot;       /* the slot that the data-dir is of is held */
 	bool has_supervisor; /* ... by a supervisor, which holds it also while nothing runs */
-	char label[120]; /* what the slot's lock says of its holder: "task t1 in container c1"; ""
-	                  */
+	char label[120];     /* of its holder, by the slot's lock: "task t1 in container c1"; "" */
 };
 
 enum {

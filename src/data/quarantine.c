@@ -7,6 +7,8 @@
  * there: a chain node waits for that.
  */
 
+#include "data/quarantine.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -385,12 +387,7 @@ static int take_entry(int *ret_fd, int shelf_fd, const char *name, struct err *e
 	return 0;
 }
 
-int quarantine_remove(const struct pool *p, const char *name, struct err *e)
-{
-	return quarantine_remove_until(p, name, NULL, e);
-}
-
-int quarantine_remove_until(
+int quarantine_remove(
         const struct pool *p, const char *name, const volatile int *cancel, struct err *e)
 {
 	AUTO(shelf) struct shelf s = SHELF_INIT;
@@ -513,7 +510,7 @@ int quarantine_bound(const struct pool *p, const struct quarantine_limit *l, qua
 			continue;
 		if (cancel_is_set(l->cancel))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (quarantine_remove_until(p, q.v[i].name, l->cancel, &why) < 0 &&
+		if (quarantine_remove(p, q.v[i].name, l->cancel, &why) < 0 &&
 		        why.kind != ERR_NOT_FOUND) {
 			*e = why;
 			return -1;

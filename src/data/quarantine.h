@@ -44,11 +44,10 @@ static inline void auto_quarantine(struct quarantine *q)
 	quarantine_release(q);
 }
 
-/* ERR_NOT_FOUND; ERR_CONFLICT: somebody has it. */
-int quarantine_remove(const struct pool *p, const char *name, struct err *e) NODISCARD;
-/* The same; ERR_INTERRUPTED when *cancel, which may be NULL, becomes other than 0: what is left of
- * it then is off the list, and deleted by whoever removes or bounds next. */
-int quarantine_remove_until(const struct pool *p, const char *name, const volatile int *cancel,
+/* ERR_NOT_FOUND; ERR_CONFLICT: somebody has it; ERR_INTERRUPTED when *cancel, which may be NULL,
+ * becomes other than 0: what is left of it then is off the list, and deleted by whoever removes or
+ * bounds next. */
+int quarantine_remove(const struct pool *p, const char *name, const volatile int *cancel,
         struct err *e) NODISCARD;
 
 /*

@@ -38,25 +38,12 @@ static enum slot_state state_from(const char *name)
 	return SLOT_STARTING;
 }
 
-static json_t *time_json(int64_t ns)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return ns ? json_string(clock_text(text, ns)) : json_null();
-}
-
-static int64_t time_from(const json_t *j, const char *path)
-{
-	int64_t ns;
-
-	return clock_parse(&ns, json_str(j, path, "")) == 0 ? ns : 0;
-}
-
 static json_t *end_json(const struct record_end *end)
 {
-	return json_pack("{s:o, s:s, s:b, s:b, s:i, s:i, s:s, s:s}", "at", time_json(end->at_ns),
-	        "task", end->task, "asked", end->asked, "clean", end->clean, "exit_code",
-	        end->exit_code, "signal", end->signal, "class", end->class, "why", end->why);
+	return json_pack("{s:o, s:s, s:b, s:b, s:i, s:i, s:s, s:s}", "at",
+	        json_time_or_null(end->at_ns), "task", end->task, "asked", end->asked, "clean",
+	        end->clean, "exit_code", end->exit_code, "signal", end->signal, "class", end->class,
+	        "why", end->why);
 }
 
 /* --- heal --------------------------------------------------------------------------------- */
@@ -100,7 +87,7 @@ static json_t *heals_json(const struct record_heal *h)
 	AUTO(json) json_t *list = json_array();
 
 	for (size_t i = 0; list && i < RECORD_HEALS_MAX && h->heals_ns[i]; i++)
-		if (json_array_append_new(list, time_json(h->heals_ns[i])) < 0)
+		if (json_array_append_new(list, json_time_or_null(h->heals_ns[i])) < 0)
 			return NULL;
 	return TAKE(list);
 }
@@ -114,9 +101,9 @@ json_t *record_heal_json(const struct record_heal *h)
 	        "stage", heal_stage_name(h->stage), "verdict", h->verdict, "why", h->why, "repair",
 	        h->repair, "generation", h->generation, "quarantined", h->quarantined, "proof",
 	        h->proof, "tries", (json_int_t)h->tries, "healed", (json_int_t)h->healed, "begun",
-	        time_json(h->begun_ns), "ended", time_json(h->ended_ns), "tried",
-	        tried_json(h->tried), "last", time_json(h->last_ns), "begins", heals_json(h),
-	        "second_copy", h->second_copy);
+	        json_time_or_null(h->begun_ns), "ended", json_time_or_null(h->ended_ns), "tried",
+	        tried_json(h->tried), "last", json_time_or_null(h->last_ns), "begins",
+	        heals_json(h), "second_copy", h->second_copy);
 }
 
 static void text_from(char *out, size_t size, const json_t *j, const char *path)
@@ -145,9 +132,9 @@ static void heal_from(struct record_heal *h, const json_t *j)
 	text_from(h->proof, sizeof(h->proof), j, "proof");
 	h->tries = count_from(j, "tries");
 	h->healed = count_from(j, "healed");
-	h->begun_ns = time_from(j, "begun");
-	h->ended_ns = time_from(j, "ended");
-	h->last_ns = time_from(j, "last");
+	h->begun_ns = json_time(j, "begun");
+	h->ended_ns = json_time(j, "ended");
+	h->last_ns = json_time(j, "last");
 	h->second_copy = json_bool(j, "second_copy", false);
 	for (size_t i = 0; i < json_array_size(tried); i++) {
 		const char *name = json_string_value(json_array_get(tried, i));
@@ -179,10 +166,10 @@ json_t *record_json(const struct record *r)
 	        "format", RECORD_FORMAT, "state", slot_state_name(r->state), "reason", r->reason,
 	        "service", r->service, "slot", (json_int_t)r->slot, "task", r->task, "node",
 	        r->node, "container", r->container, "boot_id", r->boot_id, "nodeos_pid",
-	        (json_int_t)r->nodeos_pid, "updated", time_json(r->updated_ns), "started",
-	        time_json(r->started_ns), "ready_since", time_json(r->ready_ns), "starts",
-	        (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict", r->verdict,
-	        "verdict_why", r->verdict_why, "generation",
+	        (json_int_t)r->nodeos_pid, "updated", json_time_or_null(r->updated_ns), "started",
+	        json_time_or_null(r->started_ns), "ready_since", json_time_or_null(r->ready_ns),
+	        "starts", (json_int_t)r->starts, "restarts", (json_int_t)r->restarts, "verdict",
+	        r->verdict, "verdict_why", r->verdict_why, "generation",
 	        *r->generation ? json_string(r->generation) : json_null(), "settings", r->settings,
 	        "heal", record_heal_json(&r->heal), "ends", ends);
 }
@@ -201,9 +188,9 @@ void record_from_json(struct record *r, const json_t *j)
 	text_from(r->container, sizeof(r->container), j, "container");
 	text_from(r->boot_id, sizeof(r->boot_id), j, "boot_id");
 	r->nodeos_pid = json_int(j, "nodeos_pid", 0);
-	r->updated_ns = time_from(j, "updated");
-	r->started_ns = time_from(j, "started");
-	r->ready_ns = time_from(j, "ready_since");
+	r->updated_ns = json_time(j, "updated");
+	r->started_ns = json_time(j, "started");
+	r->ready_ns = json_time(j, "ready_since");
 	r->starts = (uint64_t)json_int(j, "starts", 0);
 	r->restarts = (uint64_t)json_int(j, "restarts", 0);
 	text_from(r->verdict, sizeof(r->verdict), j, "verdict");
@@ -215,7 +202,7 @@ void record_from_json(struct record *r, const json_t *j)
 		const json_t *k = json_array_get(ends, i);
 		struct record_end *end = &r->ends[r->nends++];
 
-		end->at_ns = time_from(k, "at");
+		end->at_ns = json_time(k, "at");
 		end->asked = json_bool(k, "asked", false);
 		end->clean = json_bool(k, "clean", false);
 		end->exit_code = (int)json_int(k, "exit_code", 0);

@@ -481,26 +481,6 @@ fail:
 	return err_wrap(e, "restore '%s' from '%s'", s->path, from->m.name);
 }
 
-int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
-        struct err *e)
-{
-	struct quarantine_note note = { .why = why };
-	uint64_t files;
-	int rc;
-
-	ret_name[0] = '\0';
-	if (slot_settle(s, e) < 0)
-		return -1;
-	rc = restore_look_at_old(s, &files, e);
-	if (rc != 0)
-		return rc;
-	if (move_old(p, s, files, &note, ret_name, e) < 0)
-		return err_wrap(e, "move '%s/data' away", s->path);
-	if (drop_notes(s, e) < 0 || sync_in(s, e) < 0)
-		return -1;
-	return files ? 0 : 1;
-}
-
 int slot_generation(const struct slot *s, char ret[32], struct err *e)
 {
 	AUTO(buf) struct buf b = BUF_INIT(NOTE_MAX);

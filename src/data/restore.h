@@ -15,8 +15,8 @@
  *
  * The lock of the slot is held by the caller in all of these.
  *
- * After an error of slot_restore() or slot_quarantine() the slot has its old data-dir, or (when the
- * old one had gone and the last steps failed) its new one after the next slot_settle().
+ * After an error of slot_restore() the slot has its old data-dir, or (when the old one had gone and
+ * the last steps failed) its new one after the next slot_settle().
  */
 
 #include <stdbool.h>
@@ -27,7 +27,6 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "data/clone.h"
-#include "data/quarantine.h"
 
 /* Where a slot notes that its data-dir is being made from a snapshot; see slot_restore(). */
 #define SLOT_FROM_SNAPSHOT "from-snapshot.json"
@@ -64,8 +63,3 @@ int slot_restore(const struct pool *p, const struct slot *s, const struct genera
 /* The generation that the slot's data-dir was made from by slot_restore().  Returns 0, 1 when the
  * slot's directory does not say. */
 int slot_generation(const struct slot *s, char ret[32], struct err *e) NODISCARD;
-
-/* Move the data-dir away and leave the slot empty.  0 and its name in quarantine/; 1 when there was
- * nothing, or no file in it. */
-int slot_quarantine(const struct pool *p, const struct slot *s, const char *why, char ret_name[256],
-        struct err *e) NODISCARD;

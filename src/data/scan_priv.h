@@ -45,9 +45,9 @@ struct scan {
 /*
  * Read the directory dirfd.  leave_private: without what clone_is_private(), and second copies of
  * the blocks (data_is_second_copy()).  Devices, sockets and pipes are left out and counted in
- * left_odd.  ERR_CONFLICT: a file or directory is on another file
- * system.  ERR_USAGE: more than TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path of more
- * than SCAN_PATH_MAX bytes or that is not UTF-8.
+ * left_odd.  ERR_CONFLICT: a file or directory is on another file system.  ERR_USAGE: more than
+ * TREE_FILES_MAX entries, deeper than SCAN_DEPTH_MAX, a path of more than SCAN_PATH_MAX bytes or
+ * that is not UTF-8.
  */
 int scan_read(struct scan *s, int dirfd, bool leave_private, struct err *e) NODISCARD;
 

@@ -76,30 +76,6 @@ static int find_copies(struct copies *c, const struct slot *s, struct err *e)
 	return rc;
 }
 
-static int add_bytes(int dirfd UNUSED, const char *name UNUSED, const struct stat *st, void *arg,
-        struct err *e UNUSED)
-{
-	uint64_t *bytes = arg;
-
-	*bytes += (uint64_t)st->st_blocks * 512;
-	return 0;
-}
-
-int slot_second_copies(const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e)
-{
-	AUTO(copies) struct copies c = { .data = -1 };
-	uint64_t bytes = 0;
-
-	if (find_copies(&c, s, e) < 0)
-		return -1;
-	for (size_t i = 0; i < c.n; i++)
-		if (fs_walk_at(c.data, c.v[i], add_bytes, NULL, &bytes, e) < 0)
-			return err_wrap(e, "measure '%s/data/%s'", s->path, c.v[i]);
-	*ret_bytes = bytes;
-	*ret_n = (unsigned)c.n;
-	return 0;
-}
-
 int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
         const struct aside_note *note, char ret_name[256], struct err *e)
 {

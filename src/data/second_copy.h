@@ -8,8 +8,6 @@
  * the slot's lock.
  */
 
-#include <stdint.h>
-
 #include "base/compiler.h"
 #include "base/err.h"
 
@@ -17,15 +15,12 @@ struct aside_note; /* data/aside.h */
 struct pool;
 struct slot;
 
-/* How many second copies there are (data_is_second_copy()), and the bytes allocated for them. */
-int slot_second_copies(
-        const struct slot *s, uint64_t *ret_bytes, unsigned *ret_n, struct err *e) NODISCARD;
-
-/* Move them into the quarantine (0 with the name, 1 when there was none). */
+/* Move the second copies (data_is_second_copy()) into the quarantine: 0 with the name, 1 when there
+ * was none. */
 int slot_put_second_copies_aside(const struct pool *p, const struct slot *s,
         const struct aside_note *note, char ret_name[256], struct err *e) NODISCARD;
 
-/* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove_until(). */
+/* Remove them, once a healed slot has no need of them.  Cancel as quarantine_remove(). */
 int slot_remove_second_copies(
         const struct slot *s, const volatile int *cancel, struct err *e) NODISCARD;
 

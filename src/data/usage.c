@@ -127,27 +127,6 @@ static void share_all(struct usage *u)
 	u->exclusive_bytes = 0;
 }
 
-int usage_add_file(struct usage *ret, int fd, struct err *e)
-{
-	AUTO(free) struct fiemap *map = new_map();
-	struct walk w = { .map = map };
-	struct usage u = { 0 };
-	struct stat st;
-
-	if (!map)
-		return err_nomem(e);
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "stat a file");
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_USAGE, "not a regular file");
-	if (measure(&w, &u, fd, &st, e) < 0)
-		return -1;
-	if (st.st_nlink > 1)
-		share_all(&u);
-	usage_sum(ret, &u);
-	return 0;
-}
-
 /* --- a tree ----------------------------------------------------------------------------- */
 
 static int add_link(struct walk *w, const struct stat *st, const struct usage *u, struct err *e)

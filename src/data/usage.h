@@ -60,9 +60,6 @@ int usage_add_tree(struct usage *ret, int dirfd, const char *path, struct err *e
 int usage_watch_tree(struct usage *ret, int dirfd, const char *path, const struct usage_watch *w,
         struct err *e) NODISCARD;
 
-/* Adds one regular file that is open; with more than one link all of it counts as shared. */
-int usage_add_file(struct usage *ret, int fd, struct err *e) NODISCARD;
-
 /* Add one to another. */
 void usage_sum(struct usage *to, const struct usage *add);
 

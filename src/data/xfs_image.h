@@ -44,8 +44,8 @@ struct xfs_image {
 
 #define XFS_IMAGE_INIT ((struct xfs_image){ .fd = -1 })
 
-/* Returns 0, 1 when there is no such file.  ERR_CONFLICT: something else, or somebody works on it.
- */
+/* Returns 0, 1 when there is no such file.  ERR_CONFLICT: something else, or somebody
+ * works on it. */
 int xfs_image_open(struct xfs_image *ret, const char *path, struct err *e) NODISCARD;
 void xfs_image_release(struct xfs_image *im);
 

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "control/control.h"
-#include "data/restore.h"
+#include "data/quarantine.h"
 #include "data/slot.h"
 #include "deploy/agents.h"
 
@@ -26,7 +27,7 @@ static int status_error(long status, const json_t *body, struct err *e)
 	const json_t *error = json_object_get(body, "error");
 
 	if (json_is_object(error))
-		control_error_read(e, error);
+		json_to_err(e, error);
 	else
 		err_set(e, kind_of_status(status), "it answers with HTTP status %ld", status);
 	/* Those two would be taken for the operator's doing. */
@@ -176,7 +177,6 @@ int agent_work_parse(struct agent_work *ret, const json_t *status, const char *k
 	const json_t *j = json_object_get(status, key), *error = object_at(j, "error");
 	const char *quarantined = json_str(j, "quarantined", "");
 	struct agent_work w;
-	int64_t started;
 
 	if (!j || json_is_null(j))
 		return 1;
@@ -193,9 +193,8 @@ int agent_work_parse(struct agent_work *ret, const json_t *status, const char *k
 		.took_seconds = seconds_at(j, "took_seconds"),
 		.down_seconds = seconds_at(j, "down_seconds"),
 		.clone = object_at(j, "clone"),
+		.started_ns = json_time(j, "started"),
 	};
-	if (clock_parse(&started, json_str(j, "started", "")) == 0)
-		w.started_ns = started;
 	if ((*w.id && !str_is_name(w.id, AGENT_WORK_ID_MAX)) || !*w.kind || !*w.stage)
 		return err_set(e, ERR_PROTOCOL, "what its supervisor says of its work is no such");
 	if (strcmp(w.stage, "failed") == 0) {

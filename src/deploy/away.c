@@ -25,8 +25,8 @@
 #include "engine/system.h"
 
 #define AWAY_MS 500
-/* With no limit of the user's.  An engine that restarts with many containers takes half a minute.
- */
+/* With no limit of the user's.  An engine that restarts with many containers takes
+ * half a minute. */
 #define LEADERLESS_MAX_NS (90 * NS_PER_SEC)
 #define GONE_MAX_NS       (60 * NS_PER_SEC)
 
@@ -191,8 +191,8 @@ static int gone(struct deploy *d, struct deadline *dl, const char *since, struct
 	        others);
 }
 
-/* Without a leader the engine answers late, if at all, whatever is the swarm's; the rest at once.
- */
+/* Without a leader the engine answers late, if at all, whatever is the swarm's; the
+ * rest at once. */
 static bool is_there(struct deploy *d, const struct err *e)
 {
 	struct err ignored = ERR_INIT;

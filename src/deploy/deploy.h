@@ -46,8 +46,7 @@ struct deploy {
 
 /* How a slot was left by a stop or a scale down. */
 struct slot_end {
-	char name[160]; /* "readers.3"; "readers" for what a host does not tell of an earlier stop
-	                 */
+	char name[160]; /* "readers.3"; "readers": a host does not tell of an earlier stop */
 	char host[256];
 	bool is_known; /* its record could be read */
 	bool is_clean;

@@ -97,6 +97,15 @@ int wait_gone(struct deploy *d, struct deadline *dl, const struct service_set *s
 int wait_both(struct deploy *d, struct deadline *dl, const struct service_set *set, bool changed,
         const struct leaving *l, struct slot_ends *ret, struct err *e) NODISCARD;
 
+/* --- scale.c --- */
+
+/*
+ * Stop these services and read how their slots were left.  is_last: the services go then, whatever
+ * their kind, so nobody needs to hear that some stay.
+ */
+int deploy_stop_set(struct deploy *d, struct deadline *dl, const struct service_set *set,
+        bool is_last, struct slot_ends *ret, struct err *e) NODISCARD;
+
 /* --- away.c --- */
 
 /*

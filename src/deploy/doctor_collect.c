@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "control/control.h"
 #include "deploy/agents.h"
 #include "deploy/doctor.h"
 #include "deploy/spec.h"
@@ -52,7 +51,7 @@ static void put_reply(
 {
 	put(c, c->facts, key, take ? take : json_null());
 	if (!take && error_key)
-		put(c, c->facts, error_key, control_error_json(e));
+		put(c, c->facts, error_key, json_of_err(e));
 	err_clear(e);
 }
 
@@ -67,7 +66,7 @@ static bool ask_engine(struct collecting *c)
 	const char *api = info ? engine_api_version(eng, &e) : NULL;
 
 	put_text(c, o, "host", engine_host(eng));
-	put(c, o, "error", info ? json_null() : control_error_json(&e));
+	put(c, o, "error", info ? json_null() : json_of_err(&e));
 	put_text(c, o, "api", api);
 	put(c, o, "info", info ? info : json_null());
 	put(c, c->facts, "engine", o);
@@ -188,7 +187,7 @@ static void take_answer(
 	if (!json_is_object(facts)) {
 		if (ask->err.kind == ERR_NONE)
 			err_set(&ask->err, ERR_PROTOCOL, "an answer without facts");
-		put(c, host, "error", control_error_json(&ask->err));
+		put(c, host, "error", json_of_err(&ask->err));
 		return;
 	}
 	put(c, host, "error", json_null());
@@ -282,7 +281,7 @@ static void collect_hosts(struct collecting *c)
 	put(c, about, "has_service", json_boolean(has_service));
 	if (has_service && c->q->agents) {
 		if (agents_open(c->q->agents, &e) < 0)
-			put(c, about, "error", control_error_json(&e));
+			put(c, about, "error", json_of_err(&e));
 		else
 			put_text(c, about, "way", agents_way(c->q->agents));
 		ask_agents(c, hosts);

@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "deploy/doctor_priv.h"
 #include "engine/node.h"
-#include "firewall/admit.h"
+#include "firewall/net.h"
 
 /* Facts: hosts[].facts.firewall, agent/firewall_state.h. */
 

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/fs.h"
@@ -39,13 +40,7 @@ struct external {
 	char name[96];
 };
 
-const char *external_name(const struct external *x)
-{
-	return x->name;
-}
-
-/* --- whose it is -------------------------------------------------------------------------------
- */
+/* --- whose it is ------------------------------------------------------------------------------ */
 
 /* When the process began, in clock ticks since boot: tells it from a later one with its number.
  * Source: proc_pid_stat(5).  false: there is no such process. */
@@ -68,18 +63,15 @@ static bool start_of(uint64_t *ret, const char *pid)
 /* "HOST/BOOT-ID/PID-NAMESPACE/": the processes that we can see have it in common. */
 static void our_place(char *out, size_t size)
 {
-	AUTO(buf) struct buf boot = BUF_INIT(128);
+	char boot[BOOT_ID_SIZE];
 	struct err ignored = ERR_INIT;
 	char host[ENGINE_NAME_SIZE] = "";
 	struct stat st = { .st_ino = 0 };
-	const char *id = "";
 
 	(void)gethostname(host, sizeof(host) - 1);
-	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, &ignored) == 0 &&
-	        boot.data)
-		id = str_trim(boot.data);
+	(void)!boot_id(boot, &ignored);
 	(void)stat("/proc/self/ns/pid", &st);
-	snprintf(out, size, "%s/%.64s/%ju/", host, id, (uintmax_t)st.st_ino);
+	snprintf(out, size, "%s/%s/%ju/", host, boot, (uintmax_t)st.st_ino);
 }
 
 void external_owner(char out[EXTERNAL_OWNER_SIZE])
@@ -134,8 +126,7 @@ bool external_is_left(const json_t *labels, const char *owner, int64_t now_real_
 	return !until || clock_parse(&end, until) < 0 || now_real_ns > end + LEFT_NS;
 }
 
-/* --- its end ------------------------------------------------------------------------------------
- */
+/* --- its end ---------------------------------------------------------------------------------- */
 
 /* Kill and remove it: what it has made is thrown away, so there is nothing to be left clean. */
 static int remove_container(struct engine *eng, const char *name, struct err *e)
@@ -261,8 +252,7 @@ struct external *external_start(struct engine *eng, const struct external_plan *
 	return TAKE(x);
 }
 
-/* --- questions ---------------------------------------------------------------------------------
- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 json_t *external_ask(struct external *x, const json_t *request, struct err *e)
 {

@@ -6,8 +6,8 @@
  * It stands for somebody out there who has the chain's genesis and the address of a peer, and
  * nothing else.  It is one container on the engine's own host and no part of the stack: Swarm does
  * not know it, so `status`, `down` and `docker stack` do not see it.  It runs in the image of the
- * stack's readers, with `nodeswarm fresh run` as its PID 1 (cli/cmd_fresh.c), has an empty data-dir
- * on a volume of its own, publishes no port and listens to nobody.
+ * stack's readers, with `nodeswarm fresh run` as its PID 1 (cli/cmd_fresh_run.c), has an empty
+ * data-dir on a volume of its own, publishes no port and listens to nobody.
  *
  *	external_plan(&plan, eng, &wish, &e)          what to run; changes nothing
  *	x = external_start(eng, &plan, &e);
@@ -16,13 +16,12 @@
  *	external_stop(x, &e);                         and it is gone
  *
  * Nothing of it stays.  A command that was killed cannot remove it, so it ends by itself when
- *nobody has asked for a minute, or when its time is over, and the engine then takes it away with
- *its volume; what the engine could not (it was killed, too) the next start finds by its label.
+ * nobody has asked for a minute, or when its time is over, and the engine then takes it away with
+ * its volume; what the engine could not (it was killed, too) the next start finds by its label.
  *
  * Blocks; belongs to the thread of its engine.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +30,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/strvec.h"
 #include "engine/engine.h"
 #include "nodeos/genesis.h"
@@ -49,11 +49,10 @@ struct view;
 
 struct external_wish {
 	const char *stack, *pool;
-	const struct strvec
-	        *peers;      /* canonical (nodeos/peers.h); none: those of the stack's front */
-	const char *image;   /* NULL: that of the stack's readers */
-	const char *network; /* NULL: "bridge" */
-	int64_t limit_ns;    /* how long it may run at most */
+	const struct strvec *peers; /* canonical (nodeos/peers.h); none: the stack's front's */
+	const char *image;          /* NULL: that of the stack's readers */
+	const char *network;        /* NULL: "bridge" */
+	int64_t limit_ns;           /* how long it may run at most */
 };
 
 struct external_plan {
@@ -100,9 +99,6 @@ int external_stop(struct external *x, struct err *e) NODISCARD;
 /* The same for those who do not want to know; NULL is fine. */
 void external_free(struct external *x);
 DEFINE_AUTO(struct external, external_free)
-
-/* The name of the container. */
-const char *external_name(const struct external *x);
 
 /*
  * A sample of it (sample/sample.h, both as JSON), a new reference; request NULL: only the head.  An

@@ -4,8 +4,8 @@
  * The firewall of all hosts, through their agents
  *
  * One model for the whole swarm: the rules and additions that somebody has given, and the addresses
- * of the nodes as the engine knows them.  It is asked of all hosts first whether they would take
- *it, and then given to those that would.
+ * of the nodes as the engine knows them.  All hosts are asked first whether they would take it, and
+ * those that would are given it.
  *
  *	AUTO(firewall_swarm) struct firewall_swarm s = FIREWALL_SWARM_INIT;
  *

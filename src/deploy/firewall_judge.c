@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/str.h"
-#include "control/control.h"
 #include "deploy/firewall.h"
 #include "deploy/firewall_priv.h"
 #include "firewall/admit.h"
@@ -73,7 +73,7 @@ int firewall_view_parse(struct firewall_view *ret, const json_t *body, struct er
 	if (!json_is_object(j))
 		return err_set(e, ERR_PROTOCOL, "its agent's reply says nothing of a firewall");
 	if (json_is_object(error))
-		return control_error_read(e, error);
+		return json_to_err(e, error);
 	if (parse_view(&v, j, e) < 0) {
 		firewall_view_release(&v);
 		return -1;

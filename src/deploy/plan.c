@@ -438,7 +438,7 @@ static void name_open_orders(json_t *wanted)
 
 static int plan_service(struct builder *b, const struct stack_service *svc)
 {
-	AUTO(free) char *name = str_fmt("%s_%s", b->st->name, svc->name);
+	AUTO(free) char *name = spec_service_name(b->st, svc);
 	AUTO(json) json_t *wanted = NULL;
 	const json_t *have, *present;
 	struct plan_op *op;
@@ -476,14 +476,10 @@ static int plan_service(struct builder *b, const struct stack_service *svc)
 
 static bool is_in_files(const struct stack *st, const char *name)
 {
-	for (size_t i = 0; i < st->n_services; i++) {
-		const char *rest;
+	const char *rest;
 
-		if (str_starts(name, st->name, &rest) && *rest == '_' &&
-		        strcmp(rest + 1, st->services[i].name) == 0)
-			return true;
-	}
-	return false;
+	return str_starts(name, st->name, &rest) && *rest == '_' &&
+	        stack_find_service(st, rest + 1) != NULL;
 }
 
 static int plan_extras(struct builder *b)

@@ -123,8 +123,8 @@ int plan_same_file(const struct stack *st, const struct stack_file *f, bool is_s
 
 	if (!wanted)
 		return -1;
-	/* The engine never shows a secret's content; what is not ours has no label that could tell.
-	 */
+	/* The engine never shows a secret's content; what is not ours has no label
+	 * that could tell. */
 	if (!is_secret && f->own_name &&
 	        !str_eq(json_str(wanted, "Data", NULL), json_str(spec, "Data", NULL)))
 		return PLAN_OTHER_CONTENT;

@@ -45,8 +45,7 @@ char *spec_file_name(const struct stack *st, const struct stack_file *f)
 	        "%s_%s-%.*s", st->name, f->name, DIGEST_SHOWN, sha256_hex(hex, f->data, f->size));
 }
 
-/* --- networks, configs, secrets -----------------------------------------------------------------
- */
+/* --- networks, configs, secrets --------------------------------------------------------------- */
 
 static json_t *ipam(struct spec *s, const struct stack_network *net)
 {
@@ -121,8 +120,7 @@ json_t *spec_secret(const struct stack *st, const struct stack_file *f, struct e
 	return TAKE(o);
 }
 
-/* --- the service --------------------------------------------------------------------------------
- */
+/* --- the service ------------------------------------------------------------------------------ */
 
 static json_t *resources(struct spec *s, const struct stack_resources *r)
 {

@@ -22,12 +22,12 @@
  * *e set.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/compiler.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/json.h"
 
 struct stack;
 struct stack_service;
@@ -41,9 +41,8 @@ struct stack_file;
 #define SPEC_LABEL_REPLICAS "nodeswarm.replicas" /* replicas the file asked for at the last up */
 #define SPEC_LABEL_CONTENT  "nodeswarm.content"  /* of a secret that is not named after it */
 #define SPEC_LABEL_STOPPED  "nodeswarm.stopped"  /* former replicas while stopped */
-#define SPEC_LABEL_STOPPED_AT                                                                      \
-	"nodeswarm.stopped-at" /* RFC 3339; since a stop that has not yet told how slots were left \
-	                        */
+/* RFC 3339; since a stop that has not yet told how slots were left. */
+#define SPEC_LABEL_STOPPED_AT "nodeswarm.stopped-at"
 
 /*
  * The ids that the engine gave: objects {name in the engine: id}.  A service's networks may be

@@ -11,8 +11,7 @@
 #include "base/strvec.h"
 #include "deploy/spec_priv.h"
 
-/* --- parts of the container ---------------------------------------------------------------------
- */
+/* --- parts of the container ------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

@@ -8,10 +8,10 @@
  * stop at a failed allocation; each put remembers it and the end reports it once.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "deploy/spec.h"
 #include "stack/stack.h"
 

@@ -141,7 +141,7 @@ static void current_here(const struct slot_target *t, char out[GENERATION_NAME_S
 	struct err ignored = ERR_INIT;
 
 	if (pool_open(&p, t->pool, &ignored) == 0 &&
-	        generation_hold(&h, &p, GENERATION_CURRENT, &ignored) == 0)
+	        generation_hold(&h, &p, GENERATION_CURRENT, NULL, &ignored) == 0)
 		snprintf(out, GENERATION_NAME_SIZE, "%s", h.m.name);
 }
 

@@ -46,7 +46,7 @@ struct view_host {
 	enum view_host_state state;
 	bool is_agent_wanted;     /* the swarm is to run an agent there */
 	struct agent_slots slots; /* of VIEW_HOST_OK */
-	char why[ERR_MSG_MAX];    /* of NO_AGENT, UNREACHABLE, DOWN */
+	char why[ERR_MSG_MAX];    /* of VIEW_HOST_NO_AGENT and what follows it */
 	char hint[ERR_HINT_MAX];  /* what to do about it, or "" */
 };
 

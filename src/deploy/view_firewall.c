@@ -1,3 +1,5 @@
+/* The word on a host's firewall: compared with what was applied there, and with most hosts. */
+
 #include <string.h>
 
 #include "base/str.h"

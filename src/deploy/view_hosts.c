@@ -1,3 +1,8 @@
+/*
+ * The hosts of a view: all agents are asked in one question, and without agents the pool of the
+ * engine's own host.  What cannot be asked is unknown, and why is kept beside it.
+ */
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,10 @@
+/*
+ * Waiting: until what ought to serve does
+ *
+ * Nothing tells us, so the engine and the supervisors are looked at again and again; in between it
+ * is said what is waited for.  Who leaves is wait_gone.c's.
+ */
+
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>

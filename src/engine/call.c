@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/engine_priv.h"
@@ -194,11 +193,4 @@ int engine_copy_id(char dst[ENGINE_ID_SIZE], const json_t *j, const char *path, 
 		return err_set(e, ERR_PROTOCOL, "%s '%.100s' is not an id", path, s ? s : "");
 	(void)snprintf(dst, ENGINE_ID_SIZE, "%s", s);
 	return 0;
-}
-
-int64_t engine_time(const json_t *j, const char *path)
-{
-	int64_t ns;
-
-	return clock_parse(&ns, json_str(j, path, "")) == 0 ? ns : 0;
 }

@@ -240,9 +240,6 @@ static int call(
 	struct http_request q = {
 		.method = c->method,
 		.body = c->body,
-		.content_type = c->content_type,
-		.source = c->source,
-		.source_arg = c->source_arg,
 		.sink = c->sink,
 		.sink_arg = c->sink_arg,
 		.timeout_ns = time_limit(eng, c->timeout_ns),

@@ -37,13 +37,13 @@
  * docker.io 20.10.24.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/json.h"
 
 struct engine;
 

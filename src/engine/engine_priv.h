@@ -17,14 +17,10 @@
 #include "http/client.h"
 
 struct engine_call {
-	const char *verb, *kind,
-	        *name;      /* for messages: "inspect" "service" "x"; name may be NULL */
-	const char *method; /* NULL: GET, with a body POST */
+	const char *verb, *kind, *name; /* of messages: "inspect" "service" "x"; name may be NULL */
+	const char *method;             /* NULL: GET, with a body POST */
 	char *path_take;
 	const char *body;
-	const char *content_type;
-	http_source_fn *source;
-	void *source_arg;
 	http_sink_fn *sink;
 	void *sink_arg;
 	int64_t timeout_ns; /* as in http_request */
@@ -107,6 +103,3 @@ void engine_copy_text(char *dst, size_t size, const char *src);
 /* An id at a path of j: "" when absent.  -1 (ERR_PROTOCOL) for what cannot be one. */
 int engine_copy_id(
         char dst[ENGINE_ID_SIZE], const json_t *j, const char *path, struct err *e) NODISCARD;
-
-/* A time at a path of j in ns, 0 when absent or no time. */
-int64_t engine_time(const json_t *j, const char *path);

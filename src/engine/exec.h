@@ -24,8 +24,8 @@ struct engine_exec {
 
 struct engine_exec_result {
 	struct buf out, err; /* always NUL-terminated after a success */
-	/* Of the program; 126 and 127 also when the engine could not start it, which out says then.
-	 */
+	/* Of the program; 126 and 127 also when the engine could not start it, which
+	 * out says then. */
 	int exit_code;
 };
 

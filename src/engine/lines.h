@@ -6,12 +6,12 @@
  * Bytes go in as they come; each complete value comes out once.  Values are bounded.
  */
 
-#include <jansson.h>
 #include <stddef.h>
 
 #include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/json.h"
 
 /* A value other than 0 ends the feeding. */
 typedef int json_lines_fn(void *arg, const json_t *value);

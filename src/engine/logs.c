@@ -152,13 +152,3 @@ int engine_service_logs(
 		return -1;
 	return read_logs(eng, "service", "/services", id, json_str(svc, "ID", id), tty, q, e);
 }
-
-int engine_task_logs(struct engine *eng, const char *id, const struct engine_logs *q, struct err *e)
-{
-	AUTO(json) json_t *task = engine_task_inspect(eng, id, e);
-	bool tty = json_bool(task, "Spec.ContainerSpec.TTY", false);
-
-	if (!task)
-		return -1;
-	return read_logs(eng, "task", "/tasks", id, id, tty, q, e);
-}

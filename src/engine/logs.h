@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Engine API: logs of services and tasks (/services/{id}/logs, /tasks/{id}/logs)
+ * Engine API: logs of services (/services/{id}/logs)
  *
  * Lines come as the manager gets them from the nodes: in order for one task and stream, in no
  * order between tasks.  A node that cannot be reached is told of on ENGINE_LOG_SYSTEM, after the
@@ -50,6 +50,4 @@ struct engine_logs {
 
 /* id: the service's id or name.  Returns 0 at the end, also when fn ended it. */
 int engine_service_logs(
-        struct engine *eng, const char *id, const struct engine_logs *q, struct err *e) NODISCARD;
-int engine_task_logs(
         struct engine *eng, const char *id, const struct engine_logs *q, struct err *e) NODISCARD;

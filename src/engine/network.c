@@ -10,12 +10,6 @@ json_t *engine_network_list(struct engine *eng, const struct engine_filter *filt
 	return engine_list(eng, "networks", "/networks", NULL, filters, e);
 }
 
-json_t *engine_network_inspect(struct engine *eng, const char *id, struct err *e)
-{
-	return engine_inspect(eng, "network",
-	        engine_path("/networks", id, NULL, "scope=swarm", NULL), id, "Id", "Name", e);
-}
-
 int engine_network_create(
         struct engine *eng, const json_t *spec, char ret_id[ENGINE_ID_SIZE], struct err *e)
 {

@@ -8,9 +8,6 @@
 json_t *engine_network_list(
         struct engine *eng, const struct engine_filter *filters, struct err *e) NODISCARD;
 
-/* GET /networks/{id or name}?scope=swarm.  Exactly that one, not a prefix of an id. */
-json_t *engine_network_inspect(struct engine *eng, const char *id, struct err *e) NODISCARD;
-
 /* POST /networks/create: Name, Driver, Attachable, Labels, IPAM ...  A second one of that name is
  * ERR_CONFLICT.  ret_id may be NULL. */
 int engine_network_create(struct engine *eng, const json_t *spec, char ret_id[ENGINE_ID_SIZE],

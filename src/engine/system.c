@@ -8,20 +8,10 @@
 #include "base/json.h"
 #include "engine/engine_priv.h"
 
-static json_t *get_object(struct engine *eng, const char *kind, const char *path, struct err *e)
-{
-	return engine_inspect(eng, kind, engine_path(path, NULL, NULL, NULL, NULL),
-	        engine_host(eng), NULL, NULL, e);
-}
-
-json_t *engine_version(struct engine *eng, struct err *e)
-{
-	return get_object(eng, "engine", "/version", e);
-}
-
 json_t *engine_info(struct engine *eng, struct err *e)
 {
-	json_t *info = get_object(eng, "engine", "/info", e);
+	json_t *info = engine_inspect(eng, "engine", engine_path("/info", NULL, NULL, NULL, NULL),
+	        engine_host(eng), NULL, NULL, e);
 	struct engine_self *self = engine_self(eng);
 
 	self->is_asked = true;

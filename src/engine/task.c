@@ -108,9 +108,9 @@ int engine_task_parse(const json_t *task, struct engine_task *ret, struct err *e
 	t.desired_state = state_of(json_str(task, "DesiredState", ""));
 	t.state = state_of(json_str(status, "State", ""));
 	t.exit_code = exit_code_of(&t, status);
-	t.created_ns = engine_time(task, "CreatedAt");
-	t.updated_ns = engine_time(task, "UpdatedAt");
-	t.state_since_ns = engine_time(status, "Timestamp");
+	t.created_ns = json_time(task, "CreatedAt");
+	t.updated_ns = json_time(task, "UpdatedAt");
+	t.state_since_ns = json_time(status, "Timestamp");
 	engine_copy_text(t.err, sizeof(t.err), json_str(status, "Err", ""));
 	engine_copy_text(t.message, sizeof(t.message), json_str(status, "Message", ""));
 	take_addresses(&t, json_at(task, "NetworksAttachments"));

@@ -34,11 +34,6 @@ static const struct {
 	{ AF_INET6, "IPv6", "ip6tables", "/proc/net/ip6_tables_names" },
 };
 
-int firewall_family(unsigned i)
-{
-	return families[i].family;
-}
-
 /* --- programs ------------------------------------------------------------------------------ */
 
 /* What `iptables` is: "nft" or "legacy", "" when there is none. */

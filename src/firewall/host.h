@@ -33,9 +33,6 @@ struct firewall_host {
 	struct firewall_present stale[2];   /* what the other backend has */
 };
 
-/* AF_INET, AF_INET6: of the index into those arrays. */
-int firewall_family(unsigned i);
-
 /*
  * Read what is there.  ERR_NOT_FOUND: no iptables program, or none for IPv6 while the kernel has
  * IPv6; ERR_DENIED: no CAP_NET_ADMIN.

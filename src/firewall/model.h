@@ -28,7 +28,6 @@
  * of them).  Ranges may not overlap other rules.
  */
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,22 +37,13 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "firewall/net.h"
 
 #define FIREWALL_RULES_MAX 256
 #define FIREWALL_NODES_MAX 1024
 #define FIREWALL_FILE_MAX  (64 * 1024)
 
 enum firewall_who { FIREWALL_OPEN, FIREWALL_NODES, FIREWALL_CLOSED, FIREWALL_FROM };
-
-struct firewall_net {
-	int family; /* AF_INET, AF_INET6 */
-	union {
-		struct in_addr v4;
-		struct in6_addr v6;
-	};
-	unsigned prefix; /* bits; host bits are zero */
-	bool is_own;     /* of a node: by a line of the additions, no node of the swarm yet */
-};
 
 struct firewall_rule {
 	enum firewall_who who;
@@ -72,6 +62,14 @@ struct firewall_model {
 
 /* The built-in rules, no node. */
 void firewall_model_init(struct firewall_model *m);
+
+#define FIREWALL_AGENT_PORT 8870
+
+/*
+ * The agents' port is not 8870 here: put the rule where it is.  Before additions are read.
+ * ERR_USAGE if another rule has that port.
+ */
+int firewall_model_set_agent_port(struct firewall_model *m, uint16_t port, struct err *e) NODISCARD;
 
 /*
  * Add the lines of a file; name is for messages.  After an error the model is as it was.  ERR_USAGE
@@ -100,17 +98,17 @@ const struct firewall_rule *firewall_model_restricts(const struct firewall_model
 /* Whether a rule is about this port. */
 bool firewall_rule_is_about(const struct firewall_rule *r, bool is_udp, uint16_t port);
 
+/* The first rule that is about this port, or NULL. */
+const struct firewall_rule *firewall_rule_of(
+        const struct firewall_model *m, bool is_udp, uint16_t port);
+
 /* Where the rules from first on that are for the same ports end. */
 unsigned firewall_block_end(const struct firewall_model *m, unsigned first);
 
 /* "open" "nodes" "closed" "from". */
 const char *firewall_who_name(enum firewall_who who);
 
-#define FIREWALL_NET_SIZE   52
 #define FIREWALL_PORTS_SIZE 12
-
-/* "10.20.0.0/16", "fd00::9"; a whole address without its prefix.  Returns out. */
-const char *firewall_net_text(char out[FIREWALL_NET_SIZE], const struct firewall_net *net);
 
 /* "8888", "9100-9110".  Returns out. */
 const char *firewall_ports_text(

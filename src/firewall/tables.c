@@ -6,274 +6,12 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "base/str.h"
-
-#define IN    "NODESWARM-INPUT"
-#define FWD   "NODESWARM-FORWARD"
-#define NODES "NODESWARM-NODES"
-#define USER  "DOCKER-USER"
-
-#define JUMPS_MAX 1024
-#define RULES_MAX 8192 /* in a chain of ours; FIREWALL_NODES_MAX and some */
-
-/* A rule without its "-A". */
-static const char *spec_of(const char *line)
-{
-	return line + strlen("-A ");
-}
-
-/* In the order of their names, in which their rules are kept. */
-static const char *const our_chains[] = { FWD, IN, NODES };
+#include "firewall/tables_priv.h"
 
 static const struct firewall_jump wanted_jumps[] = {
 	{ (char *)(uintptr_t) "-A INPUT -j " IN, 1 },
 	{ (char *)(uintptr_t) "-A " USER " -j " FWD, 1 },
 };
-
-/* --- reading iptables-save ------------------------------------------------------------------- */
-
-struct word {
-	const char *at;
-	size_t n;
-};
-
-static bool word_is(const struct word *w, const char *s)
-{
-	return w->n == strlen(s) && memcmp(w->at, s, w->n) == 0;
-}
-
-static bool is_ours(const struct word *w)
-{
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if (word_is(w, our_chains[i]))
-			return true;
-	return false;
-}
-
-/* The next word; a text in quotes, as comments are, is one.  false at the end. */
-static bool next_word(struct word *w, const char **at)
-{
-	const char *p = *at + strspn(*at, " ");
-	bool quoted = *p == '"';
-
-	w->at = p;
-	if (!*p)
-		return false;
-	if (quoted)
-		for (p++; *p && *p != '"'; p++)
-			if (*p == '\\' && p[1])
-				p++;
-	p += strcspn(p, " ");
-	w->n = (size_t)(p - w->at);
-	*at = p;
-	return true;
-}
-
-/* The chain that the rule leads to, by -j or -g; empty when there is none. */
-static struct word rule_target(const char *spec)
-{
-	struct word w, before = { "", 0 };
-
-	while (next_word(&w, &spec)) {
-		if (word_is(&before, "-j") || word_is(&before, "-g"))
-			return w;
-		before = w;
-	}
-	return (struct word){ "", 0 };
-}
-
-/* Rules come chain by chain, but not every version sorts the chains. */
-struct reader {
-	struct firewall_present *p;
-	struct strvec rules[ARRAY_LEN(our_chains)], counts[ARRAY_LEN(our_chains)];
-	char last_chain[64];
-	unsigned place;
-	bool in_filter;
-};
-
-static void reader_release(struct reader *r)
-{
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++) {
-		strvec_release(&r->rules[i]);
-		strvec_release(&r->counts[i]);
-	}
-}
-
-static int add_jump(struct firewall_present *p, const char *line, unsigned place, struct err *e)
-{
-	struct firewall_jump *v;
-
-	if (p->n_jumps == JUMPS_MAX)
-		return err_set(
-		        e, ERR_PROTOCOL, "more than %d rules that lead to our chains", JUMPS_MAX);
-	v = reallocarray(p->jumps, p->n_jumps + 1, sizeof(*v));
-	if (!v)
-		return err_nomem(e);
-	p->jumps = v;
-	v[p->n_jumps].place = place;
-	v[p->n_jumps].line = strdup(line);
-	if (!v[p->n_jumps].line)
-		return err_nomem(e);
-	p->n_jumps++;
-	return 0;
-}
-
-/* The rules of a chain stand together in every version's output. */
-static unsigned count_place(struct reader *r, const struct word *chain)
-{
-	if (!word_is(chain, r->last_chain)) {
-		snprintf(r->last_chain, sizeof(r->last_chain), "%.*s", (int)chain->n, chain->at);
-		r->place = 0;
-	}
-	return ++r->place;
-}
-
-static int read_rule(struct reader *r, const char *line, const char *counts, struct err *e)
-{
-	const char *at = line + strlen("-A ");
-	struct word chain, target;
-	unsigned place;
-
-	if (!next_word(&chain, &at))
-		return err_set(e, ERR_PROTOCOL, "no chain in '%.80s'", line);
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++) {
-		if (!word_is(&chain, our_chains[i]))
-			continue;
-		if (r->rules[i].n == RULES_MAX)
-			return err_set(e, ERR_PROTOCOL, "more than %d rules in %s", RULES_MAX,
-			        our_chains[i]);
-		if (strvec_add(&r->rules[i], line) < 0 || strvec_add(&r->counts[i], counts) < 0)
-			return err_nomem(e);
-		return 0;
-	}
-	place = count_place(r, &chain);
-	target = rule_target(at);
-	if (word_is(&chain, USER))
-		r->p->docker_user_rules++;
-	if (word_is(&target, USER)) {
-		r->p->docker_user_refs++;
-		r->p->forward_jumps = r->p->forward_jumps || word_is(&chain, "FORWARD");
-	}
-	return is_ours(&target) ? add_jump(r->p, line, place, e) : 0;
-}
-
-static int read_chain(struct reader *r, const char *line, struct err *e)
-{
-	const char *at = line + 1;
-	struct word chain;
-
-	if (!next_word(&chain, &at))
-		return err_set(e, ERR_PROTOCOL, "no chain in '%.80s'", line);
-	if (word_is(&chain, USER))
-		r->p->has_docker_user = true;
-	if (word_is(&chain, "DOCKER"))
-		r->p->has_docker = true;
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if (word_is(&chain, our_chains[i]) && strvec_add(&r->p->chains, our_chains[i]) < 0)
-			return err_nomem(e);
-	return 0;
-}
-
-static int read_comment(const char *line, struct err *e)
-{
-	/* iptables-nft-save: "# Table `filter' is incompatible, use 'nft' tool." */
-	if (!strstr(line, "Table `filter' is incompatible"))
-		return 0;
-	err_set(e, ERR_CONFLICT, "the filter table has rules that iptables cannot read");
-	return err_hint(e, "'nft list table ip filter' shows them; they need a table of their own");
-}
-
-static int read_line(struct reader *r, char *line, struct err *e)
-{
-	const char *counts = "";
-
-	if (*line == '#')
-		return read_comment(line, e);
-	if (!*line)
-		return 0;
-	if (*line == '*') {
-		r->in_filter = strcmp(line, "*filter") == 0;
-		r->last_chain[0] = '\0';
-		return 0;
-	}
-	if (strcmp(line, "COMMIT") == 0) {
-		r->in_filter = false;
-		return 0;
-	}
-	if (*line == ':')
-		return r->in_filter ? read_chain(r, line, e) : 0;
-	if (*line == '[') {
-		char *close = strstr(line, "] ");
-
-		if (!close)
-			return err_set(e, ERR_PROTOCOL, "no rule behind '%.80s'", line);
-		*close = '\0';
-		counts = line + 1;
-		line = close + 2;
-	}
-	if (!str_starts(line, "-A ", NULL))
-		return err_set(e, ERR_PROTOCOL, "not understood: '%.80s'", line);
-	return r->in_filter ? read_rule(r, line, counts, e) : 0;
-}
-
-static int read_lines(struct reader *r, char *text, struct err *e)
-{
-	unsigned number = 0;
-
-	for (char *line = text, *next; line; line = next) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		number++;
-		if (read_line(r, line, e) < 0)
-			return err_wrap(e, "line %u", number);
-	}
-	/* A reader that was cut short would take rules for missing. */
-	if (r->in_filter)
-		return err_set(e, ERR_PROTOCOL, "the filter table has no end");
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		for (size_t j = 0; j < r->rules[i].n; j++)
-			if (strvec_add(&r->p->rules, r->rules[i].v[j]) < 0 ||
-			        strvec_add(&r->p->counts, r->counts[i].v[j]) < 0)
-				return err_nomem(e);
-	return 0;
-}
-
-int firewall_present_parse(struct firewall_present *p, const char *text, size_t n, struct err *e)
-{
-	struct reader r = { .p = p };
-	AUTO(free) char *copy = NULL;
-	int rc;
-
-	memset(p, 0, sizeof(*p));
-	if (memchr(text, '\0', n))
-		return err_set(e, ERR_PROTOCOL, "iptables-save: a zero byte in its output");
-	copy = strndup(text, n);
-	if (!copy)
-		return err_nomem(e);
-	rc = read_lines(&r, copy, e);
-	reader_release(&r);
-	if (rc < 0) {
-		firewall_present_release(p);
-		return err_wrap(e, "iptables-save");
-	}
-	return 0;
-}
-
-void firewall_present_release(struct firewall_present *p)
-{
-	for (size_t i = 0; i < p->n_jumps; i++)
-		free(p->jumps[i].line);
-	free(p->jumps);
-	strvec_release(&p->chains);
-	strvec_release(&p->rules);
-	strvec_release(&p->counts);
-	memset(p, 0, sizeof(*p));
-}
-
-bool firewall_present_any(const struct firewall_present *p)
-{
-	return p->chains.n || p->n_jumps;
-}
 
 /* --- the rules of a model -------------------------------------------------------------------- */
 
@@ -549,9 +287,9 @@ static bool is_wanted_jump(const char *line)
 
 static int diff_chains(struct strvec *ret, const struct firewall_present *p)
 {
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if (count_of(&p->chains, our_chains[i]) == 0 &&
-		        strvec_add_fmt(ret, "no chain %s", our_chains[i]) < 0)
+	for (size_t i = 0; i < CHAINS; i++)
+		if (count_of(&p->chains, firewall_chains[i]) == 0 &&
+		        strvec_add_fmt(ret, "no chain %s", firewall_chains[i]) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_jumps); i++)
 		if (diff_jump(ret, p, &wanted_jumps[i]) < 0)
@@ -619,9 +357,10 @@ static int render_chains(
 	if (t->wants_user && !now->has_docker_user && buf_add_str(out, ":" USER " - [0:0]\n") < 0)
 		return -1;
 	/* With --noflush too, naming a chain empties it. */
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if ((count_of(t->chains, our_chains[i]) || count_of(&now->chains, our_chains[i])) &&
-		        buf_add_fmt(out, ":%s - [0:0]\n", our_chains[i]) < 0)
+	for (size_t i = 0; i < CHAINS; i++)
+		if ((count_of(t->chains, firewall_chains[i]) ||
+		            count_of(&now->chains, firewall_chains[i])) &&
+		        buf_add_fmt(out, ":%s - [0:0]\n", firewall_chains[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -651,9 +390,10 @@ static int render(
 	if (buf_add_str(out, "*filter\n") < 0 || render_chains(out, now, t) < 0 ||
 	        render_rules(out, now, t) < 0)
 		goto too_long;
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if (count_of(&now->chains, our_chains[i]) && !count_of(t->chains, our_chains[i]) &&
-		        buf_add_fmt(out, "-X %s\n", our_chains[i]) < 0)
+	for (size_t i = 0; i < CHAINS; i++)
+		if (count_of(&now->chains, firewall_chains[i]) &&
+		        !count_of(t->chains, firewall_chains[i]) &&
+		        buf_add_fmt(out, "-X %s\n", firewall_chains[i]) < 0)
 			goto too_long;
 	if (!t->wants_user && user_is_ours(now) && buf_add_str(out, "-X " USER "\n") < 0)
 		goto too_long;
@@ -676,8 +416,8 @@ int firewall_render(struct buf *out, const struct firewall_present *p,
 
 	if (rc <= 0)
 		return rc;
-	for (size_t i = 0; i < ARRAY_LEN(our_chains); i++)
-		if (strvec_add(&chains, our_chains[i]) < 0)
+	for (size_t i = 0; i < CHAINS; i++)
+		if (strvec_add(&chains, firewall_chains[i]) < 0)
 			return err_nomem(e);
 	if (firewall_wanted(&wanted, m, family, e) < 0)
 		return -1;

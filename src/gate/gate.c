@@ -366,11 +366,6 @@ const char *gate_public_key(const struct gate *g)
 	return sign_key_public(g->key);
 }
 
-const char *gate_public_key_k1(const struct gate *g)
-{
-	return sign_key_public_k1(g->key);
-}
-
 void gate_open(struct gate *g, uint64_t epoch)
 {
 	(void)pthread_mutex_lock(&g->lock);

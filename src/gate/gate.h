@@ -84,7 +84,6 @@ DEFINE_AUTO(struct gate, gate_stop)
 uint16_t gate_port(const struct gate *g);
 /* "EOS..."; valid as long as g. */
 const char *gate_public_key(const struct gate *g);
-const char *gate_public_key_k1(const struct gate *g);
 
 /* Any thread.  Open for this epoch of the right; what is asked first is refused. */
 void gate_open(struct gate *g, uint64_t epoch);

@@ -15,17 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/boot_id.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "base/str.h"
 
-#define RING_SIZE    ((off_t)SIGNED_MAX * SIGNED_LINE)
-#define BOOT_ID_SIZE 37
-#define BEGINS       "{\"slot\":"
+#define RING_SIZE ((off_t)SIGNED_MAX * SIGNED_LINE)
+#define BEGINS    "{\"slot\":"
 
 struct signed_log {
 	int fd;
@@ -161,18 +158,10 @@ static int open_ring(int dirfd, struct err *e)
 	return TAKE_FD(fd);
 }
 
-static void read_boot_id(char out[BOOT_ID_SIZE])
-{
-	AUTO(buf) struct buf b = BUF_INIT(128);
-	struct err ignored = ERR_INIT;
-
-	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &b, &ignored) == 0)
-		(void)snprintf(out, BOOT_ID_SIZE, "%s", str_trim(b.data));
-}
-
 struct signed_log *signed_open(int dirfd, struct err *e)
 {
 	struct signed_log *s = calloc(1, sizeof(*s));
+	struct err ignored = ERR_INIT;
 
 	if (!s) {
 		err_nomem(e);
@@ -183,7 +172,7 @@ struct signed_log *signed_open(int dirfd, struct err *e)
 		signed_close(s);
 		return NULL;
 	}
-	read_boot_id(s->boot_id);
+	(void)!boot_id(s->boot_id, &ignored);
 	return s;
 }
 

@@ -203,14 +203,14 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 static size_t on_source(char *data, size_t size, size_t n, void *arg)
 {
 	struct exchange *x = arg;
-	uint64_t left = x->q->source_size ? x->q->source_size - x->given : UINT64_MAX;
+	uint64_t left = x->q->source_size - x->given;
 	ssize_t got;
 
 	n *= size;
 	n = n < left ? n : (size_t)left;
 	got = n ? x->q->source(x->q->source_arg, data, n) : 0;
 	/* Less than was said: the server would wait for the rest. */
-	x->source_failed = got < 0 || (got == 0 && x->q->source_size && left);
+	x->source_failed = got < 0 || (got == 0 && left);
 	if (x->source_failed)
 		return CURL_READFUNC_ABORT;
 	x->given += (uint64_t)got;
@@ -290,8 +290,7 @@ static void set_body(CURL *h, struct exchange *x)
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
 	} else if (q->source) {
 		curl_easy_setopt(h, CURLOPT_POST, 1L);
-		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE,
-		        q->source_size ? (curl_off_t)q->source_size : (curl_off_t)-1);
+		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->source_size);
 		curl_easy_setopt(h, CURLOPT_READFUNCTION, on_source);
 		curl_easy_setopt(h, CURLOPT_READDATA, x);
 		/* A kept connection may turn out to be dead, and the source gives only once. */

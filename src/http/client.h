@@ -47,9 +47,9 @@ struct http_request {
 	const char *body;         /* NULL: none */
 	const char *content_type; /* NULL with a body: application/json */
 	const char *bearer;       /* token, or NULL */
-	http_source_fn *source;   /* instead of body: sent chunked, or with source_size whole */
+	http_source_fn *source;   /* instead of body */
 	void *source_arg;
-	uint64_t source_size; /* > 0: that is how much the source gives; said as Content-Length */
+	uint64_t source_size; /* how much the source gives, > 0; said as Content-Length */
 	/* The body goes here (only of a 2xx reply) instead of into the reply, whose status and
 	 * lengths are set already. */
 	http_sink_fn *sink;

@@ -277,13 +277,6 @@ void http_probe_free(struct http_probe *q)
 	free(q);
 }
 
-int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e)
-{
-	if (curl_easy_setopt(q->curl, CURLOPT_UNIX_SOCKET_PATH, path) != CURLE_OK)
-		return err_nomem(e);
-	return 0;
-}
-
 int http_probe_set_addresses(struct http_probe *q, const char *host, uint16_t port,
         const struct in_addr *addresses, size_t n, struct err *e)
 {

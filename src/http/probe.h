@@ -8,8 +8,9 @@
  * probe is cancelled.
  *
  *	struct http_prober *p = http_prober_new(&loop, &e);
- *	struct http_probe *q = http_probe_new(p, "http://127.0.0.1:8888/v1/chain/get_info", 64 KiB,
- *&e); http_probe_start(q, NULL, NS_PER_SEC, on_reply, arg, &e);
+ *	struct http_probe *q = http_probe_new(p, "http://127.0.0.1:8888/v1/chain/get_info",
+ *	                                      64 * 1024, &e);
+ *	http_probe_start(q, NULL, NS_PER_SEC, on_reply, arg, &e);
  *	...
  *	http_probe_free(q);
  *	http_prober_free(p);
@@ -68,9 +69,6 @@ struct http_probe *http_probe_new(
         struct http_prober *p, const char *url, size_t max_reply, struct err *e) NODISCARD;
 void http_probe_free(struct http_probe *q); /* cancels */
 DEFINE_AUTO(struct http_probe, http_probe_free)
-
-/* Before the first start: connect to this unix socket; the URL's host is a name only. */
-int http_probe_set_unix(struct http_probe *q, const char *path, struct err *e) NODISCARD;
 
 /* Before a start: connect to these addresses for host and port, whatever its name means to the
  * system's resolver, which could block the loop.  n > 0. */

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/token.h"
@@ -24,14 +25,13 @@
  * is done or not, which the client finds out when it asks again.
  */
 
-#define JOBS_MAX         16
-#define CONNECTIONS_MAX  256
-#define PER_ADDRESS_MAX  64
-#define IDLE_SECONDS     30
-#define BODY_MAX         (64U * 1024)
-#define ENGINE_LIMIT_NS  (3 * NS_PER_SEC)
-#define TOKEN_LOOK_NS    (10 * NS_PER_SEC)
-#define REFUSED_EVERY_NS (10 * NS_PER_SEC)
+#define JOBS_MAX        16
+#define CONNECTIONS_MAX 256
+#define PER_ADDRESS_MAX 64
+#define IDLE_SECONDS    30
+#define BODY_MAX        (64U * 1024)
+#define ENGINE_LIMIT_NS (3 * NS_PER_SEC)
+#define TOKEN_LOOK_NS   (10 * NS_PER_SEC)
 
 struct job {
 	struct broker *broker;
@@ -51,9 +51,8 @@ struct broker {
 	struct http_server *server;
 	struct token token;
 	struct job jobs[JOBS_MAX];
-	uint64_t reads, writes, refused, busy;
-	int64_t refused_said_ns, failed_said_ns;
-	uint64_t failed;
+	uint64_t reads, writes, busy;
+	struct log_seldom refused, failed;
 };
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -62,8 +61,7 @@ static void reply_error(struct http_server_reply *r, unsigned status, const stru
         const struct lease_record *stands)
 {
 	AUTO(json)
-	json_t *o = json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", 1, "error", "kind",
-	        err_kind_name(why->kind), "message", why->msg, "hint", why->hint);
+	json_t *o = json_pack("{s:i, s:o}", "format", 1, "error", json_of_err(why));
 
 	if (o && stands &&
 	        json_object_set_new(
@@ -133,19 +131,12 @@ static int run_job(void *arg, const volatile int *cancel, struct err *e)
 	return rc;
 }
 
-/* An engine that is away fails every request: said once in a while. */
 static void say_failed(struct broker *b, const struct job *j, const struct err *why)
 {
-	int64_t now = clock_mono_ns();
-
-	if (why->kind == ERR_CONFLICT)
-		return;
-	b->failed++;
-	if (b->failed_said_ns && now - b->failed_said_ns < REFUSED_EVERY_NS)
-		return;
-	b->failed_said_ns = now;
-	log_warn("request failed", "lease=%s %s why=\"%s\" count=%llu", j->request.name,
-	        j->request.is_write ? "write" : "read", why->msg, (unsigned long long)b->failed);
+	/* An engine that is away fails every request. */
+	if (why->kind != ERR_CONFLICT)
+		log_seldom(&b->failed, LOG_WARN, "request failed", "lease=%s %s why=\"%s\"",
+		        j->request.name, j->request.is_write ? "write" : "read", why->msg);
 }
 
 static void say_change(const struct job *j)
@@ -269,19 +260,6 @@ static void refresh_token(struct broker *b)
 		log_error("no token, so nobody is answered", "why=\"%s\"", e.msg);
 }
 
-/* Once in a while, however often somebody tries. */
-static void say_refused(struct broker *b)
-{
-	int64_t now = clock_mono_ns();
-
-	b->refused++;
-	if (b->refused_said_ns && now - b->refused_said_ns < REFUSED_EVERY_NS)
-		return;
-	log_warn("request refused: no token, or a wrong one", "count=%llu",
-	        (unsigned long long)b->refused);
-	b->refused_said_ns = now;
-}
-
 static void answer(void *arg, const struct http_server_request *q, struct http_server_reply *r)
 {
 	struct broker *b = arg;
@@ -297,7 +275,8 @@ static void answer(void *arg, const struct http_server_request *q, struct http_s
 		return;
 	}
 	if (!http_server_has_bearer(q, b->token.text)) {
-		say_refused(b);
+		log_seldom(&b->refused, LOG_WARN, "request refused: no token, or a wrong one", "%s",
+		        "");
 		refuse(r, 401, ERR_DENIED, "a valid bearer token is needed");
 		r->extra_name = "WWW-Authenticate";
 		r->extra_value = "Bearer";
@@ -401,7 +380,7 @@ int lease_broker_run(const struct lease_broker_config *cfg, struct err *e)
 		rc = loop_run(&b->loop, e);
 		log_info("broker stopped", "reads=%llu writes=%llu failed=%llu busy=%llu",
 		        (unsigned long long)b->reads, (unsigned long long)b->writes,
-		        (unsigned long long)b->failed, (unsigned long long)b->busy);
+		        (unsigned long long)b->failed.count, (unsigned long long)b->busy);
 	}
 	tear_down(b);
 	free(b);

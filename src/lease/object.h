@@ -4,9 +4,8 @@
  * A lease as a Config object: what a broker and an operator's command write alike
  */
 
-#include <jansson.h>
-
 #include "base/compiler.h"
+#include "base/json.h"
 #include "lease/record.h"
 
 /* Its data: what somebody reads who looks at the object with docker. */

@@ -32,20 +32,6 @@
 #define RETRY_SHIFT_MAX  3
 #define GIVE_WAY_NS      (10 * NS_PER_SEC)
 
-static const char *const state_names[] = {
-	[TENANT_BLIND] = "blind",
-	[TENANT_WATCHING] = "watching",
-	[TENANT_WAITING] = "waiting",
-	[TENANT_TAKING] = "taking",
-	[TENANT_HOLDING] = "holding",
-	[TENANT_RELEASING] = "releasing",
-};
-
-const char *tenant_state_name(enum tenant_state s)
-{
-	return (size_t)s < ARRAY_LEN(state_names) ? state_names[s] : "unknown";
-}
-
 int64_t tenant_guard_ns(int64_t term_ns)
 {
 	int64_t guard = term_ns / 16;

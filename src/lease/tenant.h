@@ -127,4 +127,3 @@ enum lease_order tenant_order(const struct tenant *t);
 
 /* A sentence: who has it, what is waited for and how long. */
 const char *tenant_why(const struct tenant *t, int64_t now, char *out, size_t size);
-const char *tenant_state_name(enum tenant_state s);

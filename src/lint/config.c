@@ -87,8 +87,7 @@ static void judge_peers(struct lint *l, const struct subject *s)
 		l->out_of_memory = true;
 }
 
-/* --- image -------------------------------------------------------------------------------------
- */
+/* --- image ------------------------------------------------------------------------------------ */
 
 /* A digest or an id says what it is; else the tag must look as if it stayed where it is. */
 static bool floats(const char *image, const char **ret_tag)

@@ -66,8 +66,7 @@ static bool has_development_key(const char *text)
 	return find_development_key(text, &n);
 }
 
-/* --- environment -------------------------------------------------------------------------------
- */
+/* --- environment ------------------------------------------------------------------------------ */
 
 static bool is_word_of(const char *name, const char *word)
 {
@@ -129,8 +128,7 @@ static void judge_words(struct lint *l, const struct subject *s)
 		}
 }
 
-/* --- config.ini --------------------------------------------------------------------------------
- */
+/* --- config.ini ------------------------------------------------------------------------------- */
 
 static void judge_config(struct lint *l, const struct subject *s)
 {
@@ -217,8 +215,7 @@ static void judge_configs(struct lint *l, const struct subject *s)
 	}
 }
 
-/* --- producers ---------------------------------------------------------------------------------
- */
+/* --- producers -------------------------------------------------------------------------------- */
 
 /* Whether nodeos itself has the key, and so signs whenever it runs. */
 static bool signs_alone(const struct subject *s)

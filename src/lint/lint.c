@@ -20,8 +20,7 @@
 #define CONFIG_PATH   "/etc/nodeswarm/config.ini"
 #define PEERLIST_PATH "/etc/nodeswarm/peerlist.ini"
 
-/* --- findings ----------------------------------------------------------------------------------
- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 void lint_findings_release(struct lint_findings *f)
 {
@@ -149,8 +148,7 @@ static int by_place(const void *a, const void *b, void *st)
 	return rc ? rc : strcmp(x->text, y->text);
 }
 
-/* --- subjects ----------------------------------------------------------------------------------
- */
+/* --- subjects --------------------------------------------------------------------------------- */
 
 const char *lint_env(const struct stack_service *svc, const char *key, struct stack_pos *ret_at)
 {
@@ -292,8 +290,7 @@ static void subject_init(struct subject *s, const struct stack *st, const struct
 	find_networks(s);
 }
 
-/* --- rules that need no subject ----------------------------------------------------------------
- */
+/* --- rules that need no subject --------------------------------------------------------------- */
 
 static void judge_allow(
         struct lint *l, const struct stack_service *svc, const struct stack_kvs *allow)
@@ -326,8 +323,7 @@ static void judge_networks(struct lint *l)
 	}
 }
 
-/* --- all of it ---------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void judge(struct lint *l, const struct subject *all, size_t n)
 {

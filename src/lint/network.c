@@ -7,8 +7,7 @@
 #include "lint/lint_priv.h"
 #include "nodeos/peers.h"
 
-/* --- peers ---------------------------------------------------------------------------------------
- */
+/* --- peers ------------------------------------------------------------------------------------ */
 
 /* "127.0.0.1:9876", "localhost:9876", "[::1]:9876", and the addresses of nobody. */
 static bool is_loopback(const char *peer)
@@ -97,8 +96,7 @@ static void judge_peers(struct lint *l, const struct subject *s)
 	judge_words(l, s);
 }
 
-/* --- endpoints
- * ------------------------------------------------------------------------------------- */
+/* --- endpoints -------------------------------------------------------------------------------- */
 
 static bool is_ingress(const struct stack_port *p)
 {
@@ -132,8 +130,7 @@ static void judge_endpoint(struct lint *l, const struct subject *s)
 	                : "has no endpoint_mode, so its name is a virtual address");
 }
 
-/* --- ports
- * ----------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 /* What firewall/model.h opens to all by itself: the front's. */
 static bool is_meant_for_all(const struct stack_port *p)

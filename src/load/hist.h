@@ -50,8 +50,8 @@ void load_hist_clear(struct load_hist *h);
 /* The highest value equivalent to the one at which p percent (0 to 100) of all lie at or below, as
  * HdrHistogram's getValueAtPercentile(), at most the exact maximum; 0 when empty. */
 int64_t load_hist_percentile(const struct load_hist *h, double p);
-/* Percent of values at or below ns (HdrHistogram's getPercentileAtOrBelowValue()); 100 when empty.
- */
+/* Percent of values at or below ns (HdrHistogram's getPercentileAtOrBelowValue());
+ * 100 when empty. */
 double load_hist_percent_below(const struct load_hist *h, int64_t ns);
 /* Exact; 0 when empty. */
 double load_hist_mean(const struct load_hist *h);

@@ -156,8 +156,8 @@ static int start_threads(struct run *r, struct err *e)
 
 /* --- while it runs ---------------------------------------------------------------------------- */
 
-/* Sleeps until then (relative to the begin of the measured part).  Whether all threads have ended.
- */
+/* Sleeps until then (relative to the begin of the measured part).  Whether all
+ * threads have ended. */
 static bool sleep_until(struct run *r, int64_t ns)
 {
 	struct load_shared *s = &r->shared;

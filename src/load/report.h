@@ -101,8 +101,8 @@ struct load_report {
 	bool no_memory;
 };
 
-/* Before the run; the report keeps pointers.  wants_hdr: intervals are kept for load_report_hdr().
- */
+/* Before the run; the report keeps pointers.  wants_hdr: intervals are
+ * kept for load_report_hdr(). */
 int load_report_init(struct load_report *r, const struct load_config *c, bool wants_hdr,
         struct err *e) NODISCARD;
 void load_report_release(struct load_report *r);
@@ -120,17 +120,16 @@ const struct load_hist *load_report_latency(const struct load_report *r);
 /* Good requests per second of the run; 0 when it took no time. */
 double load_report_rate(const struct load_report *r);
 
-/* One line: "OK: 123456 requests, none failed", "3 of 100 requests failed (3 %)", ...  Returns out.
- */
+/* One line: "OK: 123456 requests, none failed", "3 of 100 requests failed (3 %)", ...
+ *  Returns out. */
 const char *load_report_verdict(const struct load_report *r, char *out, size_t size);
 
-/* Why the result is late: what left late, or waited for a processor; "" if it is not.  Returns out.
- */
+/* Why the result is late: what left late, or waited for a processor; "" if it is not.
+ *  Returns out. */
 const char *load_report_late(const struct load_report *r, char *out, size_t size);
 
 /* What there is to say of processors that were short and made no failure, and (closed loop) of a
- * time in which this process did not run; "": nothing.  Returns
- * out. */
+ * time in which this process did not run; "": nothing.  Returns out. */
 const char *load_report_short(const struct load_report *r, char *out, size_t size);
 
 /* "812 ns", "12.3 us", "1.23 ms", "41.0 s": three digits, for people.  Returns out. */

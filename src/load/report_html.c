@@ -1,49 +1,43 @@
 #include "load/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/escape.h"
 #include "load/report_priv.h"
 
 /*
- * The page is report_page.html with its style, its script and the figures as JSON put in where it
- * says <!--@name-->.  Text from outside gets there in two ways only: as HTML with the five
- * characters escaped, and as ASCII JSON without <, > and &, so that no name can end the element
- * that it is in.  The script sets text, never markup, and the page forbids itself the network.
+ * The page is report_page.html with its style (after base/palette.css), its script and the figures
+ * as JSON put in where it says <!--@name-->.  Text from outside gets there in two ways only: as
+ * HTML with the five characters escaped, and as ASCII JSON without <, > and &, so that no name can
+ * end the element that it is in.  The script sets text, never markup, and the page forbids itself
+ * the network.
  *
  * A long series is put into buckets of equal length here, with the lowest and highest values of
  * each: a spike of one second in a day stays visible.
  */
 
+extern const char embed_palette_css[];
 extern const char embed_report_page_html[], embed_report_page_css[], embed_report_page_js[];
 
 #define LAG_SLOTS_MAX 8 /* whose lag is drawn: those that lagged the farthest */
 #define CURVE_TICKS   10
+#define TEXT_MAX      (4 << 20) /* bytes of one text, escaped */
 
-static void put_html(FILE *out, const char *s)
+static int put_html(FILE *out, const char *s, struct err *e)
 {
-	for (; *s; s++) {
-		switch (*s) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
-			fputc(*s, out);
-		}
-	}
+	AUTO(buf) struct buf b = BUF_INIT(TEXT_MAX);
+
+	if (escape_text(&b, s) < 0)
+		return errno == ENOMEM
+		        ? err_nomem(e)
+		        : err_set(e, ERR_USAGE, "the page has a text of more than %d bytes",
+		                  TEXT_MAX);
+	fwrite(b.data ? b.data : "", 1, b.len, out);
+	return 0;
 }
 
 /* All of <, > and & in JSON are within strings. */
@@ -360,8 +354,7 @@ static int put_text(FILE *out, const struct load_report *r, struct err *e)
 		return -1;
 	if (fclose(TAKE(f)) != 0)
 		return err_nomem(e);
-	put_html(out, text);
-	return 0;
+	return put_html(out, text, e);
 }
 
 /* What stands for <!--@name-->. */
@@ -369,22 +362,26 @@ static int put_part(FILE *out, const struct load_report *r, const char *name, st
 {
 	char verdict[256];
 
-	if (strcmp(name, "style") == 0)
+	if (strcmp(name, "style") == 0) {
+		fputs(embed_palette_css, out);
 		fputs(embed_report_page_css, out);
-	else if (strcmp(name, "script") == 0)
-		fputs(embed_report_page_js, out);
-	else if (strcmp(name, "data") == 0)
-		return put_data(out, r, e);
-	else if (strcmp(name, "text") == 0)
-		return put_text(out, r, e);
-	else if (strcmp(name, "verdict") == 0)
-		put_html(out, load_report_verdict(r, verdict, sizeof(verdict)));
-	else {
-		put_html(out, load_report_verdict(r, verdict, sizeof(verdict)));
-		fputs(" - ", out);
-		put_html(out, r->config->target->url);
+		return 0;
 	}
-	return 0;
+	if (strcmp(name, "script") == 0) {
+		fputs(embed_report_page_js, out);
+		return 0;
+	}
+	if (strcmp(name, "data") == 0)
+		return put_data(out, r, e);
+	if (strcmp(name, "text") == 0)
+		return put_text(out, r, e);
+	/* "verdict"; "title" has the target behind it. */
+	if (put_html(out, load_report_verdict(r, verdict, sizeof(verdict)), e) < 0)
+		return -1;
+	if (strcmp(name, "verdict") == 0)
+		return 0;
+	fputs(" - ", out);
+	return put_html(out, r->config->target->url, e);
 }
 
 int load_report_html(const struct load_report *r, FILE *out, struct err *e)

@@ -154,15 +154,6 @@ const char *config_ini_get(const struct config_ini *c, const char *key)
 	return NULL;
 }
 
-size_t config_ini_count(const struct config_ini *c, const char *key)
-{
-	size_t n = 0;
-
-	for (const struct config_entry *x = NULL; (x = config_ini_each(c, key, x));)
-		n++;
-	return n;
-}
-
 /* Drop the key's entries from index `from` on. */
 static size_t remove_from(struct config_ini *c, const char *key, size_t from)
 {

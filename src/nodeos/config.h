@@ -66,9 +66,6 @@ const char *config_ini_get(const struct config_ini *c, const char *key);
 const struct config_entry *config_ini_each(
         const struct config_ini *c, const char *key, const struct config_entry *after);
 
-/* How many entries the key has. */
-size_t config_ini_count(const struct config_ini *c, const char *key);
-
 /*
  * Change entries.  A value that would not be read back as it is (line break, '#', white space
  * at an end, too long) is refused with ERR_USAGE.

@@ -46,14 +46,6 @@ bool nodeos_logline_start_hash(char out[65], const char *line);
  * integrity-hash-on-stop. */
 bool nodeos_logline_stop_hash(char out[65], const char *line);
 
-enum nodeos_logline_weight {
-	NODEOS_LINE_ROUTINE, /* one a block or a connection try: the first to drop in a flood */
-	NODEOS_LINE_NORMAL,
-	NODEOS_LINE_IMPORTANT, /* errors, starts and stops, replays, forks: never to be dropped */
-};
-
-enum nodeos_logline_weight nodeos_logline_weight(const struct nodeos_logline *l);
-
 /*
  * Overwrite private keys with asterisks, in place: WIF ("5[HJK]..."), "PVT_..." and whatever
  * follows "=KEY:" in a signature provider.  Public keys and signatures stay.  Returns how many

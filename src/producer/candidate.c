@@ -122,8 +122,8 @@ int producer_look(struct producer_view **ret, struct engine *eng, const struct p
 
 	if (!p)
 		return err_nomem(e);
-	/* The lease after the supervisors: it is what counts, and so it should be the newer word.
-	 */
+	/* The lease after the supervisors: it is what counts, and so it should be
+	 * the newer word. */
 	if (view_load(&p->view, eng, &query, e) < 0 ||
 	        lease_object_read(&p->object, eng, q->lease, e) < 0 || find_all(p, q->lease, e) < 0)
 		return -1;

@@ -208,13 +208,6 @@ void certificate_draft_free(struct certificate_draft *d)
 	free(d);
 }
 
-json_t *certificate_make(const struct book *b, int64_t real_ns, struct err *e)
-{
-	AUTO(certificate_draft_free) struct certificate_draft *d = certificate_begin(b, real_ns, e);
-
-	return d ? certificate_end(d, e) : NULL;
-}
-
 json_t *certificate_end(struct certificate_draft *d, struct err *e)
 {
 	AUTO(parts) struct parts p = { .slices = NULL };

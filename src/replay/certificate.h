@@ -23,12 +23,9 @@ struct book;
 
 #define CERTIFICATE_TEXT_MAX (64U * 1024 * 1024)
 
-/* As far as the run is; a new reference. */
-json_t *certificate_make(const struct book *b, int64_t real_ns, struct err *e) NODISCARD;
-
 /*
- * The same in two steps: what it needs of the book, which is soon copied, and the rest, which for
- * ten thousand slices takes a tenth of a second and may be done in another thread.
+ * As far as the run is, in two steps: what it needs of the book, which is soon copied, and the
+ * rest, which for ten thousand slices takes a tenth of a second and may be done in another thread.
  */
 struct certificate_draft;
 struct certificate_draft *certificate_begin(

@@ -1,7 +1,7 @@
 #pragma once
 
-/* How a certificate is read, and how faults are told: for its verification and for comparing two.
- */
+/* How a certificate is read, and how faults are told: for its verification and
+ * for comparing two. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,8 +12,7 @@
 
 #define ID_LEN 64 /* hex digits of a block's id */
 
-/* --- names
- * ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* The length of the name without its ending, 0 if it has no ending of a snapshot. */
 static size_t stem_length(const char *name)
@@ -81,8 +80,7 @@ void snapshot_refs_release(struct snapshot_refs *s)
 	*s = (struct snapshot_refs){ .v = NULL };
 }
 
-/* --- slices
- * --------------------------------------------------------------------------------------- */
+/* --- slices ----------------------------------------------------------------------------------- */
 
 /* Where slices can start and end. */
 struct marks {

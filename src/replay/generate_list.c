@@ -33,8 +33,7 @@ struct list {
 	struct err *e;
 };
 
-/* --- which are taken
- * ------------------------------------------------------------------------------- */
+/* --- which are taken -------------------------------------------------------------------------- */
 
 static bool has_word(const char *text, const char *word)
 {
@@ -96,8 +95,7 @@ static int consider(struct list *l, const char *path, const char *heading)
 	return add_ref(l, height, path);
 }
 
-/* --- a directory
- * ----------------------------------------------------------------------------------- */
+/* --- a directory ------------------------------------------------------------------------------ */
 
 /* As the user wrote it, but with one '/'. */
 static char *path_in(const char *dir, const char *name)
@@ -142,8 +140,7 @@ static int list_directory(struct list *l)
 	return errno ? err_sys(l->e, errno, "read the directory '%s'", dir) : 0;
 }
 
-/* --- a page
- * ---------------------------------------------------------------------------------------- */
+/* --- a page ----------------------------------------------------------------------------------- */
 
 static int on_link(void *arg, const char *heading, const char *href)
 {
@@ -209,8 +206,7 @@ static int list_page(struct list *l)
 	return l->e->kind == ERR_NONE ? err_nomem(l->e) : -1;
 }
 
-/* --- a bucket
- * -------------------------------------------------------------------------------------- */
+/* --- a bucket --------------------------------------------------------------------------------- */
 
 struct bucket_list {
 	struct list *l;
@@ -241,8 +237,7 @@ static int list_bucket(struct list *l)
 	return s3_list(c, u.bucket, u.key, on_object, &b, l->e);
 }
 
-/* --- all of them
- * ----------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 /* By height; then what is preferred. */
 static int compare(const void *a, const void *b, void *packed_first)

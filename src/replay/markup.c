@@ -19,8 +19,7 @@
 
 #define REFERENCE_MAX 10 /* characters between '&' and ';' */
 
-/* --- character references
- * -------------------------------------------------------------------------- */
+/* --- character references --------------------------------------------------------------------- */
 
 static size_t put_utf8(char *out, uint32_t c)
 {
@@ -99,8 +98,7 @@ void markup_unescape(char *s)
 	*out = '\0';
 }
 
-/* --- XML
- * --------------------------------------------------------------------------------------------- */
+/* --- XML -------------------------------------------------------------------------------------- */
 
 int markup_element(char **ret, const char **at, const char *end, const char *tag)
 {
@@ -127,8 +125,7 @@ int markup_element(char **ret, const char **at, const char *end, const char *tag
 	return 0;
 }
 
-/* --- HTML
- * -------------------------------------------------------------------------------------------- */
+/* --- HTML ------------------------------------------------------------------------------------- */
 
 struct page {
 	const char *at, *end;

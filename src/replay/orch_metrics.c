@@ -100,9 +100,9 @@ static int add_all(struct buf *b, const struct orchestrator *o)
 	                        o->failures) < 0 ||
 	                counter(b, "store_errors_total",
 	                        "Changes that could not be written down since this start.",
-	                        o->store_errors) < 0 ||
+	                        o->unstored.count) < 0 ||
 	                counter(b, "refused_total", "Requests without the role that they need.",
-	                        o->refused) < 0 ||
+	                        o->refused.count) < 0 ||
 	                add_requests(b, o) < 0
 	        ? -1
 	        : 0;

@@ -26,6 +26,7 @@
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/work.h"
@@ -76,12 +77,11 @@ struct orchestrator {
 	} files;
 
 	uint64_t requests[6]; /* by the status's first digit */
-	uint64_t claims, completions, failures, store_errors;
-	uint64_t refused;
-	int64_t refused_said_ns, store_said_ns;
+	uint64_t claims, completions, failures;
+	struct log_seldom refused,
+	        unstored; /* requests without the role; changes not written down */
 
-	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which is sent before the next one is made
-	                           */
+	char etag[JOB_ETAG_SIZE]; /* of the reply in hand, which goes before the next is made */
 };
 
 /* One request. */

@@ -6,7 +6,8 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "base/escape.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -14,8 +15,6 @@
  * The old API looks for types in the Accept header as a substring, each path in its own order, and
  * so do we: its clients count on which one wins.
  */
-
-#define SAY_EVERY_NS (10 * NS_PER_SEC)
 
 bool orch_accepts(const struct orch_call *c, const char *type)
 {
@@ -88,29 +87,19 @@ static unsigned status_of(enum err_kind kind)
 	return 503;
 }
 
-/* A full disk fails every change: said once in a while. */
-static void say_store(struct orchestrator *o, const struct err *why, int64_t now)
-{
-	o->store_errors++;
-	if (o->store_said_ns && now - o->store_said_ns < SAY_EVERY_NS)
-		return;
-	o->store_said_ns = now;
-	log_error("a change could not be written down, and was not made",
-	        "why=\"%s\" hint=\"%s\" count=%llu", why->msg, why->hint,
-	        (unsigned long long)o->store_errors);
-}
-
 void orch_error_status(struct orch_call *c, unsigned status, const struct err *why)
 {
+	/* A full disk fails every change. */
 	if (status == 503)
-		say_store(c->o, why, clock_mono_ns());
+		log_seldom(&c->o->unstored, LOG_ERROR,
+		        "a change could not be written down, and was not made",
+		        "why=\"%s\" hint=\"%s\"", why->msg, why->hint);
 	if (c->route.is_old) {
 		orch_text(c, status, "text/plain; charset=utf-8", why->msg);
 		return;
 	}
 	orch_json(c, status,
-	        json_pack("{s:i, s:{s:s, s:s, s:s}}", "format", ORCH_FORMAT, "error", "kind",
-	                err_kind_name(why->kind), "message", why->msg, "hint", why->hint));
+	        json_pack("{s:i, s:o}", "format", ORCH_FORMAT, "error", json_of_err(why)));
 }
 
 void orch_error(struct orch_call *c, const struct err *why)
@@ -203,34 +192,9 @@ const struct job *orch_job(struct orch_call *c)
 	return j;
 }
 
-/* s with the characters escaped that HTML gives a meaning to. */
-static int add_html(struct buf *out, const char *s)
-{
-	static const struct {
-		char c;
-		const char *name;
-	} special[] = { { '<', "&lt;" }, { '>', "&gt;" }, { '&', "&amp;" }, { '"', "&quot;" },
-		{ '\'', "&#39;" } };
-
-	for (;;) {
-		size_t n = strcspn(s, "<>&\"'"), i = 0;
-
-		if (buf_add(out, s, n) < 0)
-			return -1;
-		s += n;
-		if (!*s)
-			return 0;
-		while (special[i].c != *s)
-			i++;
-		if (buf_add_str(out, special[i].name) < 0)
-			return -1;
-		s++;
-	}
-}
-
 int orch_row(struct buf *out, const char *what, const char *value)
 {
-	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || add_html(out, value) < 0)
+	if (buf_add_fmt(out, "        <li> %s: ", what) < 0 || escape_text(out, value) < 0)
 		return -1;
 	return buf_add_str(out, "</li>\n");
 }

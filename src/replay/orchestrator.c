@@ -18,9 +18,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "replay/orch_priv.h"
 #include "replay/page.h"
@@ -32,7 +32,6 @@
 #define TICK_NS         NS_PER_SEC
 #define TICK_MIN_NS     (50 * NS_PER_MS)
 #define FLUSH_NS        (5 * NS_PER_SEC)
-#define SAY_EVERY_NS    (10 * NS_PER_SEC)
 
 /* --- who may --------------------------------------------------------------------------------- */
 
@@ -62,22 +61,10 @@ static void refresh_roles(struct orchestrator *o)
 		log_error("no tokens, so nobody is answered", "why=\"%s\"", e.msg);
 }
 
-/* Once in a while, however often somebody tries. */
-static void say_refused(struct orchestrator *o)
-{
-	int64_t now = clock_mono_ns();
-
-	o->refused++;
-	if (o->refused_said_ns && now - o->refused_said_ns < SAY_EVERY_NS)
-		return;
-	o->refused_said_ns = now;
-	log_warn("request refused: no token, or one without the role", "count=%llu",
-	        (unsigned long long)o->refused);
-}
-
 static void refuse_role(struct orch_call *c)
 {
-	say_refused(c->o);
+	log_seldom(&c->o->refused, LOG_WARN, "request refused: no token, or one without the role",
+	        "%s", "");
 	if (c->route.is_old) {
 		orch_text(c, 403, "text/plain; charset=utf-8", "Not Authorized");
 	} else if (c->roles) {
@@ -426,18 +413,6 @@ static void on_signal(struct loop_signal *s, int signo, void *arg UNUSED)
 	loop_stop(s->loop);
 }
 
-/* A descriptor for each connection. */
-static void raise_limit(unsigned connections)
-{
-	rlim_t wanted = (connections ? connections : CONNECTIONS_MAX) + 64;
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= wanted)
-		return;
-	l.rlim_cur = l.rlim_max < wanted ? l.rlim_max : wanted;
-	(void)setrlimit(RLIMIT_NOFILE, &l);
-}
-
 static int run(struct loop *l, const struct orchestrator_config *cfg, struct err *e)
 {
 	AUTO(orchestrator_free) struct orchestrator *o = orchestrator_new(l, cfg, e);
@@ -461,7 +436,7 @@ int orchestrator_run(const struct orchestrator_config *cfg, struct err *e)
 	/* Tokens are in here: no core dumps. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, "prctl(PR_SET_DUMPABLE)");
-	raise_limit(cfg->max_connections);
+	fs_want_descriptors((cfg->max_connections ? cfg->max_connections : CONNECTIONS_MAX) + 64);
 	if (loop_init(&loop, e) < 0)
 		return -1;
 	sigemptyset(&set);

@@ -21,8 +21,8 @@ struct order_slice {
 	double seconds; /* it took; 0: not finished */
 };
 
-/* Expected seconds of each, into out[n]; finished ones their own.  Before any is finished: blocks.
- */
+/* Expected seconds of each, into out[n]; finished ones their own.  Before any
+ * is finished: blocks. */
 void order_expect(double *out, const struct order_slice *v, size_t n);
 
 /*

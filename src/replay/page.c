@@ -10,6 +10,7 @@
 
 #define PAGE_MAX ((size_t)1 << 20)
 
+extern const char embed_palette_css[];
 extern const char embed_page_html[], embed_page_css[], embed_page_js[];
 extern const char embed_page_view_js[], embed_page_detail_js[], embed_page_grid_js[];
 
@@ -30,13 +31,15 @@ static bool is_page(const char *path)
 /* What stands for <!--@name-->: "style" or "script". */
 static int put_part(struct buf *out, const char *name)
 {
+	static const char *const style[] = { embed_palette_css, embed_page_css };
 	static const char *const script[] = { embed_page_js, embed_page_view_js,
 		embed_page_detail_js, embed_page_grid_js };
+	bool is_style = str_starts(name, "style", NULL);
+	const char *const *part = is_style ? style : script;
+	size_t n = is_style ? ARRAY_LEN(style) : ARRAY_LEN(script);
 
-	if (str_starts(name, "style", NULL))
-		return buf_add_str(out, embed_page_css);
-	for (size_t i = 0; i < ARRAY_LEN(script); i++)
-		if (buf_add_str(out, script[i]) < 0)
+	for (size_t i = 0; i < n; i++)
+		if (buf_add_str(out, part[i]) < 0)
 			return -1;
 	return 0;
 }

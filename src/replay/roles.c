@@ -1,14 +1,11 @@
 #include "replay/roles.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
+#include "base/file_stamp.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "base/token.h"
@@ -31,12 +28,7 @@ struct roles {
 	struct buf text;
 	struct row rows[ROLES_MAX];
 	size_t n;
-	/* Of the file that was looked at last; a change of any of them is a new file. */
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	int64_t changed_ns;
-	bool is_known;
+	struct file_stamp stamp;
 };
 
 static void forget(struct roles *r)
@@ -139,20 +131,7 @@ static int load(struct roles *r, struct err *e)
 
 int roles_refresh(struct roles *r, struct err *e)
 {
-	struct stat st = { 0 };
-	int64_t changed_ns;
-
-	(void)!stat(r->path, &st);
-	changed_ns = st.st_ctim.tv_sec * NS_PER_SEC + st.st_ctim.tv_nsec;
-	if (r->is_known && st.st_dev == r->dev && st.st_ino == r->ino && st.st_size == r->size &&
-	        changed_ns == r->changed_ns)
-		return 1;
-	r->is_known = true;
-	r->dev = st.st_dev;
-	r->ino = st.st_ino;
-	r->size = st.st_size;
-	r->changed_ns = changed_ns;
-	return load(r, e);
+	return file_stamp_look(&r->stamp, r->path) ? load(r, e) : 1;
 }
 
 struct roles *roles_open(const char *path, struct err *e)

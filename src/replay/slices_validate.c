@@ -60,8 +60,7 @@ static void tell(struct check *c, enum slice_fault f, const struct slice *s,
 	c->fn(c->arg, f, record(c, s), other ? record(c, other) : 0, text);
 }
 
-/* --- records by themselves
- * ------------------------------------------------------------------------ */
+/* --- records by themselves -------------------------------------------------------------------- */
 
 static bool is_known_storage(const struct slice *s)
 {
@@ -127,8 +126,7 @@ static void check_record(struct check *c, const struct slice *s, const struct sl
 	check_version(c, s, usual);
 }
 
-/* --- ranges
- * ------------------------------------------------------------------------------------------ */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 /* By start, then end; of the same range the file's order. */
 static int by_height(const void *a, const void *b)

@@ -44,13 +44,6 @@ void replay_stats(struct replay_stats *ret, double *seconds, size_t n)
 	ret->longest = seconds[n - 1];
 }
 
-bool replay_stats_is_outlier(const struct replay_stats *s, double seconds)
-{
-	if (s->n == 0)
-		return false;
-	return (s->stdev > s->mean && seconds > s->p90) || seconds > 3 * s->median;
-}
-
 json_t *replay_stats_json(const struct replay_stats *s)
 {
 	return json_pack("{s:I s:f s:f s:f s:f s:f s:f s:f}", "jobs", (json_int_t)s->n,

@@ -3,7 +3,6 @@
 /* How long slices took: what process_orchestration_log.py says, for a run that is over or not.
  * Pure. */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -17,6 +16,4 @@ struct replay_stats {
 /* seconds is sorted in place. */
 void replay_stats(struct replay_stats *ret, double *seconds, size_t n);
 
-/* More than p90, when stdev > mean (the public tool's rule); and beyond 3 times the median. */
-bool replay_stats_is_outlier(const struct replay_stats *s, double seconds);
 json_t *replay_stats_json(const struct replay_stats *s) NODISCARD;

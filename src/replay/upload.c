@@ -46,8 +46,7 @@ static inline void auto_run(struct run *r)
 	run_release(r);
 }
 
-/* --- what is there
- * --------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 static int on_object(void *arg, const char *key, uint64_t size, struct err *e)
 {
@@ -104,8 +103,7 @@ static int look(struct run *r, struct err *e)
 	return 0;
 }
 
-/* --- one snapshot
- * ---------------------------------------------------------------------------------- */
+/* --- one snapshot ----------------------------------------------------------------------------- */
 
 struct file {
 	int fd, sys_errno;

@@ -165,8 +165,8 @@ static int open_all(struct worker *w, struct err *e)
 	set_name(w);
 	if (read_config(w, e) < 0)
 		return -1;
-	/* With {version} it depends on the job; else all would fail here, and it is told at once.
-	 */
+	/* With {version} it depends on the job; else all would fail here, and it is
+	 * told at once. */
 	if (!strstr(cfg->nodeos, "{version}") && node_ask(&w->kind, cfg->nodeos, NULL, e) < 0)
 		return err_hint(e, "give the program with --nodeos");
 	if (open_dir(w, e) < 0 || loop_init(&w->loop, e) < 0)

@@ -216,8 +216,8 @@ static int judge_exit(struct attempt *a, struct err *e)
 		return has_stalled(a, e);
 	if (WIFEXITED(r->status) && WEXITSTATUS(r->status) == 0 && r->seen.reached == end)
 		return 0;
-	/* Options, genesis and disk are this host's: what nodeos refuses here it may do elsewhere.
-	 */
+	/* Options, genesis and disk are this host's: what nodeos refuses here it
+	 * may do elsewhere. */
 	nodeos_exit_classify(&x, r->status, false, r->tail.data);
 	if (x.class == NODEOS_EXIT_SNAPSHOT && a->w->job.start)
 		(void)unlinkat(a->w->cachefd, fetch_name(name, &a->fetch), 0);

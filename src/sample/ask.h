@@ -11,9 +11,9 @@
  * follow one after the other on the same connection, so that a nodeos never has more than one
  * question of ours; when the time is over, what has come by then is the sample.  What get_info has
  * said is not asked again: ids of the head and the last irreversible block, and that there is
- * nothing above the head.  Peers and the
- * database are asked for at most every ten seconds, and where those plugins are not reached that is
- * no fault: their values are unknown (public nodes do not have them).
+ * nothing above the head.  Peers and the database are asked for at most every ten seconds, and
+ *where those plugins are not reached that is no fault: their values are unknown (public nodes do
+ *not have them).
  *
  * The transactions of a block are counted by get_block, which a busy nodeos answers slowly for
  * big blocks or not at all (http-max-response-time-ms): a block whose reply is above the limit, or

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-/* The supervisor asks once a second; it calls a nodeos silent after as long (supervise/health.c).
- */
+/* The supervisor asks once a second; it calls a nodeos silent after
+ * as long (supervise/health.c). */
 #define SILENT_SECONDS 4.0
 
 /* Above it a time is no time: 2^63 ns are 292 years. */

@@ -119,8 +119,7 @@ struct api {
 	bool listens, validate_host, keep_alive, no_time;
 };
 
-/* --- errors
- * ------------------------------------------------------------------------------------------ */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 int api_error(struct api_call *c, unsigned status, const char *message, int code, const char *name,
         const char *what, const char *place, const char *fmt, ...)
@@ -160,8 +159,7 @@ static int not_simulated(struct api_call *c, const char *path)
 	        "nodesim does not simulate this call", "api.c:0 answer", "%s", path);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static bool is_host_allowed(const struct api *a, const struct http_server_request *q)
 {
@@ -306,9 +304,7 @@ static void answer(void *arg, const struct http_server_request *q, struct http_s
 		fill_reply(a, &c, r);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int check_options(const struct node *n, struct fail *f)
 {

@@ -42,8 +42,7 @@ int api_get_info(struct api_call *c)
 	        slot_text(lib_time, lib->slot));
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------ */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static int unknown_block(struct api_call *c, const char *place, const char *what)
 {
@@ -170,8 +169,7 @@ int api_get_block_info(struct api_call *c)
 	        t.transactions, t.actions, t.signature, t.prefix);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static const char *key_of(const struct api_call *c, unsigned i, char out[KEY_TEXT_SIZE])
 {

@@ -12,8 +12,7 @@
 
 #define PEER_MAX 256
 
-/* --- producer_api_plugin
- * ---------------------------------------------------------------------------- */
+/* --- producer_api_plugin ---------------------------------------------------------------------- */
 
 int api_paused(struct api_call *c)
 {
@@ -72,8 +71,7 @@ int api_get_integrity_hash(struct api_call *c)
 	        &c->out, "{\"head_block_id\":\"%s\",\"integrity_hash\":\"%s\"}", id, hex);
 }
 
-/* --- net_api_plugin
- * --------------------------------------------------------------------------------- */
+/* --- net_api_plugin --------------------------------------------------------------------------- */
 
 /* The body is one JSON text. */
 static void peer_name(const struct api_call *c, char out[PEER_MAX])
@@ -116,8 +114,7 @@ int api_connections(struct api_call *c)
 	return p2p_api_connections(c->n->p2p, &c->out);
 }
 
-/* --- db_size_api_plugin
- * ------------------------------------------------------------------------------ */
+/* --- db_size_api_plugin ----------------------------------------------------------------------- */
 
 /* The indices and row counts of a chain without contracts, as recorded. */
 static const struct {

@@ -61,8 +61,7 @@ static int read_packed(struct api_call *c, const json_t *j, struct trx *t)
 	return 0;
 }
 
-/* --- what is wrong with it
- * ------------------------------------------------------------------------ */
+/* --- what is wrong with it -------------------------------------------------------------------- */
 
 static bool is_account(uint64_t name)
 {

@@ -194,7 +194,7 @@ void block_strip(unsigned char out[BLOCK_PACKED], const struct block *b)
 
 /* --- making ----------------------------------------------------------------------------------- */
 
-size_t block_make_confirming(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
+size_t block_make(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
         uint64_t producer, uint16_t confirmed, const struct trx *const *trxs, size_t n)
 {
 	static const char action[] = "nodesim action", signature[] = "nodesim signature";
@@ -230,18 +230,6 @@ size_t block_make_confirming(struct block *b, const unsigned char previous[BLOCK
 	return taken;
 }
 
-size_t block_make_with(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
-        uint64_t producer, const struct trx *const *trxs, size_t n)
-{
-	return block_make_confirming(b, previous, slot, producer, 0, trxs, n);
-}
-
-void block_make(
-        struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot, uint64_t producer)
-{
-	(void)block_make_with(b, previous, slot, producer, NULL, 0);
-}
-
 void block_genesis(struct block *b, uint32_t slot, const unsigned char chain_id[BLOCK_ID])
 {
 	unsigned char packed[BLOCK_PACKED] = { 0 };
@@ -262,8 +250,7 @@ void block_remake(struct block *made, const struct block *b)
 		list[n] = &trxs[n];
 		n++;
 	}
-	(void)block_make_confirming(
-	        made, b->previous, b->slot, b->producer, block_confirmed(b), list, n);
+	(void)block_make(made, b->previous, b->slot, b->producer, block_confirmed(b), list, n);
 }
 
 bool block_is_regular(const struct block *b)

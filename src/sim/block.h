@@ -55,16 +55,10 @@ struct block {
 	unsigned char packed[BLOCK_MAX];
 };
 
-/* The block after previous, without transactions.  block_genesis() is the first one. */
-void block_make(
-        struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot, uint64_t producer);
-
-/* The same with transactions: as many of n as there is room for.  Returns how many. */
-size_t block_make_with(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
-        uint64_t producer, const struct trx *const *trxs, size_t n);
-
-/* The same of a producer that confirms some of the blocks before (schedule.h). */
-size_t block_make_confirming(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
+/* The block after previous, of a producer that confirms some of the blocks before (schedule.h),
+ * with as many of n transactions as there is room for.  Returns how many.  block_genesis() is the
+ * first one. */
+size_t block_make(struct block *b, const unsigned char previous[BLOCK_ID], uint32_t slot,
         uint64_t producer, uint16_t confirmed, const struct trx *const *trxs, size_t n);
 void block_genesis(struct block *b, uint32_t slot, const unsigned char chain_id[BLOCK_ID]);
 
@@ -76,8 +70,7 @@ size_t block_length(const unsigned char *packed, size_t n);
  * block_is_regular(). */
 void block_unpack(struct block *b, const unsigned char *packed, size_t n);
 
-/* Whether b is what block_make_with() gives for its previous id, slot, producer and transactions.
- */
+/* Whether b is what block_make() gives for its previous id, slot, producer and transactions. */
 bool block_is_regular(const struct block *b);
 
 /* What stands in its header has to be what follows from the rest: make it again. */

@@ -283,8 +283,7 @@ void blocklog_close(struct blocklog *l)
 	*l = BLOCKLOG_INIT;
 }
 
-/* --- write and read
- * -------------------------------------------------------------------------------- */
+/* --- write and read --------------------------------------------------------------------------- */
 
 static int reset(struct blocklog *l, const void *context, size_t n, uint32_t first, struct err *e)
 {

@@ -323,8 +323,7 @@ static int choose_chain(struct node *n, struct fail *f)
 	return 0;
 }
 
-/* --- initialize
- * ------------------------------------------------------------------------------------ */
+/* --- initialize ------------------------------------------------------------------------------- */
 
 static int open_chain(struct node *n, struct fail *f)
 {
@@ -367,8 +366,7 @@ int chain_plugin_initialize(struct node *n, struct fail *f)
 	return open_chain(n, f);
 }
 
-/* --- start
- * ------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static int fail_errno(struct fail *f, const struct err *e)
 {
@@ -551,8 +549,7 @@ void chain_plugin_started(struct node *n)
 		        "Blockchain started; head block is #%" PRIu32, chain_head(&n->chain)->num);
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /*
  * The members of nodeos's controller go in this order: fork database, block log, state.  The

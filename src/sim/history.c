@@ -53,7 +53,7 @@ static int make_block(struct chain *c, struct err *e)
 
 	if (chain_next(c, slot, &producer, &confirmed) < 0)
 		return err_nomem(e);
-	(void)block_make_confirming(&b, head->id, slot, producer, confirmed, NULL, 0);
+	(void)block_make(&b, head->id, slot, producer, confirmed, NULL, 0);
 	rc = chain_push(c, &b, e);
 	if (rc > 0)
 		return err_set(e, ERR_SYSTEM, "block %" PRIu32 " is refused", b.num);

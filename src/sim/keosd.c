@@ -43,8 +43,7 @@ struct keosd {
 	int error; /* errno of SYSTEM */
 };
 
-/* --- the exceptions
- * --------------------------------------------------------------------------------- */
+/* --- the exceptions --------------------------------------------------------------------------- */
 
 static const char *reason(const struct keosd *k, enum outcome how)
 {
@@ -83,8 +82,7 @@ static int fail_unspecified(
 	return fail_fc(f, 0, "exception", "unspecified", place, data, "%s%s", text, arg);
 }
 
-/* --- the address
- * -------------------------------------------------------------------------------------- */
+/* --- the address ------------------------------------------------------------------------------ */
 
 static int parse_url(struct keosd *k, const char *url)
 {
@@ -147,8 +145,7 @@ void keosd_free(struct keosd *k)
 	free(k);
 }
 
-/* --- connecting
- * --------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static bool is_late(const struct keosd *k)
 {
@@ -221,8 +218,7 @@ static int connect_unix(struct keosd *k, const char *path, struct fail *f)
 	        : fail_assert(f, k, SYSTEM, "Failed to connect", 153);
 }
 
-/* --- one request
- * --------------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 /* Until the descriptor is ready.  What is ready is taken, however late it is. */
 static enum outcome wait_for(struct keosd *k, short events)
@@ -341,8 +337,7 @@ static enum outcome receive(struct keosd *k, struct buf *in, struct reply *r)
 	}
 }
 
-/* --- what the reply says
- * -------------------------------------------------------------------------------- */
+/* --- what the reply says ---------------------------------------------------------------------- */
 
 /* An error as nodeos and keosd send it is thrown again as if it were our own. */
 static int fail_500(struct fail *f, const json_t *j)
@@ -418,8 +413,7 @@ static int judge(const struct keosd *k, const struct reply *r, const struct buf 
 	return take_text(ret, j, f);
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int exchange(struct keosd *k, const char *host, const char *path,
         const unsigned char digest[KEOSD_DIGEST], char ret[KEOSD_TEXT], struct fail *f)

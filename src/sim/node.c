@@ -36,8 +36,7 @@ const char *sim_full_version(void)
 	return text;
 }
 
-/* --- stopping
- * ------------------------------------------------------------------------------------- */
+/* --- stopping --------------------------------------------------------------------------------- */
 
 void node_quit(struct node *n)
 {
@@ -64,8 +63,7 @@ static void on_signal(struct loop_signal *s UNUSED, int signo, void *arg)
 	node_quit(n);
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------ */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 const struct block *node_head(const struct node *n)
 {
@@ -173,8 +171,7 @@ enum node_trx node_judge_trx(const struct node *n, const struct trx *t)
 	return is_ours(n, t->ref_num, t->ref_prefix) ? NODE_TRX_OK : NODE_TRX_NO_BLOCK;
 }
 
-/* --- configuration
- * -------------------------------------------------------------------------------------- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 static char *absolute(const char *path)
 {
@@ -305,9 +302,7 @@ static int configure(struct node *n, int argc, char *const argv[], struct fail *
 	return read_config(n, f);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void say_hello(const struct node *n)
 {

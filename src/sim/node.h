@@ -6,7 +6,8 @@
  *	node_run()
  *	  options, config.ini                      node.c
  *	  plugins initialised, in nodeos's order   plugins.c: chain_plugin.c, http, net, producer
- *... plugins started; a replay runs meanwhile plugins.c, replay.c p2p and HTTP listen p2p.c, api.c
+ *	  ... started; a replay runs meanwhile     plugins.c, replay.c
+ *	  p2p and HTTP listen                      p2p.c, api.c
  *	  ... runs until node_quit() ...
  *	  plugins shut down, state flushed         plugins.c, node.c
  *

@@ -21,8 +21,7 @@
 #define BACKLOG       128
 #define LISTEN_PLACE  "net_plugin.cpp:3909"
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int p2p_initialize(struct node *n, struct fail *f)
 {
@@ -175,8 +174,7 @@ void p2p_free(struct p2p *p)
 	free(p);
 }
 
-/* --- the list
- * ---------------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 static struct conn *new_conn(struct p2p *p, const char *peer, unsigned id)
 {
@@ -242,8 +240,7 @@ struct conn *p2p_add(struct p2p *p, const char *peer)
 	return c;
 }
 
-/* --- connecting
- * ----------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void connect_failed(struct conn *c, const char *why)
 {
@@ -389,9 +386,7 @@ static void on_accept(struct loop_io *io, unsigned events UNUSED, void *arg)
 		forget(p, c);
 }
 
-/* --- timers
- * ------------------------------------------------------------------------------------------------
- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void on_monitor(struct loop_timer *t UNUSED, void *arg)
 {
@@ -470,9 +465,7 @@ static void on_tick(struct loop_timer *t, void *arg)
 	loop_timer_set(&p->n->loop, t, now + p->keepalive_ns, on_tick, p);
 }
 
-/* --- listening
- * ------------------------------------------------------------------------------------------------
- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static int open_listener(struct p2p *p, struct err *e)
 {

@@ -115,8 +115,7 @@ static const char *const not_simulated[] = { "eosio::trace_api_plugin",
 	"eosio::state_history_plugin", "eosio::test_control_plugin",
 	"eosio::test_control_api_plugin" };
 
-/* --- initialize
- * -------------------------------------------------------------------------------------- */
+/* --- initialize ------------------------------------------------------------------------------- */
 
 static int initialize(struct node *n, enum plugin_id id, struct fail *f)
 {
@@ -209,8 +208,7 @@ int plugins_initialize(struct node *n, struct fail *f)
 	return 0;
 }
 
-/* --- start and shutdown
- * ---------------------------------------------------------------------------------- */
+/* --- start and shutdown ----------------------------------------------------------------------- */
 
 static void all_started(struct node *n)
 {

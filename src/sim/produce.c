@@ -79,8 +79,7 @@ static bool is_its_turn(const struct node *n, uint32_t slot)
 	return n->production.turns >> schedule_turn(&n->chain.schedule, slot) & 1;
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void producer_plugin_initialize(struct node *n)
 {
@@ -129,8 +128,7 @@ static int64_t mono_at(int64_t real_ns)
 	return clock_mono_ns() + (real_ns - clock_real_ns());
 }
 
-/* --- one block
- * ---------------------------------------------------------------------------------------- */
+/* --- one block -------------------------------------------------------------------------------- */
 
 static void say_produced(const struct node *n, const struct block *b, int64_t began_ns)
 {
@@ -168,7 +166,7 @@ static void produce_block(struct node *n)
 
 	if (chain_next(&n->chain, p->slot, &producer, &confirmed) < 0)
 		return;
-	(void)block_make_confirming(&b, head->id, p->slot, producer, confirmed, list, trxs);
+	(void)block_make(&b, head->id, p->slot, producer, confirmed, list, trxs);
 	if (signers_sign(p->signers, key_of_slot(n, key), &b, &f) < 0) {
 		nlog(NLOG_WARN, "producer_plugin.cpp:2824", "maybe_produce_block", "%s", f.text);
 		take_time();
@@ -178,8 +176,7 @@ static void produce_block(struct node *n)
 	}
 }
 
-/* --- what is done about the slot that comes next
- * ------------------------------------------------------ */
+/* --- what is done about the slot that comes next ---------------------------------------------- */
 
 static void on_wake(struct loop_timer *t UNUSED, void *arg)
 {
@@ -316,8 +313,7 @@ static void schedule(struct node *n)
 	loop_timer_set(&n->loop, &p->timer, mono_at(deadline(slot)), on_deadline, n);
 }
 
-/* --- start and stop
- * ----------------------------------------------------------------------------------- */
+/* --- start and stop --------------------------------------------------------------------------- */
 
 static void say_started(void)
 {

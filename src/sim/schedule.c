@@ -56,8 +56,7 @@ unsigned schedule_turn(const struct schedule *s, uint32_t slot)
 	return slot % (s->n * SCHEDULE_ROUND) / SCHEDULE_ROUND;
 }
 
-/* --- irreversibility
- * ------------------------------------------------------------------------------------ */
+/* --- irreversibility -------------------------------------------------------------------------- */
 
 void dpos_init(struct dpos *d, uint32_t num)
 {

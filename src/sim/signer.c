@@ -25,8 +25,7 @@ struct signers {
 	struct signer list[];
 };
 
-/* --- what is configured: only the shape of keys
- * ----------------------------------------------------- */
+/* --- what is configured: only the shape of keys ----------------------------------------------- */
 
 static bool is_base58(const char *s, size_t min, size_t max)
 {
@@ -120,8 +119,7 @@ void signers_free(struct signers *s)
 	free(s);
 }
 
-/* --- keys
- * ---------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* A key may be written in two ways. */
 static bool is_same_key(const char *a, const char *b)
@@ -155,8 +153,7 @@ bool signers_ask(const struct signers *s, const char *public_key)
 	return g && g->keosd;
 }
 
-/* --- signing
- * ------------------------------------------------------------------------------------------- */
+/* --- signing ---------------------------------------------------------------------------------- */
 
 /* What is signed of a block: follows from its header, and says nothing of it. */
 static void digest_of(unsigned char ret[BLOCK_ID], const struct block *b)

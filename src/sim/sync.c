@@ -11,8 +11,7 @@
 #define RANGE_MAX 100000 /* blocks a peer may ask for at once */
 #define HEX16(id) (id) + 8
 
-/* --- sending
- * -------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 static const char *id_text(char out[BLOCK_ID_HEX], const unsigned char id[BLOCK_ID])
 {
@@ -103,8 +102,7 @@ void p2p_broadcast_trx(struct p2p *p, const struct trx *t, const struct conn *fr
 	}
 }
 
-/* --- catching up
- * ------------------------------------------------------------------------------------ */
+/* --- catching up ------------------------------------------------------------------------------ */
 
 static void request_next(struct p2p *p)
 {
@@ -265,8 +263,7 @@ static void keep_rate(struct conn *c)
 	conn_flush(c);
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------ */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static int64_t ms(int64_t ns)
 {
@@ -382,8 +379,7 @@ static void on_transaction(struct conn *c, const struct trx *t)
 	p2p_broadcast_trx(c->p, t, c);
 }
 
-/* --- the other messages
- * ---------------------------------------------------------------------------------- */
+/* --- the other messages ----------------------------------------------------------------------- */
 
 static bool is_duplicate(const struct conn *c)
 {

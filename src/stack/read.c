@@ -115,8 +115,7 @@ struct stack_pos pos_of(const struct node *n)
 	return (struct stack_pos){ n->src->file, n->line, n->column };
 }
 
-/* --- mappings -----------------------------------------------------------------------------------
- */
+/* --- mappings --------------------------------------------------------------------------------- */
 
 static int unknown_key(struct reader *r, const struct node *key, const struct field *fields)
 {
@@ -182,8 +181,7 @@ int read_submap(struct reader *r, const struct node *n, const struct field *fiel
 	return 0;
 }
 
-/* --- scalars ------------------------------------------------------------------------------------
- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static bool one_of(const char *s, const char *const *words)
 {
@@ -490,8 +488,7 @@ int read_enum(struct reader *r, const struct node *n, const char *const *names, 
 	return fail_value(r, n, "'%.60s' is none of: %s", s.text, all);
 }
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static int set_strs(struct reader *r, struct stack_strs *ret, char *const *from, size_t len)
 {
@@ -559,8 +556,7 @@ int read_command(struct reader *r, const struct node *n, void *dst)
 	return set_strs(r, dst, words.v, words.n);
 }
 
-/* --- keys and values
- * ------------------------------------------------------------------------------ */
+/* --- keys and values -------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
 {

@@ -51,15 +51,13 @@ struct field {
 
 #define REFUSED_IGNORED "Docker would ignore it"
 
-/* Fill *dst from a mapping.  Keys that begin with x- are skipped, unless
- * fields has them. */
+/* Fill *dst from a mapping.  Keys that begin with x- are skipped, unless fields has them. */
 int read_map(struct reader *r, const struct node *n, const struct field *fields, void *dst);
 
 /* The same for a mapping below the current key: its path grows by the key. */
 int read_submap(struct reader *r, const struct node *n, const struct field *fields, void *dst);
 
-/* --- values; dst is a pointer to what the comment names ----------------------------------------
- */
+/* --- values; dst is a pointer to what the comment names --------------------------------------- */
 
 read_fn read_text;         /* const char *; NULL for an empty text */
 read_fn read_bool;         /* bool */
@@ -82,8 +80,8 @@ int read_int(struct reader *r, const struct node *n, int64_t min, int64_t max, i
 /* One of names, which ends with NULL; *ret is its index. */
 int read_enum(struct reader *r, const struct node *n, const char *const *names, int *ret);
 
-/* A map or a list of KEY=VALUE; values that are not given stay NULL.  Sorted, without duplicates.
- */
+/* A map or a list of KEY=VALUE; values that are not given stay NULL.
+ * Sorted, without duplicates. */
 int read_kvs(struct reader *r, const struct node *n, bool list_too, struct stack_kvs *ret);
 
 /* Sort; a key that is there twice is an error. */
@@ -95,8 +93,7 @@ int read_scalar_text(struct reader *r, const struct node *n, const char **ret);
 /* Text or a number as text, as a short form may be ("8888"). */
 int read_short(struct reader *r, const struct node *n, const char **ret);
 
-/* --- messages -----------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 /* Always return -1.  fail_at() says only what fmt says; fail_value() puts in front what is being
  * read; fail_because() does so with the error that is set already and has no position. */

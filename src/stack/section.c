@@ -43,8 +43,7 @@ static int finish_external(struct reader *r, const struct node *n, const struct 
 	return 0;
 }
 
-/* --- networks -----------------------------------------------------------------------------------
- */
+/* --- networks --------------------------------------------------------------------------------- */
 
 struct network_draft {
 	struct stack_network net;
@@ -122,8 +121,7 @@ int read_network(struct reader *r, const struct node *n, struct stack_network *r
 	return 0;
 }
 
-/* --- configs and secrets
- * -------------------------------------------------------------------------- */
+/* --- configs and secrets ---------------------------------------------------------------------- */
 
 struct file_draft {
 	struct stack_file file;
@@ -223,8 +221,7 @@ int read_secret(struct reader *r, const struct node *n, struct stack_file *ret)
 	return read_file_object(r, n, true, STACK_SECRET_SIZE_MAX, ret);
 }
 
-/* --- volumes
- * ---------------------------------------------------------------------------------------- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 struct volume_draft {
 	struct stack_volume vol;
@@ -253,8 +250,7 @@ int read_volume(struct reader *r, const struct node *n, struct stack_volume *ret
 	return 0;
 }
 
-/* --- the same twice
- * ----------------------------------------------------------------------------------- */
+/* --- the same twice --------------------------------------------------------------------------- */
 
 static bool same_kvs(const struct stack_kvs *a, const struct stack_kvs *b)
 {

@@ -199,8 +199,7 @@ static int read_caps(struct reader *r, const struct node *n, void *dst)
 	return 0;
 }
 
-/* --- healthcheck, logging -----------------------------------------------------------------------
- */
+/* --- healthcheck, logging --------------------------------------------------------------------- */
 
 static int read_test(struct reader *r, const struct node *n, void *dst)
 {
@@ -280,8 +279,7 @@ static int read_logging(struct reader *r, const struct node *n, void *dst)
 	return read_submap(r, n, fields, l);
 }
 
-/* --- ulimits ------------------------------------------------------------------------------------
- */
+/* --- ulimits ---------------------------------------------------------------------------------- */
 
 static int read_limit(struct reader *r, const struct node *n, void *dst)
 {
@@ -350,8 +348,7 @@ static int read_ulimits(struct reader *r, const struct node *n, void *dst)
 	return 0;
 }
 
-/* --- networks, configs, secrets -----------------------------------------------------------------
- */
+/* --- networks, configs, secrets --------------------------------------------------------------- */
 
 static int network_options(
         struct reader *r, const struct node *n, struct stack_service_network *net)
@@ -482,8 +479,7 @@ static int read_secrets(struct reader *r, const struct node *n, void *dst)
 	return read_file_refs(r, n, &svc->secrets, &svc->n_secrets);
 }
 
-/* --- the service --------------------------------------------------------------------------------
- */
+/* --- the service ------------------------------------------------------------------------------ */
 
 #define BY_RESOURCES "use deploy.resources"
 #define NOT_IN_38    "it is not part of format 3.8"

@@ -365,11 +365,6 @@ int64_t store_int(const struct store_rows *q, int column)
 	return sqlite3_column_int64(q->statement, column);
 }
 
-double store_double(const struct store_rows *q, int column)
-{
-	return sqlite3_column_double(q->statement, column);
-}
-
 const char *store_text(const struct store_rows *q, int column)
 {
 	return (const char *)sqlite3_column_text(q->statement, column);

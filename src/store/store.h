@@ -71,5 +71,4 @@ void store_end(struct store_rows *q);
 
 /* Of the row in hand; text is valid until the next row and NULL for SQL's NULL. */
 int64_t store_int(const struct store_rows *q, int column);
-double store_double(const struct store_rows *q, int column);
 const char *store_text(const struct store_rows *q, int column);

@@ -99,7 +99,7 @@ static int check_current(const struct supervisor *s, const volatile int *cancel,
 	struct err ignored = ERR_INIT;
 
 	if (!j->order.promote ||
-	        generation_hold_until(&h, &s->pool, GENERATION_CURRENT, cancel, &ignored) < 0 ||
+	        generation_hold(&h, &s->pool, GENERATION_CURRENT, cancel, &ignored) < 0 ||
 	        !*h.m.chain_id || !*j->chain_id || strcmp(h.m.chain_id, j->chain_id) == 0)
 		return 0;
 	err_set(e, ERR_CONFLICT, "the current generation '%s' is of another chain: %s", h.m.name,
@@ -146,7 +146,7 @@ static int prepare(void *arg, const volatile int *cancel, struct err *e)
 	struct supervisor *s = arg;
 
 	if (check_data(s, e) < 0 || check_count(s, e) < 0 || check_current(s, cancel, e) < 0 ||
-	        generation_begin_until(&s->work.archive->dir, &s->pool, cancel, e) < 0)
+	        generation_begin(&s->work.archive->dir, &s->pool, cancel, e) < 0)
 		return -1;
 	return slot_unshare_wait(s, cancel, e);
 }
@@ -295,8 +295,8 @@ static int digest(void *arg, const volatile int *cancel, struct err *e)
 		return -1;
 	}
 	if (*j->keep && !cancel_is_set(cancel) &&
-	        generations_prune_until(
-	                &s->pool, &j->retention, false, cancel, on_pruned, NULL, &why) < 0)
+	        generations_prune(&s->pool, &j->retention, false, cancel, on_pruned, NULL, &why) <
+	                0)
 		log_warn("old generations not removed", "why=\"%s\"", why.msg);
 	return 0;
 }

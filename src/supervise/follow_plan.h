@@ -78,8 +78,7 @@ enum follow_found {
 const char *follow_found_name(enum follow_found f);
 
 struct follow_name {
-	char text[NODEOS_PEER_SIZE]; /* "tasks.readers:9876", canonical; the host is host_len long
-	                              */
+	char text[NODEOS_PEER_SIZE]; /* "tasks.readers:9876", canonical; host_len of the host */
 	size_t host_len;
 	uint16_t port;
 	bool is_own; /* our own service: while it is empty there is nobody to wait for */

@@ -78,7 +78,7 @@ static int look_at_current(
 	if (!has_current(s))
 		return 0;
 	k->current = CURRENT_UNUSABLE;
-	if (generation_hold_until(&k->hold, &s->pool, GENERATION_CURRENT, cancel, &why) < 0) {
+	if (generation_hold(&k->hold, &s->pool, GENERATION_CURRENT, cancel, &why) < 0) {
 		err_wrap(&why, "the pool's current generation cannot be used");
 		if (k->verdict.state == DATA_EMPTY) {
 			*e = why;

@@ -94,8 +94,8 @@ int supervisor_take_slot(struct supervisor *s, struct err *e)
 		return 0;
 	rc = lockfile_try_at(&s->lock_fd, s->slot.fd, SLOT_LOCK, &holder, e);
 	if (rc < 0 || (rc == 0 && !is_same_slot(s))) {
-		/* Moved away or removed while we waited: nodeos would be given the path, not this.
-		 */
+		/* Moved away or removed while we waited: nodeos would be given the
+		 * path, not this. */
 		auto_close_fd(&s->lock_fd);
 		s->lock_fd = -1;
 		slot_release(&s->slot);

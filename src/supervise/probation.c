@@ -163,8 +163,8 @@ static void on_state(struct http_probe *q UNUSED, const struct http_probe_result
 		hear_status(a->p, status);
 }
 
-/* Where no supervisor has been there is nobody to ask; a socket that is left over refuses at once.
- */
+/* Where no supervisor has been there is nobody to ask; a socket that is left over
+ * refuses at once. */
 static void ask_slot(struct probation *p, const struct slots_entry *at)
 {
 	struct supervisor *s = p->s;

@@ -237,8 +237,8 @@ static bool is_better(const struct witness *has, const struct witness *w, uint32
 	case WITNESS_UNKNOWN:
 		return w->block_num > has->block_num;
 	case WITNESS_UNASKED:
-		/* The one that is awaited comes first; a witness that has gone back has begun anew.
-		 */
+		/* The one that is awaited comes first; a witness that has gone back
+		 * has begun anew. */
 		return w->block_num < has->block_num;
 	}
 	return false;

@@ -89,11 +89,6 @@ void ready_decide(
 	r->ready = true;
 }
 
-void ready_pace_clear(struct ready_pace *p)
-{
-	p->n = p->next = 0;
-}
-
 void ready_pace_add(struct ready_pace *p, int64_t now_ns, int64_t head_time_ns)
 {
 	p->at[p->next].now_ns = now_ns;

@@ -52,6 +52,7 @@ void ready_decide(
 
 #define READY_PACE_SAMPLES 16
 
+/* All zero to begin with. */
 struct ready_pace {
 	struct {
 		int64_t now_ns, head_time_ns;
@@ -59,7 +60,6 @@ struct ready_pace {
 	unsigned n, next;
 };
 
-void ready_pace_clear(struct ready_pace *p);
 void ready_pace_add(struct ready_pace *p, int64_t now_ns, int64_t head_time_ns);
 
 /* Over the samples of the last few seconds; -1 while they span less than one second. */

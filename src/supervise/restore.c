@@ -259,7 +259,7 @@ static int hold_it(void *arg, const volatile int *cancel, struct err *e)
 	struct supervisor *s = arg;
 	struct restore_job *j = s->work.restore;
 
-	if (generation_hold_until(&j->hold, &s->pool, j->name, cancel, e) < 0)
+	if (generation_hold(&j->hold, &s->pool, j->name, cancel, e) < 0)
 		return -1;
 	/* Before nodeos is stopped for it. */
 	if (!*j->chain_id || strcmp(j->chain_id, j->hold.m.chain_id) == 0)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
-#include "control/control.h"
 #include "loop/work.h"
 #include "supervise/heal.h"
 #include "supervise/supervise_priv.h"
@@ -496,7 +496,7 @@ json_t *slot_work_json(const struct supervisor *s)
 	                        w->not_promoted)) < 0)
 		json_decref(TAKE(j));
 	if (j && w->stage == SLOT_WORK_FAILED &&
-	        json_object_set_new(j, "error", control_error_json(&w->err)) < 0)
+	        json_object_set_new(j, "error", json_of_err(&w->err)) < 0)
 		json_decref(TAKE(j));
 	return j;
 }

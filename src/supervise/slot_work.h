@@ -176,8 +176,8 @@ void restore_bound_quarantine(struct supervisor *s);
 /* nodeos was started: bound the quarantine once, as a supervisor that was killed may have put
  * something there and not come to it. */
 void restore_bound_at_start(struct supervisor *s);
-/* true: it has not ended yet; supervisor_thread_ended() is called when it has and the slot stops.
- */
+/* true: it has not ended yet; supervisor_thread_ended() is called when it has and
+ * the slot stops. */
 bool restore_bound_cancel(struct supervisor *s);
 
 /* Texts for the status's warnings, appended to list. */
@@ -211,8 +211,8 @@ void archivist_free(struct archivist *a, struct loop *l);
 /* Mend the slot's files in a thread, if nodeos runs; nobody waits for it.  Any work that begins and
  * any stop cancel it. */
 void slot_unshare_begin(struct supervisor *s);
-/* true: it has not ended yet; supervisor_thread_ended() is called when it has and the slot stops.
- */
+/* true: it has not ended yet; supervisor_thread_ended() is called when it has and
+ * the slot stops. */
 bool slot_unshare_cancel(struct supervisor *s);
 /* In a thread: until a cancelled one has ended, because it changes the times of files. */
 int slot_unshare_wait(

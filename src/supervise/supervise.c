@@ -1,9 +1,6 @@
-#include "supervise/answer_block.h"
 #include "supervise/supervise.h"
-#include "data/record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,14 +10,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "data/record.h"
 #include "loop/work.h"
 #include "nodeos/exit.h"
 #include "nodeos/verdict.h"
+#include "supervise/answer_block.h"
 #include "supervise/heal.h"
 #include "supervise/probation.h"
 #include "supervise/supervise_priv.h"
@@ -428,16 +427,6 @@ void supervisor_hold_for(struct supervisor *s, enum hold hold, const struct err 
 		loop_timer_remove(&s->loop, &s->timer);
 }
 
-static void read_boot_id(char *out, size_t size)
-{
-	AUTO(buf) struct buf b = BUF_INIT(64);
-	struct err e = ERR_INIT;
-
-	*out = '\0';
-	if (fs_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &b, &e) == 0)
-		snprintf(out, size, "%.36s", b.data);
-}
-
 /*
  * Stop a nodeos that the loop does not watch, and wait for its end.  Its output is read
  * meanwhile: it could not finish while the pipe is full.
@@ -639,6 +628,7 @@ static int set_up_peers(struct supervisor *s, struct err *e)
 static int set_up(struct supervisor *s, struct err *e)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct err ignored = ERR_INIT;
 	sigset_t set;
 
 	s->pool = POOL_INIT;
@@ -651,7 +641,7 @@ static int set_up(struct supervisor *s, struct err *e)
 	snprintf(s->record.node, sizeof(s->record.node), "%s", s->cfg->node);
 	s->record.slot = s->cfg->slot;
 	(void)gethostname(s->record.container, sizeof(s->record.container) - 1);
-	read_boot_id(s->record.boot_id, sizeof(s->record.boot_id));
+	(void)!boot_id(s->record.boot_id, &ignored);
 	s->state_since_ns = clock_mono_ns();
 
 	/* A producer's key is in here: no core dumps, no ptrace by a process of our uid. */

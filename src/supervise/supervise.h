@@ -30,8 +30,8 @@
 #include "base/err.h"
 
 #define SUPERVISE_PORT 8880
-/* Checks in a row that a front must see fail before it takes a reader out: `fall` in haproxy.cfg.
- */
+/* Checks in a row that a front must see fail before it takes a reader out:
+ * `fall` in haproxy.cfg. */
 #define SUPERVISE_CHECK_FALL 2
 
 struct supervise_config {
@@ -52,13 +52,12 @@ struct supervise_config {
 	bool may_restore;    /* an empty or far-behind slot starts from `current` */
 	uint32_t far_behind; /* blocks behind `current` that are worth a restore */
 	bool may_heal;       /* a dirty or damaged data-dir is repaired (heal_plan.h) */
-	const char
-	        *references; /* URLs whose chain a healed slot must agree with, blank separated */
+	/* URLs whose chain a healed slot must agree with, blank separated. */
+	const char *references;
 	int64_t archive_every_ns; /* below 0: not by itself */
 	const char *keep;         /* retention after an archive by itself (data/generation.h) */
 	bool integrity_hash;      /* nodeos prints the hash of its state when it stops */
-	uint64_t unshare_extents; /* of a file, when it is mended after an archive (data/unshare.h)
-	                           */
+	uint64_t unshare_extents; /* of a file that is mended after an archive (data/unshare.h) */
 	/* A producer's gate and lease (tenure.h); sign_key NULL or "": there is none. */
 	const char *sign_key, *brokers, *broker_token, *lease;
 	int64_t lease_term_ns;

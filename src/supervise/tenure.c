@@ -1,7 +1,6 @@
 #include "supervise/tenure.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/boot_id.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/str.h"
@@ -25,8 +25,6 @@
  * A signal is sent to nodeos by its pidfd alone.  The supervisor makes it while the child is not
  * yet reaped, so it is of that child and of no other, whoever has the number later.
  */
-
-#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 
 /* --- letters ---------------------------------------------------------------------------------- */
 
@@ -170,14 +168,6 @@ static json_t *refusals_json(const struct gate_counts *c, uint64_t *ret_refused)
 	return o;
 }
 
-static json_t *signed_time_json(const struct gate_counts *c)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return c->last_signed_real_ns ? json_string(clock_text(text, c->last_signed_real_ns))
-	                              : json_null();
-}
-
 json_t *tenure_json(struct tenure_thread *t)
 {
 	struct tenure_view v;
@@ -196,9 +186,9 @@ json_t *tenure_json(struct tenure_thread *t)
 	        (double)(t->term_ns / NS_PER_MS) / 1000, "gate_open", v.counts.is_open, "signed",
 	        (json_int_t)v.counts.by[GATE_SIGNED], "refused", (json_int_t)refused, "refusals",
 	        refusals, "last_signed_slot", (json_int_t)v.counts.last_slot, "last_signed",
-	        signed_time_json(&v.counts), "public_key", gate_public_key(t->gate), "order",
-	        lease_order_name(v.order), "gate_worst_us", (json_int_t)(v.counts.worst_ns / 1000),
-	        "paused",
+	        json_time_or_null(v.counts.last_signed_real_ns), "public_key",
+	        gate_public_key(t->gate), "order", lease_order_name(v.order), "gate_worst_us",
+	        (json_int_t)(v.counts.worst_ns / 1000), "paused",
 	        v.pause == TENURE_PAUSE_UNKNOWN ? json_null()
 	                                        : json_boolean(v.pause == TENURE_PAUSED),
 	        "forked", *v.forked_why ? json_string(v.forked_why) : json_null());
@@ -206,20 +196,6 @@ json_t *tenure_json(struct tenure_thread *t)
 }
 
 /* --- who we are ------------------------------------------------------------------------------- */
-
-static int read_boot_id(char out[64], struct err *e)
-{
-	AUTO(close_fd) int fd = open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, out, 63);
-
-	if (n < 0)
-		return err_sys(e, errno, "read '%s'", BOOT_ID_PATH);
-	out[n] = '\0';
-	out[strcspn(out, "\n")] = '\0';
-	if (!*out)
-		return err_set(e, ERR_PROTOCOL, "'%s' is empty", BOOT_ID_PATH);
-	return 0;
-}
 
 /*
  * The same for each process that has this slot's lock on this boot of the machine, and for no
@@ -229,21 +205,21 @@ static int read_boot_id(char out[64], struct err *e)
  */
 static int make_place(char out[LEASE_PLACE_SIZE], const struct tenure_config *cfg, struct err *e)
 {
-	char boot_id[64], hex[SHA256_HEX_SIZE], name[LEASE_HOLDER_SIZE + 40];
+	char boot[BOOT_ID_SIZE], hex[SHA256_HEX_SIZE], name[LEASE_HOLDER_SIZE + 40];
 	struct stat st;
 
-	if (read_boot_id(boot_id, e) < 0)
+	if (boot_id(boot, e) < 0)
 		return -1;
 	if (fstat(cfg->slot_fd, &st) < 0)
 		return err_sys(e, errno, "look at the slot's directory");
 	snprintf(name, sizeof(name), "%s/%llx.%llx", cfg->holder, (unsigned long long)st.st_dev,
 	        (unsigned long long)st.st_ino);
-	if (strlen(cfg->pool_id) + strlen(name) + strlen(boot_id) + 3 > LEASE_PLACE_SIZE) {
+	if (strlen(cfg->pool_id) + strlen(name) + strlen(boot) + 3 > LEASE_PLACE_SIZE) {
 		(void)sha256_hex(hex, name, strlen(name));
 		hex[32] = '\0';
 		snprintf(name, sizeof(name), "%s", hex);
 	}
-	if (snprintf(out, LEASE_PLACE_SIZE, "%s/%s/%s", cfg->pool_id, name, boot_id) >=
+	if (snprintf(out, LEASE_PLACE_SIZE, "%s/%s/%s", cfg->pool_id, name, boot) >=
 	        LEASE_PLACE_SIZE)
 		return err_set(e, ERR_USAGE, "the pool's id '%.40s...' is too long", cfg->pool_id);
 	str_printable(out);

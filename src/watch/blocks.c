@@ -120,13 +120,3 @@ const struct nodeos_block *watch_blocks_find(
 			return block;
 	return NULL;
 }
-
-uint32_t watch_blocks_first(const struct watch_blocks *b)
-{
-	return b->first;
-}
-
-uint32_t watch_blocks_last(const struct watch_blocks *b)
-{
-	return b->last;
-}

@@ -32,7 +32,3 @@ int watch_blocks_add(struct watch_blocks *b, const struct nodeos_block *block);
 const struct nodeos_block *watch_blocks_at(const struct watch_blocks *b, uint32_t num, size_t i);
 const struct nodeos_block *watch_blocks_find(
         const struct watch_blocks *b, uint32_t num, const char *id);
-
-/* The lowest and the highest height that has one; 0 when there are none. */
-uint32_t watch_blocks_first(const struct watch_blocks *b);
-uint32_t watch_blocks_last(const struct watch_blocks *b);

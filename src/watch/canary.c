@@ -6,6 +6,7 @@
  * answer is asked again in the next pass; only the time that is over, or the chain's own clock
  * beyond the transaction's, ends it.
  */
+
 #include "watch/canary.h"
 
 #include <inttypes.h>
@@ -17,72 +18,16 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/num.h"
 #include "base/str.h"
 #include "http/client.h"
 #include "nodeos/push.h"
 #include "nodeos/reply.h"
-#include "nodeos/sign.h"
-#include "nodeos/transaction.h"
+#include "watch/canary_priv.h"
 
 #define REPLY_NS     (5 * NS_PER_SEC) /* of one question to via */
 #define PASS_NS      (100 * NS_PER_MS)
 #define SLOW_PASS_NS NS_PER_SEC /* while only irreversibility is waited for */
-#define NAMED_MAX    3          /* nodes that the verdict's line names */
 #define AGAIN_MAX    3          /* how often a block that cannot be read is tried again */
-
-struct canary {
-	const struct canary_config *config;
-	struct canary_report *report;
-	struct http_client *client;
-	struct transaction transaction;
-	int64_t deadline_ns, accepted_at_ns;
-	int64_t expires_ns; /* by the chain's clock */
-	/* Where it is looked for: from first on; next is the one that comes next, before the id of
-	 * the one before it ("" at the first). */
-	uint32_t first, next;
-	char before[NODEOS_ID_HEX_SIZE];
-	/* How often next could not be read, and the last block that was left unread, with why. */
-	unsigned failures;
-	uint32_t unread;
-	struct err unread_why;
-	bool is_out_of_memory;
-	/* The newest trouble on the way, for the verdict if nothing comes of it. */
-	struct err trouble;
-};
-
-/* --- report ----------------------------------------------------------------------------------- */
-
-void canary_report_release(struct canary_report *r)
-{
-	free(r->nodes);
-	*r = CANARY_REPORT_INIT;
-}
-
-PRINTF(2, 3)
-static void say(struct canary_report *r, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(r->text, sizeof(r->text), fmt, ap);
-	va_end(ap);
-	str_printable(r->text);
-}
-
-static void say_error(const struct canary *c, const struct err *why)
-{
-	struct canary_report *r = c->report;
-
-	if (why->kind == ERR_DENIED)
-		say(r, "the canary was not taken: %.230s; it is signed with %s", why->msg,
-		        sign_key_public(c->config->key));
-	else if (*why->hint)
-		say(r, "the canary was not taken: %.230s; %.140s", why->msg, why->hint);
-	else
-		say(r, "the canary was not taken: %.360s", why->msg);
-}
 
 PRINTF(2, 3)
 static void show_progress(const struct canary *c, const char *fmt, ...)
@@ -96,35 +41,6 @@ static void show_progress(const struct canary *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->config->progress(c->config->progress_arg, text);
-}
-
-static json_t *seconds(int64_t ns)
-{
-	return ns < 0 ? json_null() : json_real((double)(ns / 1000) / 1e6);
-}
-
-static json_t *node_json(const struct canary_node *n)
-{
-	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:b, s:o, s:o}", "node", n->name, "host",
-	        json_or_null(n->host), "reference", n->kind == WATCH_REFERENCE, "seen", n->is_seen,
-	        "seen_seconds", seconds(n->seen_ns), "irreversible", n->is_irreversible,
-	        "irreversible_seconds", seconds(n->irreversible_ns), "why", json_or_null(n->why));
-}
-
-json_t *canary_json(const struct canary_report *r)
-{
-	AUTO(json) json_t *nodes = json_array();
-
-	for (size_t i = 0; i < r->n; i++)
-		if (json_array_append_new(nodes, node_json(&r->nodes[i])) < 0)
-			return NULL;
-	return json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:o, s:o, s:O}", "good",
-	        r->is_good, "text", r->text, "via", r->via, "transaction",
-	        json_or_null(r->transaction_id), "block",
-	        r->block_num ? json_integer(r->block_num) : json_null(), "block_id",
-	        json_or_null(r->block_id), "moves", (int)r->moves, "blocks_unread",
-	        (json_int_t)r->blocks_unread, "accepted_seconds", seconds(r->accepted_ns),
-	        "block_seconds", seconds(r->block_ns), "nodes", nodes);
 }
 
 /* --- questions to via ------------------------------------------------------------------------- */
@@ -497,27 +413,6 @@ static void hear(void *to, const struct canary_word *w)
 	explain(c, n, w);
 }
 
-struct counts {
-	size_t own, seen, done; /* of our own nodes; done: all that is asked for */
-};
-
-static struct counts count(const struct canary *c)
-{
-	const struct canary_report *r = c->report;
-	struct counts n = { 0 };
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct canary_node *v = &r->nodes[i];
-
-		if (v->kind != WATCH_OWN)
-			continue;
-		n.own++;
-		n.seen += v->is_seen;
-		n.done += c->config->wants_irreversible ? v->is_irreversible : v->is_seen;
-	}
-	return n;
-}
-
 /* Those that are no longer there are not missed. */
 static void drop_untold(struct canary_report *r)
 {
@@ -533,7 +428,7 @@ static int ask_all(struct canary *c, struct err *e)
 {
 	struct canary_report *r = c->report;
 	struct err why = ERR_INIT;
-	struct counts n;
+	struct canary_counts n;
 
 	for (size_t i = 0; i < r->n; i++)
 		r->nodes[i].is_told = false;
@@ -542,7 +437,7 @@ static int ask_all(struct canary *c, struct err *e)
 	if (c->is_out_of_memory)
 		return err_nomem(e);
 	drop_untold(r);
-	n = count(c);
+	n = canary_count(c);
 	r->is_good = n.own > 0 && n.done == n.own;
 	show_progress(c, "canary: in block %" PRIu32 ", on %zu of %zu nodes%s", r->block_num,
 	        n.seen, n.own, n.seen == n.own && !r->is_good ? ", not irreversible yet" : "");
@@ -551,137 +446,9 @@ static int ask_all(struct canary *c, struct err *e)
 
 /* --- to the end ------------------------------------------------------------------------------- */
 
-static int64_t longest(const struct canary_report *r, bool is_irreversible)
-{
-	int64_t ns = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct canary_node *n = &r->nodes[i];
-		int64_t its = is_irreversible ? n->irreversible_ns : n->seen_ns;
-
-		if (n->kind == WATCH_OWN && its > ns)
-			ns = its;
-	}
-	return ns;
-}
-
-static void say_good(const struct canary *c)
-{
-	struct canary_report *r = c->report;
-	char seen[NUM_TEXT_MAX], last[NUM_TEXT_MAX];
-	size_t own = count(c).own;
-
-	num_duration_text(seen, longest(r, false));
-	if (c->config->wants_irreversible)
-		say(r, "the canary is in block %" PRIu32 " on %s after %s, irreversible after %s",
-		        r->block_num, own == 1 ? "the one node" : "all nodes", seen,
-		        num_duration_text(last, longest(r, true)));
-	else
-		say(r, "the canary is in block %" PRIu32 " on %s after %s", r->block_num,
-		        own == 1 ? "the one node" : "all nodes", seen);
-}
-
-/* The first few nodes that do not have it, and why. */
-static void say_missing(const struct canary *c)
-{
-	struct canary_report *r = c->report;
-	struct counts n = count(c);
-	char text[sizeof(r->text)], after[NUM_TEXT_MAX];
-	size_t len, named = 0;
-
-	len = (size_t)snprintf(text, sizeof(text),
-	        "the canary is in block %" PRIu32 ", but %s %zu of %zu nodes after %s",
-	        r->block_num, n.seen < n.own ? "not on" : "not irreversible on",
-	        n.own - (n.seen < n.own ? n.seen : n.done), n.own,
-	        num_duration_text(after, c->config->timeout_ns));
-	for (size_t i = 0; i < r->n && named < NAMED_MAX && len < sizeof(text); i++) {
-		const struct canary_node *v = &r->nodes[i];
-
-		if (v->kind != WATCH_OWN || !*v->why)
-			continue;
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.60s: %.60s",
-		        named ? "; " : ": ", v->name, v->why);
-		named++;
-	}
-	say(r, "%s", text);
-}
-
-/* "2 blocks could not be read (the last is 11: get_block: status 500)" */
-static const char *unread_text(const struct canary *c, char *out, size_t size)
-{
-	uint32_t n = c->report->blocks_unread;
-
-	snprintf(out, size,
-	        "%" PRIu32 " block%s could not be read (the last is %" PRIu32 ": %.200s)", n,
-	        n == 1 ? "" : "s", c->unread, c->unread_why.msg);
-	return out;
-}
-
-/* It may be in one of those. */
-static void say_unread(const struct canary *c)
-{
-	uint32_t n = c->next - c->first - c->report->blocks_unread;
-	char text[300], after[NUM_TEXT_MAX];
-
-	say(c->report,
-	        "the canary is in no block that could be read after %s: %" PRIu32
-	        " block%s made without it, %s",
-	        num_duration_text(after, c->config->timeout_ns), n, n == 1 ? " was" : "s were",
-	        unread_text(c, text, sizeof(text)));
-}
-
-static void say_end(const struct canary *c)
-{
-	struct canary_report *r = c->report;
-	char after[NUM_TEXT_MAX];
-
-	num_duration_text(after, c->config->timeout_ns);
-	if (r->is_good)
-		say_good(c);
-	else if (r->block_num && r->n)
-		say_missing(c);
-	else if (r->block_num && c->trouble.kind)
-		say(r,
-		        "the canary is in block %" PRIu32
-		        ", but the nodes could not be asked: %.300s",
-		        r->block_num, c->trouble.msg);
-	else if (r->block_num)
-		say(r, "the canary is in block %" PRIu32 ", but there is no node to ask",
-		        r->block_num);
-	else if (r->blocks_unread)
-		say_unread(c);
-	else if (c->trouble.kind)
-		say(r, "the canary is in no block after %s: %.300s", after, c->trouble.msg);
-	else if (c->next == c->first)
-		say(r,
-		        "the canary is in no block after %s: there was none, '%s' stands at block "
-		        "%" PRIu32,
-		        after, r->via, c->first - 1);
-	else
-		say(r,
-		        "the canary is in no block after %s: %" PRIu32 " blocks were made without "
-		        "it",
-		        after, c->next - c->first);
-}
-
-static void say_expired(const struct canary *c)
-{
-	bool has_unread = c->report->blocks_unread > 0;
-	char text[300] = "";
-
-	if (has_unread)
-		(void)unread_text(c, text, sizeof(text));
-	say(c->report,
-	        "the canary is in no block%s: it was accepted, and the chain went on without it "
-	        "for "
-	        "%d s, until it expired%s%s",
-	        has_unread ? " that could be read" : "", CANARY_EXPIRES_SECONDS,
-	        has_unread ? "; " : "", text);
-}
-
 static void wait_for_pass(const struct canary *c)
 {
-	struct counts n = count(c);
+	struct canary_counts n = canary_count(c);
 	int64_t left = c->deadline_ns - clock_mono_ns();
 	int64_t ns = n.own && n.seen == n.own ? SLOW_PASS_NS : PASS_NS;
 	struct timespec t = { 0 };
@@ -707,7 +474,7 @@ static int follow(struct canary *c, struct err *e)
 		if (rc < 0 || (r->block_num && ask_all(c, e) < 0))
 			return -1;
 		if (rc > 0) {
-			say_expired(c);
+			canary_say_expired(c);
 			return 0;
 		}
 		if (r->is_good || clock_mono_ns() >= c->deadline_ns)
@@ -716,7 +483,7 @@ static int follow(struct canary *c, struct err *e)
 		if (is_interrupted(c))
 			return interrupted(e);
 	}
-	say_end(c);
+	canary_say_end(c);
 	return 0;
 }
 
@@ -739,7 +506,7 @@ int canary_run(const struct canary_config *config, struct canary_report *r, stru
 	if (make(&c, &why) < 0 || send_it(&c, &why) < 0) {
 		if (is_interrupted(&c))
 			return interrupted(e);
-		say_error(&c, &why);
+		canary_say_error(&c, &why);
 		return 0;
 	}
 	return follow(&c, e);

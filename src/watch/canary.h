@@ -114,7 +114,12 @@ static inline void auto_canary_report(struct canary_report *r)
  */
 int canary_run(const struct canary_config *c, struct canary_report *r, struct err *e) NODISCARD;
 
-/* {"good","text","via","transaction","block","block_id","moves","blocks_unread",
- * "accepted_seconds","block_seconds","nodes":[{"node","host","reference","seen","seen_seconds","irreversible",
- * "irreversible_seconds","why"}]}; what is not known is null.  A new reference. */
+/*
+ * A new reference; what is not known is null:
+ *
+ *	{"good","text","via","transaction","block","block_id","moves","blocks_unread",
+ *	 "accepted_seconds","block_seconds",
+ *	 "nodes":[{"node","host","reference","seen","seen_seconds","irreversible",
+ *	           "irreversible_seconds","why"}]}
+ */
 json_t *canary_json(const struct canary_report *r) NODISCARD;

@@ -1,11 +1,9 @@
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/num.h"
 #include "watch/fork_priv.h"
 
 /*
@@ -217,177 +215,7 @@ static bool have_other_heads(const struct watch *w)
 	return false;
 }
 
-/* --- which fork is which ---------------------------------------------------------------------- */
-
-/* Another side has become the majority's. */
-static void turn_round(struct fork_state *f, int label)
-{
-	struct fork *k = &f->forks[label - 1];
-	struct fork_branch b = k->branch[0];
-
-	k->branch[0] = k->branch[1];
-	k->branch[1] = b;
-	for (size_t i = 0; i < f->max; i++) {
-		if (f->nodes[i].label == 0)
-			f->nodes[i].label = label;
-		else if (f->nodes[i].label == label)
-			f->nodes[i].label = 0;
-	}
-	for (size_t i = 0; i < f->sides.n; i++) {
-		size_t votes = f->sides.v[i].votes[0];
-
-		f->sides.v[i].votes[0] = f->sides.v[i].votes[label];
-		f->sides.v[i].votes[label] = votes;
-	}
-	/* The others are forks from the new majority's side, wherever they go off from it. */
-	for (size_t i = 0; i < FORK_FORKS_MAX; i++)
-		if (f->forks[i].is_used && &f->forks[i] != k) {
-			int64_t since_ns = f->forks[i].since_ns;
-
-			fork_restart(&f->forks[i], since_ns);
-		}
-}
-
-static void fork_end(struct fork_state *f, struct fork *k)
-{
-	int label = (int)(k - f->forks) + 1;
-
-	for (size_t i = 0; i < f->max; i++)
-		if (f->nodes[i].label == label)
-			f->nodes[i].label = -1;
-	k->is_used = false;
-}
-
-/* Whether a side has told the block with which one side of a fork begins. */
-static bool has_branch(const struct fork_state *f, size_t side, const struct fork *k, size_t branch)
-{
-	const struct fork_sides *s = &f->sides;
-
-	for (size_t i = 0; k->is_used && k->high && i < s->n_heights; i++)
-		if (s->heights[i] == k->high)
-			return s->v[side].ids[i] &&
-			        strcmp(s->v[side].ids[i], k->branch[branch].id) == 0;
-	return false;
-}
-
-/* The fork whose other side has become the majority's; 0: none. */
-static int turned_label(const struct fork_state *f)
-{
-	int label = fork_vote(&f->sides.v[0]);
-
-	for (int i = 0; i < FORK_FORKS_MAX; i++) {
-		if (has_branch(f, 0, &f->forks[i], 1))
-			return i + 1;
-		if (label == i + 1 && has_branch(f, 0, &f->forks[i], 0))
-			label = 0;
-	}
-	return label > 0 && f->forks[label - 1].is_used ? label : 0;
-}
-
-/* What a side was called before: by the block with which it begins, or else by what most of its
- * nodes were counted to.  0: it is new. */
-static int old_label(const struct fork_state *f, size_t side, const bool is_taken[FORK_FORKS_MAX])
-{
-	int label = fork_vote(&f->sides.v[side]);
-
-	if (label > 0 && (is_taken[label - 1] || !f->forks[label - 1].is_used))
-		label = 0;
-	if (label > 0 && has_branch(f, side, &f->forks[label - 1], 1))
-		return label;
-	for (int i = 0; i < FORK_FORKS_MAX; i++)
-		if (!is_taken[i] && has_branch(f, side, &f->forks[i], 1))
-			return i + 1;
-	return label > 0 ? label : 0;
-}
-
-/* A free one, or the one that was seen longest ago: there are as many as sides beside the first. */
-static int new_label(struct watch *w, const bool is_taken[FORK_FORKS_MAX])
-{
-	struct fork_state *f = w->fork;
-	int oldest = -1;
-
-	for (int i = 0; i < FORK_FORKS_MAX; i++) {
-		if (is_taken[i])
-			continue;
-		if (oldest < 0 ||
-		        (f->forks[oldest].is_used &&
-		                (!f->forks[i].is_used ||
-		                        f->forks[i].seen_ns < f->forks[oldest].seen_ns)))
-			oldest = i;
-	}
-	fork_end(f, &f->forks[oldest]);
-	fork_restart(&f->forks[oldest], w->now_ns);
-	return oldest + 1;
-}
-
-/* Which fork each side but the first is. */
-static void match(struct watch *w, int label_of[FORK_SIDES_MAX])
-{
-	struct fork_state *f = w->fork;
-	bool is_taken[FORK_FORKS_MAX] = { false };
-	int turned = f->sides.n ? turned_label(f) : 0;
-
-	if (turned)
-		turn_round(f, turned);
-	label_of[0] = 0;
-	for (size_t i = 1; i < f->sides.n; i++) {
-		label_of[i] = old_label(f, i, is_taken);
-		if (label_of[i])
-			is_taken[label_of[i] - 1] = true;
-	}
-	for (size_t i = 1; i < f->sides.n; i++) {
-		if (label_of[i])
-			continue;
-		label_of[i] = new_label(w, is_taken);
-		is_taken[label_of[i] - 1] = true;
-	}
-}
-
-static void set_labels(struct watch *w, const int label_of[FORK_SIDES_MAX])
-{
-	struct fork_state *f = w->fork;
-
-	for (size_t i = 0; i < w->n; i++) {
-		struct fork_node *n = &f->nodes[i];
-		int side = f->side_of[i];
-
-		/* It disagrees with nobody. */
-		if (n->is_below && n->label < 0)
-			n->label = 0;
-		if (side < 0)
-			continue;
-		if (n->label > 0 && side == 0)
-			f->forks[n->label - 1].is_left = true;
-		n->label = label_of[side];
-	}
-}
-
-/* Some of its nodes may be there still: they have said nothing in this round. */
-static bool has_silent(const struct watch *w, int label)
-{
-	const struct fork_state *f = w->fork;
-
-	for (size_t i = 0; i < w->n; i++)
-		if (w->nodes[i].is_used && f->nodes[i].label == label && f->side_of[i] < 0)
-			return true;
-	return false;
-}
-
-/* It is over when its nodes are on the majority's side; when they only do not say, it is a while
- * later. */
-static void end_old(struct watch *w)
-{
-	struct fork_state *f = w->fork;
-
-	for (int i = 0; i < FORK_FORKS_MAX; i++) {
-		struct fork *k = &f->forks[i];
-
-		if (k->is_used && !k->is_seen &&
-		        ((k->is_left && !has_silent(w, i + 1)) ||
-		                w->now_ns - k->seen_ns > FORK_HOLD_NS))
-			fork_end(f, k);
-	}
-}
+/* --- the sides ------------------------------------------------------------------------------- */
 
 static void see_sides(struct watch *w)
 {
@@ -397,11 +225,11 @@ static void see_sides(struct watch *w)
 	for (size_t i = 0; i < FORK_FORKS_MAX; i++)
 		f->forks[i].is_seen = f->forks[i].is_left = false;
 	fork_sides_find(w);
-	match(w, label_of);
-	set_labels(w, label_of);
+	fork_label_sides(w, label_of);
+	fork_label_nodes(w, label_of);
 	for (size_t i = 1; i < f->sides.n; i++)
 		fork_follow(w, &f->forks[label_of[i] - 1], i);
-	end_old(w);
+	fork_end_old(w);
 	for (size_t i = 0; i < w->n; i++)
 		w->nodes[i].side = watch_counts(w, &w->nodes[i]) ? f->nodes[i].label : -1;
 }
@@ -519,173 +347,6 @@ static void tell_forks(struct watch *w)
 		        w->fork->sides.n_others, w->fork->sides.n_others == 1 ? "" : "s");
 }
 
-/* --- what to ask next ------------------------------------------------------------------------- */
-
-static int descending(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
-/* The highest head that at least half of the nodes have reached. */
-static uint32_t reached_by_half(const struct watch *w)
-{
-	uint32_t heads[WATCH_NODES_MAX];
-	size_t n = 0;
-
-	for (size_t i = 0; i < w->n && n < ARRAY_LEN(heads); i++)
-		if (watch_counts(w, &w->nodes[i]))
-			heads[n++] = w->nodes[i].s.info.head_block_num;
-	if (n == 0)
-		return 0;
-	qsort(heads, n, sizeof(heads[0]), descending);
-	return heads[(n - 1) / 2];
-}
-
-static bool is_at_tip(const struct fork_state *f, const struct watch_node *n)
-{
-	return (uint64_t)n->s.info.head_block_num + FORK_TIP_BLOCKS >= f->tip;
-}
-
-/* The highest of the compared heights whose block a node has; 0: none. */
-static uint32_t best_height(const struct watch *w, int node)
-{
-	const struct fork_state *f = w->fork;
-	uint32_t best = fork_has_block(w, node, f->main) ? f->main : 0;
-
-	if (f->tip > best && fork_has_block(w, node, f->tip))
-		best = f->tip;
-	for (size_t i = 0; i < f->n_extra; i++)
-		if (f->extra[i] > best && fork_has_block(w, node, f->extra[i]))
-			best = f->extra[i];
-	return best;
-}
-
-/* Whether two nodes that have the same block there, both of them at most so far above it, cannot be
- * on a fork that is deep enough to be told. */
-static bool is_covered(const struct watch *w, int node)
-{
-	double limit = watch_limit(w, WATCH_T_FORK_BLOCKS);
-	uint32_t best = best_height(w, node);
-
-	if (limit > FORK_TIP_BLOCKS)
-		limit = FORK_TIP_BLOCKS;
-	return best > 0 && (double)(w->nodes[node].s.info.head_block_num - best) < limit;
-}
-
-/* Of those that are to be compared at a height of their own, who is on another side already, then
- * who was not compared for the longest time, then the lowest, whose block the most others have. */
-static bool is_extra_before(const struct watch *w, size_t a, size_t b)
-{
-	const struct fork_node *x = &w->fork->nodes[a], *y = &w->fork->nodes[b];
-
-	if ((x->label > 0) != (y->label > 0))
-		return x->label > 0;
-	if (x->tried_round != y->tried_round)
-		return x->tried_round < y->tried_round;
-	return w->nodes[a].s.info.head_block_num < w->nodes[b].s.info.head_block_num;
-}
-
-/* false: all are planned. */
-static bool plan_extra(struct watch *w)
-{
-	struct fork_state *f = w->fork;
-	size_t best = w->n;
-
-	for (size_t i = 0; i < w->n; i++)
-		if (watch_counts(w, &w->nodes[i]) && !f->nodes[i].is_planned &&
-		        (best == w->n || is_extra_before(w, i, best)))
-			best = i;
-	if (best == w->n)
-		return false;
-	f->extra[f->n_extra++] = w->nodes[best].s.info.head_block_num;
-	f->nodes[best].is_planned = true;
-	for (size_t i = 0; i < w->n; i++)
-		if (watch_counts(w, &w->nodes[i]) && is_covered(w, (int)i))
-			f->nodes[i].is_planned = true;
-	return true;
-}
-
-static void plan(struct watch *w)
-{
-	struct fork_state *f = w->fork;
-
-	f->tip = f->main = reached_by_half(w);
-	f->n_extra = 0;
-	for (size_t i = 0; i < w->n; i++) {
-		const struct watch_node *n = &w->nodes[i];
-
-		if (watch_counts(w, n) && is_at_tip(f, n) && n->s.info.head_block_num < f->main)
-			f->main = n->s.info.head_block_num;
-	}
-	for (size_t i = 0; i < w->n; i++)
-		f->nodes[i].is_planned = watch_counts(w, &w->nodes[i]) && is_covered(w, (int)i);
-	while (f->n_extra < FORK_EXTRA_MAX && plan_extra(w))
-		continue;
-	for (size_t i = 0; i < FORK_FORKS_MAX; i++)
-		if (f->forks[i].is_used)
-			fork_follow_plan(w, &f->forks[i]);
-}
-
-static void ask_height(struct sample_request *q, size_t max, uint32_t num)
-{
-	size_t i = q->n_heights;
-
-	while (i && q->heights[i - 1] > num)
-		i--;
-	if (num == 0 || (i && q->heights[i - 1] == num) || q->n_heights >= max)
-		return;
-	memmove(&q->heights[i + 1], &q->heights[i], (q->n_heights - i) * sizeof(q->heights[0]));
-	q->heights[i] = num;
-	q->n_heights++;
-}
-
-static void ask_fork(
-        const struct watch *w, const struct fork *k, int node, size_t max, struct sample_request *q)
-{
-	for (size_t j = 0; j < 2; j++) {
-		uint32_t first, last;
-
-		if (k->branch[j].teller != node)
-			continue;
-		for (size_t i = 0; i < k->n_ask; i++)
-			ask_height(q, max, k->ask[i]);
-		if (!q->first && fork_wants_blocks(w, k, j, &first, &last)) {
-			q->first = first;
-			q->last = last;
-		}
-	}
-}
-
-void fork_ask(const struct watch *w, int node, struct sample_request *q)
-{
-	const struct fork_state *f = w->fork;
-	const struct watch_node *n = &w->nodes[node];
-	size_t max;
-
-	q->n_heights = 0;
-	q->first = q->last = 0;
-	/* Also who did not answer in this round, by what it has said before: else who answers every
-	 * other time would never be compared. */
-	if ((size_t)node >= f->max || !n->was_seen || n->s.state != SAMPLE_ANSWERS ||
-	        strcmp(n->chain_id, w->chain_id) != 0)
-		return;
-	max = fork_ask_max(w, node);
-	/* A slow one is not asked for all of these, hence what tells the most comes first. */
-	ask_height(q, max, best_height(w, node));
-	for (size_t i = 0; i < FORK_FORKS_MAX; i++)
-		if (f->forks[i].is_used)
-			ask_fork(w, &f->forks[i], node, max, q);
-	if (fork_has_block(w, node, f->main))
-		ask_height(q, max, f->main);
-	for (size_t i = 0; i < f->n_extra && max == SAMPLE_HEIGHTS_MAX; i++)
-		if (fork_has_block(w, node, f->extra[i]))
-			ask_height(q, max, f->extra[i]);
-	if (max == SAMPLE_HEIGHTS_MAX && fork_has_block(w, node, f->tip))
-		ask_height(q, max, f->tip);
-}
-
 /* --- a round ---------------------------------------------------------------------------------- */
 
 /* How far this round has come: who was asked, and at which height all were the same. */
@@ -738,7 +399,7 @@ void watch_judge_fork(struct watch *w)
 	tell_forks(w);
 	fork_doubles_tell(w, f->doubles);
 	before = f->tip;
-	plan(w);
+	fork_plan(w);
 	f->had_moved = f->has_moved;
 	f->has_moved =
 	        f->tip > before && (double)(f->tip - before) >= watch_limit(w, WATCH_T_FORK_BLOCKS);

@@ -3,8 +3,10 @@
 /*
  * What the files of the judge of forks share
  *
- *	fork.c         what is asked, and what is told
+ *	fork.c         what nodes told, the round, and what is found
  *	fork_sides.c   which nodes are on one chain, by what they told in this round
+ *	fork_label.c   which side of before each of these is
+ *	fork_ask.c     what nodes are asked for in the next round
  *	fork_follow.c  a disagreement is followed down to the block where it begins
  *	fork_tree.c    its text tree
  *	fork_double.c  two blocks for one slot
@@ -143,6 +145,21 @@ bool fork_has_block(const struct watch *w, int node, uint32_t num);
 void fork_sides_find(struct watch *w);
 /* What most of its nodes were counted to before; -1: they are all new. */
 int fork_vote(const struct fork_side *s);
+
+/* --- fork_label.c --------------------------------------------------------------------------- */
+
+/* Which fork each of the sides but the first is: a place in forks, from 1 on.  A new one gets a
+ * place of its own. */
+void fork_label_sides(struct watch *w, int label_of[FORK_SIDES_MAX]);
+
+/* The nodes of these sides get their labels; who was not heard keeps his. */
+void fork_label_nodes(struct watch *w, const int label_of[FORK_SIDES_MAX]);
+
+/* Forks that this round has not seen are over, when their nodes are on the majority's side. */
+void fork_end_old(struct watch *w);
+
+/* fork_ask.c: what is to be compared in the next round; fork_ask() says it node by node. */
+void fork_plan(struct watch *w);
 
 /* --- fork_follow.c -------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * Who made the blocks, and who did not
+ * Who made the blocks, and who did not: which chain is counted, and what is asked for it
  *
  * One node is followed: of the majority's side, with the highest head, or nearly so, for to change
  * it each round would be of no use.  Its head's chain is what counts (watch/followed.h).  What is
@@ -12,66 +12,19 @@
  */
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/num.h"
-#include "watch/followed.h"
-#include "watch/turns.h"
-#include "watch/watch_priv.h"
+#include "watch/production_priv.h"
 
-#define TELLERS_MAX    8
 #define TRIES          7 /* rounds without anything new, until it is taken as not to be had */
 #define UNTOLD         2 /* rounds until a node is seen to tell none: the first asks for none */
 #define SCHEDULE_TRIES 2 /* one of them for nothing else */
 #define TRY_AGAIN_NS   (30 * NS_PER_SEC)
 #define NEAR_HEAD      4  /* blocks that the followed node may be behind the highest head */
 #define FAR_BEHIND     32 /* blocks, from where on new ones go first */
-#define EVIDENCE_GAPS  8
-#define UNJUDGED_NS    (2 * NS_PER_SEC) /* until it is told that a wish could not be judged */
-#define PART_SECONDS   10               /* of a window, in which enough is enough */
-#define SLOTS_A_SECOND (NS_PER_SEC / NODEOS_SLOT_NS)
-
-struct question {
-	int node;
-	uint32_t first, last;
-};
-
-/* How often something was asked for in vain. */
-struct tries {
-	unsigned n;
-	int64_t last_ns;
-};
-
-struct production {
-	struct followed chain;
-	struct turns turns;
-	int followed; /* node; -1: none */
-	/* The last block that the followed node has told in this round. */
-	uint32_t told_num;
-	char told_id[NODEOS_ID_HEX_SIZE];
-	uint32_t hole; /* of the height whose block is missing below the end of chain; 0: none */
-	int64_t seen_ns;
-
-	struct question questions[TELLERS_MAX]; /* of the next round */
-	size_t n_questions;
-	bool asks_history, asks_schedule;
-	struct tries news, history, schedule;
-	/* The heights of history that were last asked for, and how many of them were known. */
-	uint32_t history_first, history_last, history_known;
-
-	uint64_t chain_counted, turns_counted; /* changes */
-	uint32_t first_slot;                   /* of the window that was counted */
-	double tps, tps_max, tps_seconds;
-	bool tps_is_whole; /* or from the first block of the chain on */
-	uint32_t tps_blocks, tps_uncounted;
-	/* min-tps: whether it could be judged, once and since when not. */
-	bool was_judged, is_unjudged;
-	int64_t unjudged_ns;
-};
 
 struct production *production_new(void)
 {
@@ -96,12 +49,12 @@ void production_free(struct production *p)
 	free(p);
 }
 
-static bool is_given_up(const struct tries *t, int64_t now_ns)
+static bool is_given_up(const struct production_tries *t, int64_t now_ns)
 {
 	return t->n >= TRIES && now_ns - t->last_ns < TRY_AGAIN_NS;
 }
 
-static void count_try(struct tries *t, bool was_in_vain, int64_t now_ns)
+static void count_try(struct production_tries *t, bool was_in_vain, int64_t now_ns)
 {
 	t->n = was_in_vain ? t->n + 1 : 0;
 	t->last_ns = now_ns;
@@ -197,22 +150,29 @@ static uint32_t window_slots(const struct watch *w)
 	return slots < 1 ? 1 : (uint32_t)slots;
 }
 
-static uint32_t slots_of(double seconds)
+uint32_t production_slots(double seconds)
 {
 	return seconds * SLOTS_A_SECOND < 1 ? 1 : (uint32_t)(seconds * SLOTS_A_SECOND);
 }
 
-static uint32_t slot_at(const struct followed *f, uint32_t num)
+uint32_t production_slot_at(const struct followed *f, uint32_t num)
 {
 	return nodeos_slot(followed_at(f, num)->time_ns);
 }
 
-/* The first slot of a window that ends with the head. */
-static uint32_t window_begin(const struct followed *f, uint32_t slots)
+uint32_t production_window_begin(const struct followed *f, uint32_t slots)
 {
-	uint32_t head = slot_at(f, f->last);
+	uint32_t head = production_slot_at(f, f->last);
 
 	return head >= slots ? head - slots + 1 : 0;
+}
+
+uint32_t production_seen_slots(const struct production *p)
+{
+	const struct followed *f = &p->chain;
+	uint32_t begin = production_slot_at(f, f->first);
+
+	return production_slot_at(f, f->last) - (begin > p->first_slot ? begin : p->first_slot) + 1;
 }
 
 /* What the node has told may be of any height it was asked for, also by others. */
@@ -260,13 +220,13 @@ static void fit_chain(struct watch *w)
 
 	if (!f->first)
 		return;
-	begin = window_begin(f, window_slots(w));
+	begin = production_window_begin(f, window_slots(w));
 	do {
 		num = f->first;
-		if (slot_at(f, num) >= begin)
+		if (production_slot_at(f, num) >= begin)
 			followed_extend(f, w->blocks, num - 1);
 	} while (f->first < num);
-	while (num < f->last && slot_at(f, num + 1) < begin)
+	while (num < f->last && production_slot_at(f, num + 1) < begin)
 		num++;
 	followed_forget_below(f, num);
 }
@@ -277,13 +237,14 @@ static bool has_history(const struct watch *w)
 {
 	const struct followed *f = &w->production->chain;
 
-	return f->first == 1 || slot_at(f, f->first) < window_begin(f, window_slots(w));
+	return f->first == 1 ||
+	        production_slot_at(f, f->first) < production_window_begin(f, window_slots(w));
 }
 
 static void ask(struct production *p, int node, uint32_t first, uint32_t last)
 {
 	p->questions[p->n_questions++] =
-	        (struct question){ .node = node, .first = first, .last = last };
+	        (struct production_question){ .node = node, .first = first, .last = last };
 }
 
 /* The blocks up to last that are not known, at most so many and from lowest on. */
@@ -352,7 +313,8 @@ static void ask_history(struct watch *w, int node)
 	struct production *p = w->production;
 	const struct followed *f = &p->chain;
 	/* There is at most one block a slot. */
-	uint32_t slots = slot_at(f, f->first) - window_begin(f, window_slots(w)) + 1;
+	uint32_t slots =
+	        production_slot_at(f, f->first) - production_window_begin(f, window_slots(w)) + 1;
 	uint32_t lowest = f->first > slots ? f->first - slots : 1, last = f->first - 1;
 	uint32_t max = SAMPLE_BLOCKS_MAX >> (p->history.n % TRIES);
 
@@ -360,7 +322,7 @@ static void ask_history(struct watch *w, int node)
 	p->history_first = lowest;
 	p->history_last = last;
 	p->history_known = count_known(w, lowest, last);
-	while (node >= 0 && p->n_questions < TELLERS_MAX && last >= lowest) {
+	while (node >= 0 && p->n_questions < PRODUCTION_TELLERS_MAX && last >= lowest) {
 		uint32_t floor = earliest_of(w, node) > lowest ? earliest_of(w, node) : lowest;
 		uint32_t first = part_begin(w, last, floor, max);
 
@@ -427,7 +389,7 @@ static void plan_questions(struct watch *w)
 	if (f->first && !has_history(w) && !is_given_up(&p->history, w->now_ns)) {
 		teller = history_teller(w);
 		if (teller < 0)
-			p->history = (struct tries){ .n = TRIES, .last_ns = w->now_ns };
+			p->history = (struct production_tries){ .n = TRIES, .last_ns = w->now_ns };
 	}
 	/* A node tells one part of the chain in a round. */
 	if (teller < 0 || teller != p->followed || p->hole ||
@@ -480,209 +442,12 @@ bool production_is_settled(const struct watch *w)
 	        (!wants_schedule(p) || p->schedule.n >= SCHEDULE_TRIES);
 }
 
-/* --- transactions ---------------------------------------------------------------------------- */
-
-static void count_transactions(struct watch *w)
-{
-	struct production *p = w->production;
-	const struct followed *f = &p->chain;
-	uint32_t head = slot_at(f, f->last), begin, former = 0;
-	uint64_t all = 0, most = 0;
-	int64_t count, former_count = 0;
-
-	begin = window_begin(f, slots_of(watch_limit(w, WATCH_T_TPS_SECONDS)));
-	p->tps_is_whole = f->first == 1 || slot_at(f, f->first) <= begin;
-	p->tps_blocks = p->tps_uncounted = 0;
-	for (uint32_t num = f->last; num >= f->first && slot_at(f, num) >= begin; num--) {
-		uint32_t slot = slot_at(f, num);
-
-		count = followed_at(f, num)->transactions;
-		p->tps_blocks++;
-		p->tps_uncounted += count < 0;
-		if (count < 0)
-			count = 0;
-		all += (uint64_t)count;
-		/* A second is two slots, of which one may have no block. */
-		if (former != slot + 1)
-			former_count = 0;
-		if ((uint64_t)(count + former_count) > most)
-			most = (uint64_t)(count + former_count);
-		former = slot;
-		former_count = count;
-	}
-	if (slot_at(f, f->first) > begin)
-		begin = slot_at(f, f->first);
-	p->tps_seconds = (double)(head - begin + 1) / SLOTS_A_SECOND;
-	p->tps = (double)all / p->tps_seconds;
-	p->tps_max = (double)most;
-}
-
-/* --- findings -------------------------------------------------------------------------------- */
-
-static int64_t slot_time_ns(uint32_t slot)
-{
-	return NODEOS_SLOT_EPOCH_NS + slot * NODEOS_SLOT_NS;
-}
-
-static const char *slots_text(char out[NUM_TEXT_MAX], uint32_t slots)
-{
-	return num_duration_text(out, slots * NODEOS_SLOT_NS);
-}
-
-/* Of how long the blocks were seen, in slots. */
-static uint32_t seen_slots(const struct production *p)
-{
-	const struct followed *f = &p->chain;
-	uint32_t begin = slot_at(f, f->first);
-
-	return slot_at(f, f->last) - (begin > p->first_slot ? begin : p->first_slot) + 1;
-}
-
-static void add_gaps(struct finding *found, const struct production *p, const char *producer)
-{
-	struct turns_gap gaps[EVIDENCE_GAPS];
-	size_t n = turns_gaps(&p->turns, &p->chain, p->first_slot, producer, gaps, ARRAY_LEN(gaps));
-	char since[CLOCK_TEXT_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		finding_evidence(found, "%u slot%s from %s on, before block %u", gaps[i].slots,
-		        gaps[i].slots == 1 ? "" : "s",
-		        clock_text(since, slot_time_ns(gaps[i].slot)), gaps[i].before);
-}
-
-/* *told: whether a pause was mentioned, which is said once and not of every producer. */
-static void find_missed(struct watch *w, const struct turns_producer *t, bool *told)
-{
-	struct production *p = w->production;
-	double slots = watch_limit(w, WATCH_T_MISSED_SLOTS);
-	double rounds = watch_limit(w, WATCH_T_MISSED_ROUNDS);
-	char window[NUM_TEXT_MAX], length[NUM_TEXT_MAX], pause[120] = "";
-	struct finding *found;
-
-	slots_text(window, seen_slots(p));
-	if (t->rounds_missed && t->rounds_missed >= rounds) {
-		found = findings_add(&w->findings, WATCH_MISSED_ROUNDS, t->name, t->rounds_missed,
-		        rounds, "made no block in %u of its %u whole turns of the last %s",
-		        t->rounds_missed, t->rounds, window);
-		add_gaps(found, p, t->name);
-	}
-	if (!t->missed || t->missed < slots)
-		return;
-	if (p->turns.paused && !*told) {
-		snprintf(pause, sizeof(pause),
-		        "; that nobody made any for %s before block %u is not counted",
-		        slots_text(length, p->turns.pause.slots), p->turns.pause.before);
-		*told = true;
-	}
-	found = findings_add(&w->findings, WATCH_MISSED_SLOTS, t->name, t->missed, slots,
-	        "missed %u of its %u slots of the last %s%s", t->missed, t->blocks + t->missed,
-	        window, pause);
-	add_gaps(found, p, t->name);
-}
-
-/* No block of anybody, be it a pause or that their turns were so few. */
-static void find_outages(struct watch *w)
-{
-	const struct turns *t = &w->production->turns;
-	char length[NUM_TEXT_MAX], from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
-	double limit = watch_limit(w, WATCH_T_STALL_SECONDS), seconds;
-	const struct turns_gap *longest = &t->outages[0];
-	struct finding *found;
-
-	if (t->n_outages == 0)
-		return;
-	for (size_t i = 1; i < t->n_outages; i++)
-		if (t->outages[i].slots > longest->slots)
-			longest = &t->outages[i];
-	seconds = (double)longest->slots / SLOTS_A_SECOND;
-	/* Of few producers two cycles are shorter. */
-	found = findings_add(&w->findings, WATCH_MISSED_ROUNDS, "", seconds,
-	        seconds >= limit ? limit : (double)NAN,
-	        "no producer made a block for %s, from %s to %s",
-	        slots_text(length, longest->slots), clock_text(from, slot_time_ns(longest->slot)),
-	        clock_text(to, slot_time_ns(longest->slot + longest->slots)));
-	for (size_t i = 0; i < t->n_outages; i++)
-		finding_evidence(found, "%u slots from %s on, before block %u", t->outages[i].slots,
-		        clock_text(from, slot_time_ns(t->outages[i].slot)), t->outages[i].before);
-}
-
-/* What is known is a lower bound: of some blocks nobody has told the count in time. */
-static bool has_enough_tps(const struct watch *w)
-{
-	const struct production *p = w->production;
-	double part = fmin(PART_SECONDS, watch_limit(w, WATCH_T_TPS_SECONDS));
-
-	return p->tps >= watch_limit(w, WATCH_T_MIN_TPS) &&
-	        (p->tps_is_whole || p->tps_seconds >= part);
-}
-
-static const char *uncounted_text(const struct watch *w, char *out, size_t size)
-{
-	const struct production *p = w->production;
-	double limit = watch_limit(w, WATCH_T_MIN_TPS);
-	char window[NUM_TEXT_MAX];
-
-	num_duration_text(window, (int64_t)(p->tps_seconds * (double)NS_PER_SEC));
-	if (!p->chain.first)
-		snprintf(out, size, "none of the nodes has told its blocks");
-	else if (!p->tps_is_whole)
-		snprintf(out, size,
-		        "only the blocks of the last %s are known, with %.1f transactions a second",
-		        window, p->tps);
-	else
-		snprintf(out, size,
-		        "of %u of the %u blocks of the last %s nobody has told how many "
-		        "transactions they have; at least %.1f a second are not %g",
-		        p->tps_uncounted, p->tps_blocks, window, p->tps, limit);
-	return out;
-}
-
-/* A wish that cannot be judged is not fulfilled.  While blocks still come there is hope, and less
- * of it when they could be counted before. */
-static void find_uncounted_tps(struct watch *w)
-{
-	struct production *p = w->production;
-	char text[240];
-
-	if (!p->is_unjudged)
-		p->unjudged_ns = w->now_ns;
-	p->is_unjudged = true;
-	if ((p->was_judged || !production_is_settled(w)) &&
-	        w->now_ns - p->unjudged_ns < UNJUDGED_NS)
-		return;
-	findings_add(&w->findings, WATCH_LOW_TPS, "", p->tps, watch_limit(w, WATCH_T_MIN_TPS),
-	        "could not be counted: %s", uncounted_text(w, text, sizeof(text)));
-}
-
-static void find_low_tps(struct watch *w)
-{
-	struct production *p = w->production;
-	double limit = watch_limit(w, WATCH_T_MIN_TPS);
-	char window[NUM_TEXT_MAX];
-	bool has_enough;
-
-	if (limit <= 0)
-		return;
-	has_enough = has_enough_tps(w);
-	if (!has_enough && (!p->tps_is_whole || p->tps_uncounted)) {
-		find_uncounted_tps(w);
-		return;
-	}
-	p->was_judged = true;
-	p->is_unjudged = false;
-	if (has_enough)
-		return;
-	num_duration_text(window, (int64_t)(p->tps_seconds * (double)NS_PER_SEC));
-	findings_add(&w->findings, WATCH_LOW_TPS, "", p->tps, limit,
-	        "%.1f transactions a second in the blocks of the last %s, not %g; at most %.0f in "
-	        "a second",
-	        p->tps, window, limit, p->tps_max);
-}
+/* --- a round ---------------------------------------------------------------------------------- */
 
 static void count(struct watch *w)
 {
 	struct production *p = w->production;
-	uint32_t slots = slots_of(watch_limit(w, WATCH_T_PRODUCTION_SECONDS));
+	uint32_t slots = production_slots(watch_limit(w, WATCH_T_PRODUCTION_SECONDS));
 
 	if (p->chain_counted == p->chain.changes && p->turns_counted == p->turns.changes)
 		return;
@@ -692,17 +457,16 @@ static void count(struct watch *w)
 	p->tps_seconds = 0;
 	p->tps_is_whole = false;
 	p->tps_blocks = p->tps_uncounted = 0;
-	p->turns.stall_slots = slots_of(watch_limit(w, WATCH_T_STALL_SECONDS));
-	p->first_slot = p->chain.first ? window_begin(&p->chain, slots) : 0;
+	p->turns.stall_slots = production_slots(watch_limit(w, WATCH_T_STALL_SECONDS));
+	p->first_slot = p->chain.first ? production_window_begin(&p->chain, slots) : 0;
 	turns_count(&p->turns, &p->chain, p->first_slot);
 	if (p->chain.first)
-		count_transactions(w);
+		production_count_tps(w);
 }
 
 void watch_judge_production(struct watch *w)
 {
 	struct production *p = w->production;
-	bool told = false;
 
 	choose_followed(w);
 	if (p->followed >= 0) {
@@ -715,12 +479,9 @@ void watch_judge_production(struct watch *w)
 	}
 	p->told_num = 0;
 	count(w);
-	for (size_t i = 0; p->chain.first && i < p->turns.n_producers; i++)
-		find_missed(w, &p->turns.producers[i], &told);
-	if (p->chain.first)
-		find_outages(w);
+	production_find_missed(w);
 	plan_questions(w);
-	find_low_tps(w);
+	production_find_low_tps(w);
 }
 
 /* --- for tables ------------------------------------------------------------------------------ */
@@ -733,8 +494,9 @@ static void window_summary(const struct watch *w, struct watch_summary *ret)
 	ret->production_window_seconds = watch_limit(w, WATCH_T_PRODUCTION_SECONDS);
 	if (!f->first)
 		return;
-	ret->production_seconds = (double)seen_slots(p) / SLOTS_A_SECOND;
-	ret->production_is_whole = f->first == 1 || slot_at(f, f->first) <= p->first_slot;
+	ret->production_seconds = (double)production_seen_slots(p) / SLOTS_A_SECOND;
+	ret->production_is_whole =
+	        f->first == 1 || production_slot_at(f, f->first) <= p->first_slot;
 }
 
 void production_summary(const struct watch *w, struct watch_summary *ret)

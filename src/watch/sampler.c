@@ -301,11 +301,6 @@ static int take_view(struct sampler *s, struct err *e)
 	return 0;
 }
 
-size_t sampler_slots(const struct sampler *s)
-{
-	return s->n_slots;
-}
-
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 /* In the thread. */

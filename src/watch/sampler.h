@@ -50,9 +50,6 @@ DEFINE_AUTO(struct sampler, sampler_free)
  * all (the tasks that were known before were then sampled and judged), and ERR_INTERRUPTED. */
 int sampler_round(struct sampler *s, struct err *e) NODISCARD;
 
-/* How many slots the stack is to have, by the last word of the engine. */
-size_t sampler_slots(const struct sampler *s);
-
 /* A canary_ask_fn, with the sampler as its arg: the same nodes are asked for one height; the model
  * learns nothing of it. */
 int sampler_ask_height(

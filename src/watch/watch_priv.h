@@ -20,10 +20,9 @@ struct watch_node {
 	bool is_used;
 	enum watch_kind kind;
 	char name[FINDING_SUBJECT_SIZE], host[128];
-	uint64_t heard; /* the round in which something was last heard of it, or its loss; 0: never
-	                 */
-	bool was_seen;  /* asked at least once, with whatever result */
-	bool is_lost;   /* nobody could say anything of it this round; why */
+	uint64_t heard;        /* the round that last heard of it, or of its loss; 0: none */
+	bool was_seen;         /* asked at least once, with whatever result */
+	bool is_lost;          /* nobody could say anything of it this round; why */
 	bool has_answered;     /* ever */
 	bool is_waited_for;    /* is_lost, and that is too short a time to say so */
 	int64_t lost_since_ns; /* without an answer, by whatever reason; only while it does not */
@@ -39,8 +38,8 @@ struct watch_node {
 	 * a node says its last irreversible block as its head. */
 	uint32_t tip;
 	int64_t tip_time_ns; /* 0: not known */
-	/* By now_ns: when tip and lib were last seen to move; 0: not seen since it has come (back).
-	 */
+	/* By now_ns: when tip and lib were last seen to move; 0: not seen since it
+	 * has come (back). */
 	int64_t tip_moved_ns, lib_moved_ns;
 	/* Since when they are as they are, as far as that was seen; of what has_answered. */
 	int64_t tip_since_ns, lib_since_ns;
@@ -89,12 +88,15 @@ struct watch {
 	int64_t resumed_ns;
 	bool is_unsure; /* of something that another round soon will tell: not settled */
 	struct watch_blocks *blocks;
-	struct fork_state *fork;       /* fork.c */
-	struct production *production; /* production.c */
+	struct fork_state *fork;       /* fork_priv.h */
+	struct production *production; /* production_priv.h */
 };
 
 /* A node that counts in comparisons: it answers, this round, and is of the expected chain. */
 bool watch_counts(const struct watch *w, const struct watch_node *n);
+
+/* Its newest sample has an answer. */
+bool watch_answers(const struct watch_node *n);
 
 /* The id that a node has told for a height; NULL: it has not, or does not have that block. */
 const char *watch_node_id(const struct watch_node *n, uint32_t num);
@@ -114,7 +116,7 @@ void watch_judge_lag(struct watch *w);        /* judge_lag.c: lags and stalls */
 void watch_judge_fork(struct watch *w);       /* fork.c; sets side of each node */
 void watch_judge_production(struct watch *w); /* production.c */
 
-/* --- fork.c --------------------------------------------------------------------------------- */
+/* --- fork.c, fork_ask.c ----------------------------------------------------------------------- */
 
 struct fork_state *fork_state_new(void) NODISCARD;
 void fork_state_free(struct fork_state *f);

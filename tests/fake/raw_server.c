@@ -89,8 +89,6 @@ static int is_complete(const char *request, size_t n)
 	if (!end)
 		return 0;
 	end += 4;
-	if (strcasestr(request, "\r\ntransfer-encoding: chunked\r\n"))
-		return n >= 5 && strcmp(request + n - 5, "0\r\n\r\n") == 0;
 	length = strcasestr(request, "\r\ncontent-length: ");
 	return !length || (size_t)(request + n - end) >= strtoul(length + 18, NULL, 10);
 }

@@ -20,8 +20,7 @@ struct asked {
 	size_t body_len;
 };
 
-/* --- objects
- * ---------------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b)
 {
@@ -55,8 +54,7 @@ void fake_s3_put(struct fake_s3 *s, const char *key, const void *data, size_t n)
 	qsort(s->objects, s->n, sizeof(s->objects[0]), by_key);
 }
 
-/* --- signature
- * -------------------------------------------------------------------------------------- */
+/* --- signature -------------------------------------------------------------------------------- */
 
 /* The value of a header, its blanks cut off. */
 static int header(const char *head, const char *name, char *out, size_t size)
@@ -186,8 +184,7 @@ static int check_signature(struct fake_s3 *s, const struct asked *a)
 	return rc;
 }
 
-/* --- answers
- * ---------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void unescape(char *s)
 {

@@ -6,7 +6,7 @@
 
 #include "agent/firewall_request.h"
 #include "base/str.h"
-#include "firewall/admit.h"
+#include "firewall/model.h"
 
 /* --- orders --------------------------------------------------------------------------------- */
 
@@ -116,8 +116,8 @@ static void stands(void **state)
 		{ "", v6, 8870, "fd00::3", "fd00::2", ERR_CONFLICT, "fd00::3" },
 		{ "", two, 8870, "10.0.0.3", "10.0.0.2", ERR_CONFLICT, "10.0.0.3, which asks" },
 		{ "node 10.0.0.3\n", two, 8870, "10.0.0.3", "10.0.0.2", ERR_NONE, "" },
-		/* The address that it goes out with is another than the one that it has as a node.
-		 */
+		/* The address that it goes out with is another than the one that it has
+		 * as a node. */
 		{ "", two, 8870, "10.0.0.1", "192.168.1.2", ERR_CONFLICT,
 		        "192.168.1.2, which this host speaks" },
 		{ "", two, 8870, "", "192.168.1.2", ERR_CONFLICT, "192.168.1.2" },

@@ -213,7 +213,7 @@ static void expect_pulled(void)
 {
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
 
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	assert_string_equal(h.m.origin, "pull");
 	ok(generation_verify(&pool, h.m.name, NULL, NULL, NULL, NULL, &e));
 	assert_null(strstr(names_in(pool.fd, "generations"), INCOMING_PREFIX));
@@ -292,7 +292,7 @@ static void current_goes_back_only_when_told_to(void **state)
 			assert_false(is_path(pool.fd, "generations/current"));
 			continue;
 		}
-		ok(generation_hold(&h, &pool, "current", &e));
+		ok(generation_hold(&h, &pool, "current", NULL, &e));
 		if ((strcmp(h.m.origin, "pull") == 0) != rows[i].is_current)
 			fail_msg("%s: current is %s", rows[i].name, h.m.name);
 	}
@@ -361,7 +361,7 @@ static void lies_are_found_out(void **state)
 			fail_msg("%s: %s '%s'", rows[i].name, err_kind_name(e.kind), e.msg);
 		theirs.files.v[0].path = path;
 		assert_null(strstr(e.msg, TOKEN));
-		ok(generation_hold(&h, &pool, "current", &e));
+		ok(generation_hold(&h, &pool, "current", NULL, &e));
 		assert_string_equal(h.m.name, current);
 	}
 	/* And then the truth. */

@@ -153,6 +153,76 @@ static void nothing_is_null(void **state)
 	assert_string_equal(text, "[null,null,\"x\",null,\"1970-01-01T00:00:01.500Z\"]");
 }
 
+static void times(void **state)
+{
+	AUTO(json)
+	json_t *j = json_pack("{s:s, s:{s:s}, s:i}", "a", "1970-01-01T00:00:01.5Z", "b", "never",
+	        "0001-01-01T00:00:00Z", "c", 7);
+
+	(void)state;
+	assert_int_equal(json_time(j, "a"), 1500000000);
+	assert_int_equal(json_time(j, "b.never"), 0);
+	assert_int_equal(json_time(j, "c"), 0);
+	assert_int_equal(json_time(j, "d"), 0);
+	assert_int_equal(json_time(NULL, "a"), 0);
+}
+
+static void errors_go_over_and_back(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	for (int k = ERR_USAGE; k <= ERR_UNHEALTHY; k++) {
+		struct err why = ERR_INIT;
+		json_t *j;
+
+		err_set(&why, (enum err_kind)k, "no '%s'", "x");
+		if (k == ERR_NOT_FOUND)
+			err_hint(&why, "make it");
+		j = json_of_err(&why);
+		assert_non_null(j);
+		err_clear(&e);
+		assert_int_equal(json_to_err(&e, j), -1);
+		assert_int_equal(e.kind, k);
+		assert_string_equal(e.msg, "no 'x'");
+		assert_string_equal(e.hint, k == ERR_NOT_FOUND ? "make it" : "");
+		if (k == ERR_NOT_FOUND) {
+			AUTO(free) char *text = json_text(j, false);
+
+			assert_string_equal(text,
+			        "{\"kind\":\"not_found\",\"message\":\"no 'x'\",\"hint\":\"make "
+			        "it\"}");
+		}
+		json_decref(j);
+	}
+}
+
+static void odd_errors_are_errors(void **state)
+{
+	static const struct {
+		const char *json, *message;
+		enum err_kind kind;
+	} rows[] = {
+		{ "{}", "an error without a kind", ERR_PROTOCOL },
+		{ "[]", "an error without a kind", ERR_PROTOCOL },
+		{ "{\"kind\":\"none\"}", "an error without a kind", ERR_PROTOCOL },
+		{ "{\"kind\":\"new\",\"message\":\"a\"}", "a", ERR_PROTOCOL },
+		{ "{\"kind\":\"denied\"}", "no message", ERR_DENIED },
+		{ "{\"kind\":\"denied\",\"message\":7,\"hint\":7}", "no message", ERR_DENIED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		json_t *j = json_loads(rows[i].json, 0, NULL);
+		struct err e = ERR_INIT;
+
+		if (json_to_err(&e, j) != -1 || e.kind != rows[i].kind ||
+		        strcmp(e.msg, rows[i].message) != 0 || *e.hint)
+			fail_msg("%s: %s '%s'", rows[i].json, err_kind_name(e.kind), e.msg);
+		json_decref(j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +232,9 @@ int main(void)
 		cmocka_unit_test(covers),
 		cmocka_unit_test(text_keeps_the_order),
 		cmocka_unit_test(nothing_is_null),
+		cmocka_unit_test(times),
+		cmocka_unit_test(errors_go_over_and_back),
+		cmocka_unit_test(odd_errors_are_errors),
 	};
 
 	return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);

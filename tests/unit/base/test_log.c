@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 
 /* stderr goes into a pipe for the test. */
 static int saved = -1, in = -1;
@@ -104,6 +106,44 @@ static void errno_survives(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void told_once_in_a_while(void **state)
+{
+	struct log_seldom s = { .count = 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		log_seldom(&s, LOG_WARN, "refused", "%s", "");
+	expect("warn event=\"refused\" count=1\n");
+	expect("");
+	assert_int_equal(s.count, 3);
+	s.told_ns -= 10 * NS_PER_SEC;
+	log_seldom(&s, LOG_ERROR, "failed", "why=\"%s\"", "a\nb");
+	expect("error event=\"failed\" why=\"a?b\" count=4\n");
+	log_seldom(&s, LOG_ERROR, "failed", "why=\"%s\"", "c");
+	expect("");
+	/* Counted all the same. */
+	s.told_ns = 0;
+	log_seldom(&s, LOG_DEBUG, "x", "%s", "");
+	expect("");
+	assert_int_equal(s.count, 6);
+}
+
+static void a_long_line_has_its_count(void **state)
+{
+	struct log_seldom s = { .count = 0 };
+	char text[4000], got[4096];
+	ssize_t n;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	log_seldom(&s, LOG_WARN, "y", "%s", text);
+	n = read(in, got, sizeof(got) - 1);
+	assert_true(n > 2000 && n <= 2048);
+	got[n] = '\0';
+	assert_true(str_ends(got, "xxx count=1\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +151,8 @@ int main(void)
 		T(levels),
 		T(a_long_line_is_cut_and_still_a_line),
 		T(errno_survives),
+		T(told_once_in_a_while),
+		T(a_long_line_has_its_count),
 	};
 
 	return cmocka_run_group_tests_name("base/log", tests, NULL, NULL);

@@ -295,29 +295,6 @@ static void every_rule_is_shown(void **state)
 
 /* --- JUnit ----------------------------------------------------------------------------------- */
 
-static void text_of_xml(void **state)
-{
-	static const struct {
-		const char *text, *xml;
-	} rows[] = {
-		{ "a<b>&\"c\"", "a&lt;b&gt;&amp;&quot;c&quot;" },
-		{ "one\ntwo\t\x1b[31m\x7f", "one&#10;two&#9;?[31m?" },
-		{ "]]>", "]]&gt;" },
-		{ "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-		{ "x\xef\xbf\xbey\xef\xbf\xbfz\xef\xbf\xbd", "x?y?z\xef\xbf\xbd" },
-		{ "no \xff UTF-8 \xc3", "no ? UTF-8 ?" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(buf) struct buf b = BUF_INIT(1024);
-
-		assert_int_equal(check_junit_text(&b, rows[i].text), 0);
-		if (strcmp(b.data, rows[i].xml) != 0)
-			fail_msg("'%s': %s", rows[i].text, b.data);
-	}
-}
-
 static const char *junit(struct buf *b, enum watch_criticality fail_on)
 {
 	struct check_junit how = { .fail_on = fail_on,
@@ -501,7 +478,6 @@ int main(void)
 		TEST(what_came_and_went),
 		TEST(times_for_people),
 		TEST(every_rule_is_shown),
-		TEST(text_of_xml),
 		TEST(cases_of_each_rule_and_node),
 		TEST(no_room_is_an_error),
 		TEST(a_page_that_fits),

@@ -4,8 +4,7 @@
  * What stands in both is compared: each command has a page that names it in its synopsis, each
  * option a tagged paragraph with its letter, its argument's name, its default and its variable, and
  * nothing that a page calls an option is missing in the tables.  Under a heading that is the name
- * of a command
- * ("data ls"), or of several with commas between them, are the options of these alone.
+ * of a command ("data ls"), or of several with commas between them, are the options of these alone.
  */
 
 #include "unit/test.h"

@@ -198,7 +198,7 @@ static inline int archive(char ret_name[GENERATION_NAME_SIZE], const char *from,
 	struct clone_report r;
 	AUTO(close_fd) int data = -1;
 
-	if (generation_begin(&w, &pool, e) < 0 ||
+	if (generation_begin(&w, &pool, NULL, e) < 0 ||
 	        clone_tree(pool.fd, from, w.fd, "data", &o, &r, e) < 0)
 		return -1;
 	data = openat(w.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -48,10 +48,10 @@ static void nothing_there_is_no_error(void **state)
 	(void)state;
 	ok(generations_list(&g, &pool, &e));
 	assert_int_equal(g.n, 0);
-	fails(generation_hold(&h, &pool, "current", &e), ERR_NOT_FOUND);
-	fails(generation_hold(&h, &pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
+	fails(generation_hold(&h, &pool, "current", NULL, &e), ERR_NOT_FOUND);
+	fails(generation_hold(&h, &pool, "g000001-0000000001", NULL, &e), ERR_NOT_FOUND);
 	fails(generation_promote(&pool, "g000001-0000000001", false, &e), ERR_NOT_FOUND);
-	fails(generation_remove(&pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
+	fails(generation_remove(&pool, "g000001-0000000001", NULL, &e), ERR_NOT_FOUND);
 	assert_false(is_path(pool.fd, LIST));
 }
 
@@ -87,7 +87,7 @@ static void one_is_made_and_read(void **state)
 	assert_int_equal(g.v[0].files, 3); /* without the finalizer's memory */
 	assert_int_equal(g.v[0].m.files.n, 0);
 
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	assert_string_equal(h.m.name, name);
 	assert_int_equal(h.m.files.n, 3);
 	assert_string_equal(text_of(h.data_fd, "blocks/blocks.log"), "blocks/blocks.log at 1");
@@ -119,12 +119,12 @@ static void numbers_never_repeat(void **state)
 	(void)state;
 	ok(archive(NULL, "src", 7, true, &e));
 	ok(archive(NULL, "src", 8, false, &e));
-	ok(generation_remove(&pool, "g000002-0000000008", &e));
+	ok(generation_remove(&pool, "g000002-0000000008", NULL, &e));
 	ok(archive(name, "src", 9, false, &e));
 	assert_string_equal(name, "g000003-0000000009");
 	/* A pool that was put together by hand has no file of the highest number. */
 	assert_int_equal(unlinkat(pool.fd, LIST "/number", 0), 0);
-	ok(generation_remove(&pool, name, &e));
+	ok(generation_remove(&pool, name, NULL, &e));
 	ok(archive(name, "src", 9, false, &e));
 	assert_string_equal(name, "g000004-0000000009");
 	/* Nobody guesses it. */
@@ -145,15 +145,15 @@ static void current_and_in_use_are_not_removed(void **state)
 	(void)state;
 	ok(archive(NULL, "src", 1, true, &e));
 	ok(archive(NULL, "src", 2, false, &e));
-	fails(generation_remove(&pool, "g000001-0000000001", &e), ERR_CONFLICT);
-	fails(generation_remove(&pool, "current", &e), ERR_CONFLICT);
-	fails(generation_remove(&pool, "..", &e), ERR_USAGE);
-	ok(generation_hold(&h, &pool, "g000002-0000000002", &e));
-	fails(generation_remove(&pool, "g000002-0000000002", &e), ERR_CONFLICT);
+	fails(generation_remove(&pool, "g000001-0000000001", NULL, &e), ERR_CONFLICT);
+	fails(generation_remove(&pool, "current", NULL, &e), ERR_CONFLICT);
+	fails(generation_remove(&pool, "..", NULL, &e), ERR_USAGE);
+	ok(generation_hold(&h, &pool, "g000002-0000000002", NULL, &e));
+	fails(generation_remove(&pool, "g000002-0000000002", NULL, &e), ERR_CONFLICT);
 	assert_non_null(strstr(e.msg, "in use"));
 	generation_hold_release(&h);
-	ok(generation_remove(&pool, "g000002-0000000002", &e));
-	fails(generation_remove(&pool, "g000002-0000000002", &e), ERR_NOT_FOUND);
+	ok(generation_remove(&pool, "g000002-0000000002", NULL, &e));
+	fails(generation_remove(&pool, "g000002-0000000002", NULL, &e), ERR_NOT_FOUND);
 	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0000000001 lock number ");
 }
 
@@ -167,7 +167,7 @@ static void one_chain_is_current(void **state)
 		(void)state;
 		if (!force)
 			ok(archive(NULL, "src", 1, true, &e));
-		ok(generation_begin(&w, &pool, &e));
+		ok(generation_begin(&w, &pool, NULL, &e));
 		assert_int_equal(mkdirat(w.fd, "data", 0755), 0);
 		fill_manifest(&m, 2);
 		memcpy(m.chain_id, CHAIN_B, 65);
@@ -185,7 +185,7 @@ static bool commit_one(unsigned lib, const char *chain)
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 
-	ok(generation_begin(&w, &pool, &e));
+	ok(generation_begin(&w, &pool, NULL, &e));
 	assert_int_equal(mkdirat(w.fd, "data", 0755), 0);
 	fill_manifest(&m, lib);
 	snprintf(m.chain_id, sizeof(m.chain_id), "%s", chain);
@@ -256,7 +256,7 @@ static void what_is_committed_is_looked_at(void **state)
 
 		snprintf(f.digest, sizeof(f.digest), "%s", cases[i].digest);
 		m.files = (struct tree){ .v = &f, .n = 1, .size_bytes = f.size };
-		ok(generation_begin(&w, &pool, &e));
+		ok(generation_begin(&w, &pool, NULL, &e));
 		put(w.fd, "data/a", "a");
 		put(w.fd, "x", "a");
 		assert_int_equal(symlinkat("a", w.fd, "data/l"), 0);
@@ -285,9 +285,9 @@ static void a_bad_current_is_not_followed(void **state)
 			assert_int_equal(symlinkat(bad[i], pool.fd, LIST "/current"), 0);
 		else
 			put_at(LIST "/current", "g000001-0000000001");
-		fails(generation_hold(&h, &pool, "current", &e), ERR_PROTOCOL);
+		fails(generation_hold(&h, &pool, "current", NULL, &e), ERR_PROTOCOL);
 		/* Which one is in use cannot be told. */
-		fails(generation_remove(&pool, "g000001-0000000001", &e), ERR_PROTOCOL);
+		fails(generation_remove(&pool, "g000001-0000000001", NULL, &e), ERR_PROTOCOL);
 		ok(generations_list(&g, &pool, &e));
 		assert_int_equal(g.n, 2);
 		assert_false(g.v[0].is_current || g.v[1].is_current);
@@ -295,11 +295,11 @@ static void a_bad_current_is_not_followed(void **state)
 	}
 	ok(generation_promote(&pool, "g000002-0000000002", false, &e));
 	assert_string_equal(current(), "g000002-0000000002");
-	ok(generation_remove(&pool, "g000001-0000000001", &e));
+	ok(generation_remove(&pool, "g000001-0000000001", NULL, &e));
 	/* One that leads nowhere. */
 	assert_int_equal(unlinkat(pool.fd, LIST "/current", 0), 0);
 	assert_int_equal(symlinkat("g000001-0000000001", pool.fd, LIST "/current"), 0);
-	fails(generation_hold(&h, &pool, "current", &e), ERR_NOT_FOUND);
+	fails(generation_hold(&h, &pool, "current", NULL, &e), ERR_NOT_FOUND);
 	ok(archive(NULL, "src", 3, true, &e));
 	assert_string_equal(current(), "g000003-0000000003");
 }
@@ -331,12 +331,12 @@ static void damaged_ones_are_listed(void **state)
 		assert_string_equal(g.v[i + 1].m.name, names[i]);
 		assert_int_equal(g.v[i + 1].m.number, i + 2);
 		assert_int_equal(g.v[i + 1].err.kind, ERR_PROTOCOL);
-		fails(generation_hold(&h, &pool, names[i], &e), ERR_PROTOCOL);
+		fails(generation_hold(&h, &pool, names[i], NULL, &e), ERR_PROTOCOL);
 		fails(generation_promote(&pool, names[i], false, &e), ERR_PROTOCOL);
 	}
-	ok(generations_prune(&pool, &r, false, NULL, NULL, &e));
+	ok(generations_prune(&pool, &r, false, NULL, NULL, NULL, &e));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		ok(generation_remove(&pool, names[i], &e));
+		ok(generation_remove(&pool, names[i], NULL, &e));
 	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0000000001 lock number ");
 }
 
@@ -378,7 +378,7 @@ static void leftovers_of_the_dead_go(void **state)
 	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
 
 	(void)state;
-	ok(generation_begin(&w, &pool, &e));
+	ok(generation_begin(&w, &pool, NULL, &e));
 	put(w.fd, "data/a", "mine");
 	put_at(LIST "/.tmp-0123456789abcdef/data/blocks/blocks.log", "dead");
 	put_at(LIST "/.number.tmp-4242", "17");
@@ -406,10 +406,10 @@ static void what_is_left_goes_next(void **state)
 	for (int i = 0; i < 80; i++)
 		strcat(deep, "/d");
 	put_at(strcat(deep, "/x"), "");
-	fails(generation_remove_until(&pool, "g000003-0000000003", &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_remove(&pool, "g000003-0000000003", &cancel, &e), ERR_INTERRUPTED);
 	assert_false(is_path(pool.fd, LIST "/g000003-0000000003"));
 	assert_non_null(strstr(names_in(pool.fd, LIST), ".tmp-"));
-	ok(generation_remove(&pool, "g000002-0000000002", &e));
+	ok(generation_remove(&pool, "g000002-0000000002", NULL, &e));
 	assert_string_equal(names_in(pool.fd, LIST), "current g000001-0000000001 lock number ");
 }
 
@@ -424,16 +424,16 @@ static void waits_end_when_told_to(void **state)
 	ok(archive(NULL, "src", 1, true, &e));
 	dir = openat(pool.fd, LIST "/g000001-0000000001", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(dir, LOCK_EX), 0);
-	fails(generation_hold_until(&h, &pool, "current", &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_hold(&h, &pool, "current", &cancel, &e), ERR_INTERRUPTED);
 	close(dir);
-	ok(generation_hold_until(&h, &pool, "current", &cancel, &e));
+	ok(generation_hold(&h, &pool, "current", &cancel, &e));
 	generation_hold_release(&h);
 	lock = openat(pool.fd, LIST "/lock", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
-	fails(generation_begin_until(&w, &pool, &cancel, &e), ERR_INTERRUPTED);
-	fails(generation_remove_until(&pool, "g000001-0000000001", &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_begin(&w, &pool, &cancel, &e), ERR_INTERRUPTED);
+	fails(generation_remove(&pool, "g000001-0000000001", &cancel, &e), ERR_INTERRUPTED);
 	close(lock);
-	ok(generation_begin_until(&w, &pool, &cancel, &e));
+	ok(generation_begin(&w, &pool, &cancel, &e));
 	generation_work_release(&w);
 }
 
@@ -447,12 +447,12 @@ static void who_only_looks_is_waited_for(void **state)
 	do {
 		e = ERR_INIT;
 		trip_set(++last, ENOSPC);
-		if (generation_begin(&w, &pool, &e) == 0)
+		if (generation_begin(&w, &pool, NULL, &e) == 0)
 			generation_work_release(&w);
 	} while (trip_was_reached() && e.kind != ERR_NONE && !strstr(e.msg, "lock directory"));
 	assert_non_null(strstr(e.msg, "lock directory"));
 	trip_set(last, EWOULDBLOCK);
-	ok(generation_begin(&w, &pool, &e));
+	ok(generation_begin(&w, &pool, NULL, &e));
 	assert_true(trip_was_reached());
 	trip_set(0, 0);
 	generation_work_release(&w);
@@ -480,11 +480,11 @@ static void prune_removes_what_the_plan_says(void **state)
 	(void)state;
 	for (unsigned i = 1; i <= 6; i++)
 		ok(archive(NULL, "src", i, i == 2, &e));
-	ok(generation_hold(&h, &pool, "g000003-0000000003", &e));
-	ok(generations_prune(&pool, &r, true, on_gone, &t, &e));
+	ok(generation_hold(&h, &pool, "g000003-0000000003", NULL, &e));
+	ok(generations_prune(&pool, &r, true, NULL, on_gone, &t, &e));
 	assert_string_equal(t.text, "1 4 ");
 	t.text[0] = '\0';
-	ok(generations_prune(&pool, &r, false, on_gone, &t, &e));
+	ok(generations_prune(&pool, &r, false, NULL, on_gone, &t, &e));
 	assert_string_equal(t.text, "1 4 ");
 	assert_string_equal(names_in(pool.fd, LIST),
 	        "current g000002-0000000002 g000003-0000000003 g000005-0000000005 "
@@ -496,7 +496,7 @@ static void remove_first(void)
 {
 	struct err why = ERR_INIT;
 
-	assert_int_equal(generation_remove(&pool, "g000001-0000000001", &why), 0);
+	assert_int_equal(generation_remove(&pool, "g000001-0000000001", NULL, &why), 0);
 }
 
 static void promote_second(void)
@@ -515,7 +515,7 @@ static void what_is_gone_is_not_held(void **state)
 	(void)state;
 	ok(archive(NULL, "src", 1, false, &e));
 	trip_in_gap = remove_first;
-	fails(generation_hold(&h, &pool, "g000001-0000000001", &e), ERR_NOT_FOUND);
+	fails(generation_hold(&h, &pool, "g000001-0000000001", NULL, &e), ERR_NOT_FOUND);
 }
 
 static void current_is_followed_to_the_next(void **state)
@@ -526,7 +526,7 @@ static void current_is_followed_to_the_next(void **state)
 	ok(archive(NULL, "src", 1, true, &e));
 	ok(archive(NULL, "src", 2, false, &e));
 	trip_in_gap = promote_second;
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	assert_string_equal(h.m.name, "g000002-0000000002");
 }
 
@@ -556,7 +556,7 @@ static int race_prune(struct err *why)
 {
 	struct retention r = { .count = 1 };
 
-	return generations_prune(&pool, &r, false, NULL, NULL, why);
+	return generations_prune(&pool, &r, false, NULL, NULL, NULL, why);
 }
 
 static int race_promote(struct err *why)
@@ -618,7 +618,7 @@ static void synced_before_it_has_its_name(void **state)
 	AUTO(manifest) struct manifest m = MANIFEST_INIT;
 
 	(void)state;
-	ok(generation_begin(&w, &pool, &e));
+	ok(generation_begin(&w, &pool, NULL, &e));
 	put(w.fd, "data/.keep", "");
 	fill_manifest(&m, 7);
 	log_calls();
@@ -651,7 +651,7 @@ static void off_the_list_before_it_is_deleted(void **state)
 	             "drop generations/.tmp-*/dead\n"
 	             "drop generations/.tmp-*\n");
 	log_calls();
-	ok(generation_remove(&pool, "g000002-0000000002", &e));
+	ok(generation_remove(&pool, "g000002-0000000002", NULL, &e));
 	trip_log[strlen("sync generations/.number.tmp-*\nname generations/number\n"
 	                "sync generations\nname generations/.tmp-*\nsync generations\ndrop ")] =
 	        '\0';
@@ -692,10 +692,10 @@ static int run(enum what what)
 		rc = generation_promote(&pool, "g000003-0000000003", false, &why);
 		break;
 	case WHAT_REMOVE:
-		rc = generation_remove(&pool, "g000001-0000000001", &why);
+		rc = generation_remove(&pool, "g000001-0000000001", NULL, &why);
 		break;
 	case WHAT_PRUNE:
-		rc = generations_prune(&pool, &r, false, NULL, NULL, &why);
+		rc = generations_prune(&pool, &r, false, NULL, NULL, NULL, &why);
 		break;
 	case WHAT_COUNT:
 		break;

@@ -134,7 +134,7 @@ static void a_directory(void **state)
 	assert_int_equal(m.head_block_num, 14);
 	assert_int_equal(m.first_block_num, 1);
 	assert_non_null(m.clone);
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	assert_int_equal(h.m.files.n, 5);
 	assert_false(is_path(h.data_fd, "finalizers/safety.dat"));
 	assert_int_equal(fstatat(h.data_fd, "blocks/retained/blocks-1-2.index", &after, 0), 0);
@@ -382,7 +382,7 @@ static void files(void **state)
 		assert_int_equal(m.lib_block_num, 13);
 		assert_int_equal(progress.bytes_done, packed.len);
 		assert_int_equal(progress.bytes_total, packed.len);
-		ok(generation_hold(&h, &pool, m.name, &e));
+		ok(generation_hold(&h, &pool, m.name, NULL, &e));
 		snprintf(want, sizeof(want), "snapshots/%s", rows[i].name);
 		assert_int_equal(h.m.files.n, 1);
 		if (strcmp(h.m.files.v[0].path, want) != 0)
@@ -479,7 +479,7 @@ static void zeroes_become_holes(void **state)
 	pack(all, n + 8);
 	put_bytes("z.bin.zst", packed.data, packed.len);
 	ok(data_import(&m, &pool, at("z.bin.zst"), &o, &e));
-	ok(generation_hold(&h, &pool, m.name, &e));
+	ok(generation_hold(&h, &pool, m.name, NULL, &e));
 	assert_int_equal(fstatat(h.data_fd, "snapshots/z.bin", &st, 0), 0);
 	generation_hold_release(&h);
 	assert_int_equal(st.st_size, n + 8);
@@ -600,7 +600,7 @@ static void import_fails_at(const char *source, int errnum)
 		if (rc == 0) {
 			/* Some calls may fail without harm. */
 			ok(generation_verify(&pool, m.name, NULL, NULL, NULL, NULL, &e));
-			ok(generation_remove(&pool, m.name, &e));
+			ok(generation_remove(&pool, m.name, NULL, &e));
 			manifest_release(&m);
 			if (!reached)
 				break;
@@ -638,7 +638,7 @@ static void import_killed_at(const char *source)
 		assert_true(g.n <= 1);
 		if (g.n == 1) {
 			ok(generation_verify(&pool, g.v[0].m.name, NULL, NULL, NULL, NULL, &e));
-			ok(generation_remove(&pool, g.v[0].m.name, &e));
+			ok(generation_remove(&pool, g.v[0].m.name, NULL, &e));
 		}
 		if (WEXITSTATUS(status) != TRIP_KILLED) {
 			assert_int_equal(WEXITSTATUS(status), 0);
@@ -652,7 +652,7 @@ static void import_killed_at(const char *source)
 		AUTO(manifest) struct manifest m = MANIFEST_INIT;
 
 		ok(data_import(&m, &pool, at(source), &o, &e));
-		ok(generation_remove(&pool, m.name, &e));
+		ok(generation_remove(&pool, m.name, NULL, &e));
 	}
 	nothing_was_made(source);
 }

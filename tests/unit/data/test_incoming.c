@@ -92,7 +92,7 @@ static int copy_file(struct incoming *in, size_t file)
 static int transfer(struct manifest *ours)
 {
 	AUTO(incoming) struct incoming in = INCOMING_INIT;
-	int rc = incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e);
+	int rc = incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e);
 
 	sent = 0;
 	for (size_t i = 0; rc == 0 && i < theirs.files.n; i++) {
@@ -121,7 +121,7 @@ static void expect_whole(void)
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
 	char a[TREE_DIGEST_SIZE], b[TREE_DIGEST_SIZE];
 
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	assert_string_equal(tree_sum(a, &h.m.files), tree_sum(b, &theirs.files));
 	ok(generation_verify(&pool, h.m.name, NULL, NULL, NULL, NULL, &e));
 	assert_null(strstr(names_in(pool.fd, LIST), INCOMING_PREFIX));
@@ -157,7 +157,7 @@ static void what_is_there_counts(void **state)
 	int fd;
 
 	(void)state;
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	assert_int_equal(in.resumed_bytes, 0);
 	assert_int_equal(incoming_pieces(&in, big), 3);
 	assert_int_equal(incoming_pieces(&in, index_of("empty")), 0);
@@ -165,10 +165,10 @@ static void what_is_there_counts(void **state)
 	ok(copy_piece(&in, big, fd, 1));
 	(void)close(fd);
 	ok(copy_file(&in, log));
-	fails(incoming_begin(&other, &pool, &theirs, "10.0.0.3", &e), ERR_CONFLICT);
+	fails(incoming_begin(&other, &pool, &theirs, "10.0.0.3", NULL, &e), ERR_CONFLICT);
 	incoming_release(&in);
 
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.3", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.3", NULL, &e));
 	assert_int_equal(in.resumed_bytes, INCOMING_PIECE + theirs.files.v[log].size);
 	assert_true(incoming_has(&in, big, 1) && !incoming_has(&in, big, 0));
 	assert_true(incoming_is_whole(&in, log) && !incoming_is_whole(&in, big));
@@ -186,14 +186,14 @@ static void marks_are_only_hints(void **state)
 	size_t big = index_of("state/big"), log = index_of("blocks/blocks.log");
 
 	(void)state;
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	for (size_t k = 0; k < 3; k++)
 		ok(incoming_mark(&in, big, k, &e));
 	ok(copy_file(&in, log));
 	incoming_release(&in);
 	/* As after a power loss. */
 	assert_int_equal(unlinkat(pool.fd, WORK "/data/blocks/blocks.log", 0), 0);
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	assert_false(incoming_is_whole(&in, log));
 	assert_true(incoming_has(&in, big, 2));
 	assert_int_equal(copy_file(&in, big), 1);
@@ -211,11 +211,11 @@ static void another_manifest_begins_anew(void **state)
 	size_t log = index_of("blocks/blocks.log");
 
 	(void)state;
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	ok(copy_file(&in, log));
 	incoming_release(&in);
 	theirs.files.v[log].digest[0] = theirs.files.v[log].digest[0] == '0' ? '1' : '0';
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	assert_int_equal(in.resumed_bytes, 0);
 	assert_false(incoming_is_whole(&in, log));
 	assert_int_equal(copy_file(&in, log), 1);
@@ -231,14 +231,14 @@ static void what_no_generation_may_have(void **state)
 
 	(void)state;
 	theirs.files.v[0].path = strdup("finalizers/safety.dat");
-	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e), ERR_PROTOCOL);
+	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e), ERR_PROTOCOL);
 	free(theirs.files.v[0].path);
 	theirs.files.v[0].path = path;
 	theirs.files.v[0].digest[0] = '\0';
-	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e), ERR_PROTOCOL);
+	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e), ERR_PROTOCOL);
 	theirs.files.v[0].digest[0] = '0';
 	theirs.files.size_bytes = INCOMING_BYTES_MAX + 1;
-	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e), ERR_PROTOCOL);
+	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e), ERR_PROTOCOL);
 	assert_false(is_path(pool.fd, WORK));
 }
 
@@ -250,7 +250,7 @@ static void nothing_leads_elsewhere(void **state)
 
 	(void)state;
 	put(pool.fd, "victim/big", "as it was");
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	assert_int_equal(symlinkat("../../../victim", in.data_fd, "state"), 0);
 	assert_int_equal(incoming_open(&in, big, &e), -1);
 	assert_int_equal(unlinkat(in.data_fd, "state", 0), 0);
@@ -281,7 +281,7 @@ static void old_ones_are_removed(void **state)
 	/* Changes of the list of generations leave them alone. */
 	ok(archive(NULL, "src", 1, true, &e));
 	assert_true(is_path(pool.fd, LIST "/" INCOMING_PREFIX "g000001-0000000001/marks"));
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	assert_false(is_path(pool.fd, LIST "/" INCOMING_PREFIX "g000001-0000000001"));
 	assert_true(is_path(pool.fd, LIST "/" INCOMING_PREFIX "g000002-0000000001"));
 	incoming_release(&in);
@@ -311,7 +311,7 @@ static void expect_sound(int at)
 	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
 
 	e = ERR_INIT;
-	if (generation_hold(&h, &pool, "current", &e) < 0 ||
+	if (generation_hold(&h, &pool, "current", NULL, &e) < 0 ||
 	        generation_verify(&pool, h.m.name, NULL, NULL, NULL, NULL, &e) < 0)
 		fail_msg("call %d: %s", at, e.msg);
 }
@@ -377,7 +377,7 @@ static void killed_in_commit(void **state)
 		int status;
 		pid_t pid;
 
-		ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+		ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 		for (size_t i = 0; i < theirs.files.n; i++)
 			if (!incoming_is_whole(&in, i))
 				ok(copy_file(&in, i));
@@ -410,7 +410,7 @@ static void the_list_is_for_everybody(void **state)
 	struct stat st;
 
 	(void)state;
-	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &e));
+	ok(incoming_begin(&in, &pool, &theirs, "10.0.0.2", NULL, &e));
 	(void)umask(was);
 	assert_int_equal(fstat(in.list_fd, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
@@ -427,7 +427,7 @@ static void a_cancel_ends_the_wait(void **state)
 	ok(archive(NULL, "src", 1, true, &e));
 	lock = openat(pool.fd, LIST "/lock", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
-	fails(incoming_begin_until(&in, &pool, &theirs, "10.0.0.2", &cancel, &e), ERR_INTERRUPTED);
+	fails(incoming_begin(&in, &pool, &theirs, "10.0.0.2", &cancel, &e), ERR_INTERRUPTED);
 	assert_false(is_path(pool.fd, WORK));
 }
 

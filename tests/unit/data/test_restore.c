@@ -1,110 +1,10 @@
 #include "unit/test.h"
 
-#include "unit/data/trip.h"
-
-#include "unit/data/fixture.h"
-
-#include "base/clock.h"
-#include "base/json.h"
-#include "base/str.h"
-#include "data/quarantine.h"
-#include "data/restore.h"
-#include "data/slot.h"
+#include "unit/data/restore_scene.h"
 
 /* As they are noted by trip.h. */
-#define OLD "g000009-0000000009" /* what the old data-dir was made from */
-#define S   "services/s_readers/3"
-#define Q   "quarantine/s_readers.3-*"
-
-static struct err e;
-static struct slot slot = { .fd = -1 };
-static const struct clone_options options = { .threads = 1 };
-
-static int setup(void **state)
-{
-	trip_set(0, 0);
-	e = ERR_INIT;
-	if (fixture_setup(state) < 0 || slot_open(&slot, &pool, "s_readers", 3, true, &e) < 0)
-		return -1;
-	put_data(pool.fd, "src", 1);
-	return archive(NULL, "src", 1, true, &e);
-}
-
-static int teardown(void **state)
-{
-	slot_release(&slot);
-	return fixture_teardown(state);
-}
-
-/* A generation that is one snapshot. */
-static void make_snapshot(const char *file)
-{
-	AUTO(generation_work) struct generation_work w = GENERATION_WORK_INIT;
-	AUTO(manifest) struct manifest m = MANIFEST_INIT;
-	AUTO(close_fd) int data = -1;
-	char path[256];
-
-	snprintf(path, sizeof(path), "data/snapshots/%s", file);
-	ok(generation_begin(&w, &pool, &e));
-	put(w.fd, path, "snapshot");
-	data = openat(w.fd, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fill_manifest(&m, 2);
-	m.kind = GENERATION_SNAPSHOT;
-	ok(tree_read(&m.files, data, &e));
-	ok(tree_digest(&m.files, data, 1, NULL, NULL, &e));
-	ok(generation_commit(&w, &pool, &m, false, false, &e));
-}
-
-static int restore(const char *name, struct restore_report *r)
-{
-	AUTO(generation_hold) struct generation_hold h = GENERATION_HOLD_INIT;
-	struct restore_report ignored;
-
-	e = ERR_INIT;
-	return generation_hold(&h, &pool, name, &e) < 0
-	        ? -1
-	        : slot_restore(&pool, &slot, &h, geteuid(), getegid(), "it was dirty", &options,
-	                  r ? r : &ignored, &e);
-}
-
-/* The slot's data-dir: "old", "new", "snapshot", "none", or "broken". */
-static const char *which_data(void)
-{
-	char blocks[4096];
-
-	if (!is_path(slot.fd, "data"))
-		return "none";
-	if (strcmp(text_of(slot.fd, "data/snapshots/s.bin"), "snapshot") == 0)
-		return strcmp(text_of(slot.fd, "data/finalizers/safety.dat"), "mine") == 0
-		        ? "snapshot"
-		        : "broken";
-	snprintf(blocks, sizeof(blocks), "%s", text_of(slot.fd, "data/blocks/blocks.log"));
-	if (strcmp(text_of(slot.fd, "data/finalizers/safety.dat"), "mine") != 0)
-		return "broken";
-	if (strcmp(blocks, "blocks/blocks.log at 0") == 0)
-		return "old";
-	if (strcmp(blocks, "blocks/blocks.log at 1") == 0 &&
-	        strcmp(text_of(slot.fd, "data/state/shared_memory.bin"),
-	                "state/shared_memory.bin at 1") == 0)
-		return "new";
-	return "broken";
-}
-
-/* Of which generation the slot says that it is; "none", or "?". */
-static const char *generation_of(void)
-{
-	static char name[GENERATION_NAME_SIZE];
-	struct err ignored = ERR_INIT;
-	int rc = slot_generation(&slot, name, &ignored);
-
-	return rc > 0 ? "none" : rc == 0 ? name : "?";
-}
-
-static void put_old(void)
-{
-	put_data(slot.fd, "data", 0);
-	put(slot.fd, "data/finalizers/safety.dat", "mine");
-}
+#define S "services/s_readers/3"
+#define Q "quarantine/s_readers.3-*"
 
 /* --- restore --------------------------------------------------------------------- */
 
@@ -188,14 +88,11 @@ static void only_its_own_is_taken_over(void **state)
 
 static void a_link_leads_nowhere(void **state)
 {
-	char name[256];
-
 	(void)state;
 	put(pool.fd, "elsewhere/blocks/blocks.log", "of somebody");
 	assert_int_equal(symlinkat("../../../elsewhere", slot.fd, "data"), 0);
 	assert_int_equal(restore("current", NULL), -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
-	fails(slot_quarantine(&pool, &slot, "why", name, &e), ERR_CONFLICT);
 	assert_string_equal(names_in(slot.fd, "."), "data ");
 	assert_int_equal(unlinkat(slot.fd, "data", 0), 0);
 	/* As if data/finalizers led to other things of the host. */
@@ -238,7 +135,7 @@ static void it_belongs_to_nodeos(void **state)
 		return;
 	}
 	put_old();
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	ok(slot_restore(&pool, &slot, &h, SLOT_UID, SLOT_UID, "why", &options, &r, &e));
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		assert_int_equal(fstatat(slot.fd, paths[i], &st, AT_SYMLINK_NOFOLLOW), 0);
@@ -262,7 +159,7 @@ static void shared_files_stay_roots(void **state)
 		print_message("not root, skipped\n");
 		return;
 	}
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	put(h.fd, path, "constant");
 	ok(slot_restore(&pool, &slot, &h, SLOT_UID, SLOT_UID, "why", &options, &r, &e));
 	assert_int_equal(fstatat(slot.fd, path, &st, 0), 0);
@@ -324,7 +221,7 @@ static void cancelled_leaves_nothing(void **state)
 
 	(void)state;
 	put_old();
-	ok(generation_hold(&h, &pool, "current", &e));
+	ok(generation_hold(&h, &pool, "current", NULL, &e));
 	fails(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &o, &r, &e),
 	        ERR_INTERRUPTED);
 	assert_string_equal(names_in(slot.fd, "."), "data ");
@@ -420,202 +317,6 @@ static void half_of_it_is_never_used(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* --- quarantine -------------------------------------------------------------------- */
-
-static void the_same_second_has_other_names(void **state)
-{
-	AUTO(quarantine) struct quarantine q = { 0 };
-	char name[256];
-	int same = 0;
-
-	(void)state;
-	assert_int_equal(slot_quarantine(&pool, &slot, "why", name, &e), 1);
-	assert_string_equal(name, "");
-	for (int i = 0; i < 12; i++) {
-		char text[16];
-
-		snprintf(text, sizeof(text), "%d", i);
-		put(slot.fd, "data/x", text);
-		put(slot.fd, SLOT_FROM_SNAPSHOT, "{}");
-		assert_int_equal(slot_quarantine(&pool, &slot, "by hand", name, &e), 0);
-		assert_string_equal(names_in(slot.fd, "."), "");
-		same += strstr(name, "Z-") != NULL;
-	}
-	assert_true(same >= 8);
-	ok(quarantine_list(&q, &pool, &e));
-	assert_int_equal(q.n, 12);
-	for (int i = 0; i < 12; i++) {
-		char path[512], text[16];
-
-		snprintf(path, sizeof(path), "quarantine/%s/data/x", q.v[i].name);
-		snprintf(text, sizeof(text), "%d", i);
-		assert_string_equal(text_of(pool.fd, path), text);
-		assert_string_equal(q.v[i].slot, "s_readers.3");
-		assert_string_equal(q.v[i].why, "by hand");
-	}
-	assert_string_equal(q.v[11].name, name);
-}
-
-static void odd_entries_are_listed(void **state)
-{
-	AUTO(quarantine) struct quarantine q = { 0 };
-	char big[4096];
-
-	(void)state;
-	ok(quarantine_list(&q, &pool, &e));
-	assert_int_equal(q.n, 0);
-	memset(big, 'x', sizeof(big) - 1);
-	big[sizeof(big) - 1] = '\0';
-	put(pool.fd, "quarantine/s_a.1-20261121T081500Z/data/x", big);
-	put(pool.fd, "quarantine/s_a.1-20261121T081500Z/why.json", "{");
-	put(pool.fd, "quarantine/s-b.2-20261121T081500Z-2/data/x", big);
-	put(pool.fd, "quarantine/byhand/data/x", big);
-	put(pool.fd, "quarantine/file", "no entry");
-	put(pool.fd, "quarantine/unfilled/why.json", "{}");
-	put(pool.fd, "quarantine/.tmp-00/data/x", "");
-	ok(quarantine_list(&q, &pool, &e));
-	assert_int_equal(q.n, 3);
-	for (size_t i = 0; i < q.n; i++) {
-		if (str_starts(q.v[i].name, "s_a", NULL))
-			assert_string_equal(q.v[i].slot, "s_a.1");
-		else if (str_starts(q.v[i].name, "s-b", NULL))
-			assert_string_equal(q.v[i].slot, "s-b.2");
-		assert_true(q.v[i].data_bytes >= 4096);
-		assert_true(q.v[i].at_ns > 0);
-		assert_true(q.v[i].why[0]);
-	}
-	fails(quarantine_remove(&pool, "../generations", &e), ERR_USAGE);
-	fails(quarantine_remove(&pool, ".tmp-00", &e), ERR_USAGE);
-	fails(quarantine_remove(&pool, "s_a.9-20261121T081500Z", &e), ERR_NOT_FOUND);
-	ok(quarantine_remove(&pool, "s_a.1-20261121T081500Z", &e));
-	ok(quarantine_remove(&pool, "byhand", &e));
-	assert_string_equal(
-	        names_in(pool.fd, "quarantine"), ".lock file s-b.2-20261121T081500Z-2 unfilled ");
-}
-
-static void bounds_keep_the_newest(void **state)
-{
-	static const struct {
-		const char *name;
-		/* One letter an entry, oldest first, at 1, 2, ...; 10 bytes each; a capital has
-		 * blocks. */
-		const char *slots;
-		struct quarantine_limit l;
-		const char *removed; /* '-' stays */
-	} cases[] = {
-		{ "nothing", "", { 1, 1, NULL, 0 }, "" },
-		{ "no limit", "aaabbb", { 0, 0, NULL, 0 }, "------" },
-		{ "count", "aaabbab", { 2, 0, NULL, 0 }, "xx-x---" },
-		{ "one of each", "aaabbb", { 1, 0, NULL, 0 }, "xx-xx-" },
-		{ "bytes", "aaabbb", { 0, 35, NULL, 0 }, "xx-x--" },
-		{ "bytes do not reach the newest", "aab", { 0, 1, NULL, 0 }, "x--" },
-		{ "bytes are enough", "aaa", { 0, 30, NULL, 0 }, "---" },
-		{ "oldest of all first", "baab", { 0, 30, NULL, 0 }, "x---" },
-		{ "both", "aaaab", { 3, 30, NULL, 0 }, "xx---" },
-		{ "one alone", "a", { 1, 1, NULL, 0 }, "-" },
-		{ "no blocks do not count against blocks", "Aaa", { 2, 0, NULL, 0 }, "---" },
-		{ "of each kind", "AAAaaa", { 2, 0, NULL, 0 }, "x--x--" },
-		{ "blocks count against all", "aaAA", { 2, 0, NULL, 0 }, "xx--" },
-		{ "of one slot", "AAAbbb", { 1, 0, "b", 0 }, "---xx-" },
-		{ "of an incident", "aaaaa", { 2, 0, NULL, 3 }, "xx---" },
-		{ "nothing that is kept", "aaaa", { 1, 0, NULL, 1 }, "----" },
-		{ "bytes spare blocks", "aAab", { 0, 30, NULL, 0 }, "x---" },
-		{ "if they can", "Aab", { 0, 20, NULL, 0 }, "x--" },
-		{ "first for others with blocks", "AaAa", { 0, 25, NULL, 0 }, "xx--" },
-		{ "bytes do not reach an incident", "aaaa", { 0, 1, NULL, 3 }, "xx--" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct quarantine_entry v[16] = { 0 };
-		struct quarantine q = { .v = v, .n = strlen(cases[i].slots) };
-		bool remove[16];
-		char got[17] = "";
-
-		for (size_t k = 0; k < q.n; k++) {
-			v[k].slot[0] = cases[i].slots[k] | 0x20;
-			v[k].has_blocks = cases[i].slots[k] < 'a';
-			v[k].at_ns = (int64_t)k + 1;
-			v[k].data_bytes = 10;
-		}
-		quarantine_plan(remove, &q, &cases[i].l);
-		for (size_t k = 0; k < q.n; k++)
-			got[k] = remove[k] ? 'x' : '-';
-		if (strcmp(got, cases[i].removed) != 0)
-			fail_msg("%s: %s, not %s", cases[i].name, got, cases[i].removed);
-	}
-}
-
-static void which_have_blocks(void **state)
-{
-	static const struct {
-		const char *path, *text;
-		bool has;
-	} t[] = {
-		{ "blocks/blocks.log", "log", true },
-		{ "blocks/blocks.log", "", false },
-		{ "blocks/blocks.index", "index", false },
-		{ "blocks/retained/blocks-1-20.log", "log", true },
-		{ "blocks-2026-11-20T10:22:41.668/blocks.log", "log", true },
-		{ "state/shared_memory.bin", "state", false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-		AUTO(quarantine) struct quarantine q = { 0 };
-		char path[256];
-
-		snprintf(
-		        path, sizeof(path), "quarantine/s_a.1-20261121T081500Z/data/%s", t[i].path);
-		put(pool.fd, path, t[i].text);
-		ok(quarantine_list(&q, &pool, &e));
-		assert_int_equal(q.n, 1);
-		if (q.v[0].has_blocks != t[i].has)
-			fail_msg("%s: %d", t[i].path, q.v[0].has_blocks);
-		ok(quarantine_remove(&pool, q.v[0].name, &e));
-	}
-}
-
-static void on_gone(void *arg, const struct quarantine_entry *q)
-{
-	size_t *n = arg;
-
-	assert_string_equal(q->slot, "s_readers.3");
-	++*n;
-}
-
-static void bounds_are_enforced(void **state)
-{
-	struct quarantine_limit l = { .per_slot = QUARANTINE_PER_SLOT };
-	AUTO(quarantine) struct quarantine q = { 0 };
-	char name[256];
-	size_t gone = 0;
-
-	(void)state;
-	ok(quarantine_bound(&pool, &l, on_gone, &gone, &e));
-	for (int i = 0; i < 5; i++) {
-		put(slot.fd, "data/x", "x");
-		assert_int_equal(slot_quarantine(&pool, &slot, "why", name, &e), 0);
-	}
-	put(pool.fd, "quarantine/unfilled/why.json", "{}");
-	put(pool.fd, "quarantine/unfilled2/.why.json.tmp-1", "{");
-	put(pool.fd, "quarantine/byhand/notes", "{}");
-	put(pool.fd, "quarantine/.tmp-00/data/x", "");
-	l.cancel = &(const volatile int){ 1 };
-	fails(quarantine_bound(&pool, &l, on_gone, &gone, &e), ERR_INTERRUPTED);
-	assert_int_equal(gone, 0);
-	l.cancel = NULL;
-	ok(quarantine_bound(&pool, &l, on_gone, &gone, &e));
-	assert_int_equal(gone, 3);
-	ok(quarantine_list(&q, &pool, &e));
-	assert_int_equal(q.n, 2);
-	assert_string_equal(q.v[1].name, name);
-	assert_true(is_path(pool.fd, "quarantine/byhand/notes"));
-	assert_false(is_path(pool.fd, "quarantine/unfilled"));
-	assert_false(is_path(pool.fd, "quarantine/unfilled2"));
-	assert_false(is_path(pool.fd, "quarantine/.tmp-00"));
-}
-
 /* --- what a power loss leaves ------------------------------------------------------- */
 
 static void synced_before_the_swap(void **state)
@@ -627,7 +328,7 @@ static void synced_before_the_swap(void **state)
 	(void)state;
 	make_snapshot("s.bin");
 	put_old();
-	ok(generation_hold(&h, &pool, "g000002-0000000002", &e));
+	ok(generation_hold(&h, &pool, "g000002-0000000002", NULL, &e));
 	log_calls();
 	ok(slot_restore(&pool, &slot, &h, geteuid(), getegid(), "why", &options, &r, &e));
 	/* Behind what clone_tree() does. */
@@ -666,224 +367,6 @@ static void synced_before_the_swap(void **state)
 	             "drop " S "/.generation-ready\n");
 }
 
-/* --- killed, and failing, at each call --------------------------------------------- */
-
-enum what {
-	WHAT_RESTORE,
-	WHAT_FRESH, /* into a slot without data-dir */
-	WHAT_SNAPSHOT,
-	WHAT_FROM_SNAPSHOT, /* of a generation, where a snapshot had been */
-	WHAT_QUARANTINE,
-	WHAT_BOUND,
-	WHAT_COUNT,
-};
-
-static const char *const what_names[] = { "restore", "fresh restore", "restore of a snapshot",
-	"restore after a snapshot", "quarantine", "bound" };
-
-static void prepare(enum what what)
-{
-	char name[256];
-
-	trip_set(0, 0);
-	teardown(NULL);
-	assert_int_equal(setup(NULL), 0);
-	make_snapshot("s.bin");
-	if (what == WHAT_BOUND)
-		for (int i = 0; i < 3; i++) {
-			put(slot.fd, "data/x", "x");
-			ok(slot_quarantine(&pool, &slot, "why", name, &e));
-		}
-	if (what != WHAT_FRESH) {
-		put_old();
-		put(slot.fd, SLOT_GENERATION, "{\"generation\":\"" OLD "\"}");
-	}
-	if (what == WHAT_FROM_SNAPSHOT)
-		ok(restore("g000002-0000000002", NULL));
-}
-
-static int run(enum what what)
-{
-	struct quarantine_limit l = { .per_slot = 1 };
-	char name[256];
-
-	e = ERR_INIT;
-	switch (what) {
-	case WHAT_RESTORE:
-	case WHAT_FRESH:
-	case WHAT_FROM_SNAPSHOT:
-		return restore("current", NULL);
-	case WHAT_SNAPSHOT:
-		return restore("g000002-0000000002", NULL);
-	case WHAT_QUARANTINE:
-		return slot_quarantine(&pool, &slot, "why", name, &e);
-	case WHAT_BOUND:
-		return quarantine_bound(&pool, &l, NULL, NULL, &e);
-	case WHAT_COUNT:
-		break;
-	}
-	return -1;
-}
-
-/* The one entry with the old data-dir is there, whole, or nothing is. */
-static bool is_kept(const char *file, const char *text)
-{
-	AUTO(quarantine) struct quarantine q = { 0 };
-	char path[512];
-
-	ok(quarantine_list(&q, &pool, &e));
-	for (size_t i = 0; i < q.n; i++) {
-		snprintf(path, sizeof(path), "quarantine/%s/data/%s", q.v[i].name, file);
-		if (strcmp(text_of(pool.fd, path), text) == 0)
-			return true;
-	}
-	return false;
-}
-
-static const char *expected_generation(enum what what, const char *got)
-{
-	if (strcmp(got, "old") == 0)
-		return OLD;
-	if (strcmp(got, "snapshot") == 0)
-		return "g000002-0000000002";
-	/* The fresh one has nothing of its own node's, and is "broken" for that. */
-	if (strcmp(got, "new") == 0 || (what == WHAT_FRESH && strcmp(got, "none") != 0))
-		return "g000001-0000000001";
-	return "none";
-}
-
-/* As whoever takes the lock next finds it. */
-static void expect_settled(enum what what, int at, bool is_done)
-{
-	const char *got;
-	bool has_marker;
-
-	e = ERR_INIT;
-	if (slot_settle(&slot, &e) < 0)
-		fail_msg("%s, call %d: %s", what_names[what], at, e.msg);
-	got = which_data();
-	has_marker = is_path(slot.fd, SLOT_FROM_SNAPSHOT);
-	if (has_marker != (strcmp(got, "snapshot") == 0))
-		fail_msg("%s, call %d: '%s', with %s", what_names[what], at, got,
-		        text_of(slot.fd, SLOT_FROM_SNAPSHOT));
-	if (strcmp(generation_of(), expected_generation(what, got)) != 0)
-		fail_msg("%s, call %d: '%s', said to be of '%s'", what_names[what], at, got,
-		        generation_of());
-	switch (what) {
-	case WHAT_RESTORE:
-	case WHAT_SNAPSHOT:
-	case WHAT_QUARANTINE:
-		if (strcmp(got, "old") == 0
-		                ? is_done
-		                : strcmp(got,
-		                          what == WHAT_RESTORE            ? "new"
-		                                  : what == WHAT_SNAPSHOT ? "snapshot"
-		                                                          : "none") != 0 ||
-		                        !is_kept("blocks/blocks.log", "blocks/blocks.log at 0"))
-			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
-		break;
-	case WHAT_FRESH: {
-		const char *log = text_of(slot.fd, "data/blocks/blocks.log");
-
-		if (strcmp(got, "none") == 0 ? is_done
-		                             : strcmp(log, "blocks/blocks.log at 1") != 0 ||
-		                        !is_path(slot.fd, "data/state/shared_memory.bin"))
-			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
-		break;
-	}
-	case WHAT_FROM_SNAPSHOT:
-		if (strcmp(got, "snapshot") == 0 ? is_done : strcmp(got, "new") != 0)
-			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
-		break;
-	case WHAT_BOUND:
-		if (strcmp(got, "old") != 0 || !is_kept("x", "x"))
-			fail_msg("%s, call %d: '%s'", what_names[what], at, got);
-		break;
-	case WHAT_COUNT:
-		break;
-	}
-}
-
-/* The next one works, and then there is nothing that should not be. */
-static void expect_next(enum what what, int at)
-{
-	struct quarantine_limit l = { .per_slot = 1000 };
-
-	if (restore("current", NULL) < 0 || quarantine_bound(&pool, &l, NULL, NULL, &e) < 0)
-		fail_msg("%s, call %d: the next: %s", what_names[what], at, e.msg);
-	if (strcmp(names_in(slot.fd, "."), "data generation.json ") != 0)
-		fail_msg("%s, call %d: left: %s", what_names[what], at, names_in(slot.fd, "."));
-	if (strstr(names_in(pool.fd, "quarantine"), "tmp"))
-		fail_msg("%s, call %d: left: %s", what_names[what], at,
-		        names_in(pool.fd, "quarantine"));
-	ok(generation_verify(&pool, "current", NULL, NULL, NULL, NULL, &e));
-}
-
-static void killed_at_each_call(void **state)
-{
-	(void)state;
-	for (enum what what = 0; what < WHAT_COUNT; what++) {
-		int status = TRIP_KILLED << 8;
-
-		for (int at = 1; WEXITSTATUS(status) == TRIP_KILLED; at++) {
-			pid_t pid;
-
-			prepare(what);
-			pid = fork();
-			if (pid == 0) {
-				trip_set(at, 0);
-				_exit(run(what) < 0);
-			}
-			assert_int_equal(waitpid(pid, &status, 0), pid);
-			assert_true(WIFEXITED(status));
-			expect_settled(what, at, WEXITSTATUS(status) == 0);
-			expect_next(what, at);
-			if (WEXITSTATUS(status) == 0)
-				print_message("%s: %d calls\n", what_names[what], at - 1);
-		}
-		assert_int_equal(WEXITSTATUS(status), 0);
-	}
-}
-
-static void failing_at_each_call(void **state)
-{
-	static const int errnos[] = { EIO, ENOSPC };
-
-	(void)state;
-	for (size_t n = 0; n < ARRAY_LEN(errnos); n++)
-		for (enum what what = 0; what < WHAT_COUNT; what++) {
-			bool was_reached = true;
-
-			for (int at = 1; was_reached; at++) {
-				struct err why;
-				int rc;
-
-				prepare(what);
-				trip_set(at, errnos[n]);
-				rc = run(what);
-				why = e;
-				e = ERR_INIT;
-				was_reached = trip_was_reached();
-				trip_set(0, 0);
-				if (rc < 0 && !strstr(why.msg, strerror(errnos[n])))
-					fail_msg("%s, call %d: '%s' does not say why",
-					        what_names[what], at, why.msg);
-				if (rc < 0 && strcmp(which_data(), "old") == 0 &&
-				        strcmp(names_in(slot.fd, "."), "data generation.json ") !=
-				                0)
-					fail_msg("%s, call %d: %s: left %s", what_names[what], at,
-					        why.msg, names_in(slot.fd, "."));
-				if (rc < 0 && what != WHAT_BOUND &&
-				        strcmp(which_data(), "old") == 0 &&
-				        strstr(names_in(pool.fd, "quarantine"), "s_readers"))
-					fail_msg("%s, call %d: %s: left %s", what_names[what], at,
-					        why.msg, names_in(pool.fd, "quarantine"));
-				expect_settled(what, at, rc >= 0);
-				expect_next(what, at);
-			}
-		}
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -901,14 +384,7 @@ int main(void)
 		TEST(cancelled_leaves_nothing),
 		TEST(settle_ends_what_was_begun),
 		TEST(half_of_it_is_never_used),
-		TEST(the_same_second_has_other_names),
-		TEST(odd_entries_are_listed),
-		TEST(bounds_keep_the_newest),
-		TEST(which_have_blocks),
-		TEST(bounds_are_enforced),
 		TEST(synced_before_the_swap),
-		TEST(killed_at_each_call),
-		TEST(failing_at_each_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,16 +135,24 @@ static struct usage usage_of(const char *path)
 	return u;
 }
 
-static struct usage file_usage(const char *path)
+static void note_usage(void *arg, const char *path, const struct usage *file)
 {
-	struct usage u = { 0 };
-	struct err e = ERR_INIT;
-	int fd = openat(top, path, O_RDONLY | O_CLOEXEC);
+	assert_string_equal(path, "f");
+	*(struct usage *)arg = *file;
+}
 
-	assert_true(fd >= 0);
-	if (usage_add_file(&u, fd, &e) < 0)
-		fail_msg("'%s': %s", path, e.msg);
-	(void)close(fd);
+/* Of "f", which is the only file. */
+static struct usage file_usage(void)
+{
+	struct usage all = { 0 }, u = { 0 };
+	struct err e = ERR_INIT;
+
+	if (usage_watch_tree(
+	            &all, top, ".", &(struct usage_watch){ .fn = note_usage, .arg = &u }, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(u.files, 1);
+	assert_int_equal(u.extents, all.extents);
+	assert_int_equal(u.shared_bytes, all.shared_bytes);
 	return u;
 }
 
@@ -175,7 +183,7 @@ static void flags(void **state)
 
 		n_extents = 0;
 		add_extent(0, 64 * KIB, rows[i].flags | FIEMAP_EXTENT_LAST);
-		u = file_usage("f");
+		u = file_usage();
 		if (u.extents != rows[i].extents || u.shared_bytes != rows[i].shared ||
 		        u.exclusive_bytes != blocks_of("f") - rows[i].shared || u.without_extents)
 			fail_msg("%s: %llu extents, %llu shared", rows[i].name,
@@ -193,7 +201,7 @@ static void compressed(void **state)
 	map_errno = 0;
 	put("f", 64);
 	add_extent(0, GIB, FIEMAP_EXTENT_SHARED | FIEMAP_EXTENT_LAST);
-	u = file_usage("f");
+	u = file_usage();
 	assert_int_equal(u.shared_bytes, blocks_of("f"));
 	assert_int_equal(u.exclusive_bytes, 0);
 }
@@ -207,13 +215,13 @@ static void batches(void **state)
 	put("f", 64);
 	for (size_t i = 0; i < 1500; i++)
 		add_extent(i * 8 * KIB, 4 * KIB, i % 100 ? 0 : FIEMAP_EXTENT_SHARED);
-	u = file_usage("f");
+	u = file_usage();
 	assert_int_equal(u.extents, 1500);
 	assert_int_equal(u.shared_bytes, 15 * 4 * KIB);
 	assert_in_range(map_asks, 3, 4); /* no LAST: asked once more */
 	map_asks = 0;
 	extents[1499].fe_flags |= FIEMAP_EXTENT_LAST;
-	u = file_usage("f");
+	u = file_usage();
 	assert_int_equal(u.extents, 1500);
 	assert_int_equal(map_asks, 3);
 }
@@ -224,7 +232,7 @@ static void no_end(void **state)
 	map_errno = 0;
 	is_endless = true;
 	put("f", 64);
-	assert_int_equal(file_usage("f").extents, 1);
+	assert_int_equal(file_usage().extents, 1);
 }
 
 static void no_map(void **state)
@@ -237,21 +245,11 @@ static void no_map(void **state)
 		struct usage u;
 
 		map_errno = reasons[i];
-		u = file_usage("f");
+		u = file_usage();
 		assert_int_equal(u.without_extents, 1);
 		assert_int_equal(u.allocated_bytes, blocks_of("f"));
 		assert_int_equal(u.exclusive_bytes, blocks_of("f"));
 	}
-}
-
-static void only_files(void **state)
-{
-	struct usage u = { 0 };
-	struct err e = ERR_INIT;
-
-	(void)state;
-	assert_int_equal(usage_add_file(&u, top, &e), -1);
-	assert_int_equal(e.kind, ERR_USAGE);
 }
 
 /* --- trees ------------------------------------------------------------------------------------ */
@@ -310,7 +308,6 @@ static void hard_links(void **state)
 	assert_int_equal(u.apparent_bytes, 56 * KIB);
 	assert_int_equal(u.shared_bytes, blocks_of("t/b"));
 	assert_int_equal(u.exclusive_bytes, blocks_of("t") + blocks_of("t/a") + blocks_of("t/c"));
-	assert_int_equal(file_usage("t/b").shared_bytes, blocks_of("t/b"));
 }
 
 static void too_deep(void **state)
@@ -479,7 +476,6 @@ int main(void)
 		T(batches),
 		T(no_end),
 		T(no_map),
-		T(only_files),
 		T(tree),
 		T(link_as_tree),
 		T(hard_links),

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "deploy/firewall.h"
-#include "firewall/admit.h"
+#include "firewall/model.h"
 
 #define HOSTS 3
 

@@ -369,27 +369,6 @@ static void logs_of_a_terminal(void **state)
 	buf_release(&b);
 }
 
-static void logs_of_a_task(void **state)
-{
-	struct buf b = BUF_INIT(1000);
-
-	(void)state;
-	add_frame(&b, 1, D("t1") "one\n");
-	fake_engine_reply(
-	        fake, "GET", "/tasks/t1", 200, "{\"ID\":\"t1\",\"Spec\":{\"ContainerSpec\":{}}}");
-	reply_frames("/tasks/t1/logs", &b, FAKE_CLOSE);
-	assert_int_equal(engine_task_logs(eng, "t1",
-	                         &(struct engine_logs){ .fn = note_line, .tail = -1 }, &e),
-	        0);
-	assert_string_equal(seen.data, "1 t1 one on n1|");
-	assert_string_equal(fake_engine_last(fake)->query,
-	        "details=1&stdout=1&stderr=1&follow=0&timestamps=0&tail=0");
-	assert_int_equal(
-	        engine_task_logs(eng, "t2", &(struct engine_logs){ .fn = note_line }, &e), -1);
-	assert_int_equal(e.kind, ERR_NOT_FOUND);
-	buf_release(&b);
-}
-
 /* What came before the trouble is given out first. */
 static void logs_that_break(void **state)
 {
@@ -461,7 +440,6 @@ int main(void)
 		cmocka_unit_test(the_oldest_makes_room),
 		WITH_FAKE(logs_of_a_service),
 		WITH_FAKE(logs_of_a_terminal),
-		WITH_FAKE(logs_of_a_task),
 		WITH_FAKE(logs_that_break),
 		WITH_FAKE(recorded_logs),
 	};

@@ -198,86 +198,6 @@ static void an_event_has_a_limit(void **state)
 	assert_int_equal(e.kind, ERR_PROTOCOL);
 }
 
-/* --- image load ------------------------------------------------------------------------------- */
-
-static int archive(size_t n)
-{
-	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	for (size_t i = 0; i < n; i++) {
-		char c = (char)(i * 7);
-
-		if (write(fd, &c, 1) != 1)
-			return -1;
-	}
-	lseek(fd, 0, SEEK_SET);
-	return fd;
-}
-
-static void an_image_is_loaded(void **state)
-{
-	AUTO(close_fd) int fd = archive(100000);
-	struct strvec loaded = STRVEC_INIT;
-	const struct fake_request *q;
-
-	(void)state;
-	fake_engine_reply(fake, "POST", "/images/load", 200,
-	        "{\"status\":\"Loading\"}\r\n{\"stream\":\"Loaded image: bb:1\\n\"}\r\n"
-	        "{\"stream\":\"Loaded image ID: sha256:00ff\\n\"}\r\n");
-	assert_int_equal(engine_image_load(eng, fd, &loaded, &e), 0);
-	assert_int_equal(loaded.n, 2);
-	assert_string_equal(loaded.v[0], "bb:1");
-	assert_string_equal(loaded.v[1], "sha256:00ff");
-	strvec_release(&loaded);
-	q = fake_engine_last(fake);
-	assert_string_equal(q->query, "quiet=1");
-	assert_string_equal(q->content_type, "application/x-tar");
-	assert_int_equal(q->len, 100000);
-	for (size_t i = 0; i < q->len; i++)
-		assert_int_equal(q->body[i], (char)(i * 7));
-}
-
-static void an_image_is_refused(void **state)
-{
-	static const struct {
-		const char *name;
-		int status;
-		const char *reply;
-		enum err_kind kind;
-		const char *message;
-	} rows[] = {
-		{ "within the stream", 200,
-		        "{\"errorDetail\":{\"message\":\"bad tar\"},\"error\":\"bad tar\"}\n",
-		        ERR_USAGE, "load image: bad tar" },
-		{ "by status", 500, "{\"message\":\"no space left on device\"}", ERR_SYSTEM,
-		        "load image: no space left on device" },
-		{ "with nonsense", 200, "}\n", ERR_PROTOCOL, "load image: stream: line 1" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(close_fd) int fd = archive(10);
-
-		fake_engine_clear(fake);
-		fake_engine_reply(fake, "POST", "/images/load", rows[i].status, rows[i].reply);
-		if (engine_image_load(eng, fd, NULL, &e) != -1 || e.kind != rows[i].kind ||
-		        !str_starts(e.msg, rows[i].message, NULL))
-			fail_msg("%s: %s '%s'", rows[i].name, err_kind_name(e.kind), e.msg);
-		err_clear(&e);
-	}
-}
-
-static void an_archive_that_cannot_be_read(void **state)
-{
-	AUTO(close_fd) int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	(void)state;
-	fake_engine_reply(fake, "POST", "/images/load", 200, "");
-	assert_int_equal(engine_image_load(eng, fd, NULL, &e), -1);
-	assert_int_equal(e.kind, ERR_SYSTEM);
-	assert_string_equal(e.msg, "load image: read the archive: Is a directory");
-}
-
 int main(void)
 {
 #define WITH_FAKE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -288,9 +208,6 @@ int main(void)
 		WITH_FAKE(events_until_the_deadline),
 		WITH_FAKE(events_that_break),
 		WITH_FAKE(an_event_has_a_limit),
-		WITH_FAKE(an_image_is_loaded),
-		WITH_FAKE(an_image_is_refused),
-		WITH_FAKE(an_archive_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests_name("engine/stream", tests, NULL, NULL);

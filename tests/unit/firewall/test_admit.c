@@ -1,6 +1,5 @@
 #include "unit/test.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "firewall/admit.h"
@@ -41,33 +40,6 @@ static void fill(struct firewall_model *m)
 	m->nodes[m->n_nodes++] = address("10.0.0.1");
 	m->nodes[m->n_nodes++] = address("10.0.0.2");
 	m->nodes[m->n_nodes++] = address("fd00::2");
-}
-
-static void addresses(void **state)
-{
-	static const struct {
-		const char *text, *is; /* NULL: refused */
-	} rows[] = {
-		{ "10.0.0.1", "10.0.0.1" },
-		{ "::ffff:10.0.0.1", "10.0.0.1" },
-		{ "fd00:0:0::2", "fd00::2" },
-		{ "10.0.0.1/8", NULL },
-		{ "fe80::1%eth0", NULL },
-		{ "10.1", NULL },
-		{ "", NULL },
-		{ "node1", NULL },
-	};
-	char text[FIREWALL_NET_SIZE];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct firewall_net n;
-
-		if ((firewall_address_parse(&n, rows[i].text) < 0) != !rows[i].is)
-			fail_msg("'%s'", rows[i].text);
-		if (rows[i].is && strcmp(firewall_net_text(text, &n), rows[i].is) != 0)
-			fail_msg("'%s' is '%s'", rows[i].text, text);
-	}
 }
 
 static void who_comes_through(void **state)
@@ -114,37 +86,10 @@ static void who_comes_through(void **state)
 	test_free(m);
 }
 
-static void agents_port(void **state)
-{
-	static const uint16_t ports[] = { 1000, 3000, 8871, 9999, 8870 };
-	struct firewall_model *m = test_malloc(sizeof(*m));
-	struct err e = ERR_INIT;
-	unsigned n;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
-		firewall_model_init(m);
-		n = m->n_rules;
-		assert_int_equal(firewall_set_agent_port(m, ports[i], &e), 0);
-		assert_non_null(firewall_rule_of(m, false, ports[i]));
-		assert_true(ports[i] == 8870 || !firewall_rule_of(m, false, 8870));
-		assert_int_equal(m->n_rules, n);
-		for (unsigned k = 1; k < m->n_rules; k++)
-			if (!m->rules[k].is_udp && m->rules[k].first < m->rules[k - 1].first)
-				fail_msg("port %u: order", ports[i]);
-	}
-	fill(m);
-	assert_int_equal(firewall_set_agent_port(m, 9103, &e), -1);
-	assert_int_equal(e.kind, ERR_USAGE);
-	test_free(m);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
 		cmocka_unit_test(who_comes_through),
-		cmocka_unit_test(agents_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,19 +69,11 @@ static void test_broken(void **state)
 	}
 }
 
-static void test_families(void **state)
-{
-	(void)state;
-	assert_int_equal(firewall_family(0), AF_INET);
-	assert_int_equal(firewall_family(1), AF_INET6);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saved),
 		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_families),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -321,7 +321,6 @@ static void it_signs(void **state UNUSED)
 	int fd = opened(&first);
 
 	assert_string_equal(gate_public_key(gate), KEY);
-	assert_string_equal(gate_public_key_k1(gate), KEY_K1);
 	assert_int_equal(ask(fd, first), 200);
 	assert_int_equal(ask(fd, first), 200);
 	fresh_slot();

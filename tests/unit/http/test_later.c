@@ -483,16 +483,14 @@ static void probes_reach_it(void **state)
 	struct http_prober *p;
 	struct http_probe *q;
 	struct err e = ERR_INIT;
-	char at[128];
+	char url[64];
 
 	(void)state;
-	config.unix_name = "c.sock";
-	config.unix_dirfd = dirfd_;
 	start();
 	p = http_prober_new(&loop, &e);
-	q = http_probe_new(p, "http://agent/later?tail=7", 100, &e);
-	(void)snprintf(at, sizeof(at), "%s/c.sock", dir);
-	assert_int_equal(http_probe_set_unix(q, at, &e), 0);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/later?tail=7",
+	        (unsigned)http_server_port(server));
+	q = http_probe_new(p, url, 100, &e);
 	assert_int_equal(http_probe_set_bearer(q, TOKEN, &e), 0);
 	/* No limit of time. */
 	memset(&got, 0, sizeof(got));

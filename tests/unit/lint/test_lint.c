@@ -360,8 +360,7 @@ static const struct row rows[] = {
 	        "\"{{.Task.ID}}\"\n" DNSRR,
 	        NULL, "" },
 
-	/* --- networks --------------------------------------------------------------------------
-	 */
+	/* --- networks ------------------------------------------------------------------------- */
 
 	{ LINT_LOOPBACK_PEER, "in config.ini", WITH_INI DNSRR INI,
 	        "p2p-peer-address = 127.0.0.1:9876\np2p-peer-address = localhost:1\n",
@@ -480,8 +479,7 @@ static const struct row rows[] = {
 	              "networks:\n  n:\n    driver_opts: {encrypted: \"false\", x: y}\n",
 	        NULL, "" },
 
-	/* --- the rest --------------------------------------------------------------------------
-	 */
+	/* --- the rest ------------------------------------------------------------------------- */
 
 	{ LINT_CONFIG_REFUSED, "an option", WITH_INI DNSRR INI,
 	        "# x\nreplay-blockchain = true\nhttp-server-address = 0.0.0.0:8888\n",
@@ -534,8 +532,7 @@ static const struct row rows[] = {
 	        NULL, "" },
 };
 
-/* --- the table
- * ------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static char dir[] = "/tmp/test_lint.XXXXXX";
 
@@ -665,8 +662,7 @@ static void rules(void **state)
 	assert_int_equal(e.kind, ERR_USAGE);
 }
 
-/* --- allowing ----------------------------------------------------------------------------------
- */
+/* --- allowing --------------------------------------------------------------------------------- */
 
 static void lint(const char *text, struct stack **st, struct lint_findings *f)
 {
@@ -682,8 +678,8 @@ static void allowing(void **state)
 	AUTO(stack_free) struct stack *st = NULL;
 
 	(void)state;
-	/* The service's reason is nearer than the file's; b has only that; log-limit is nobody's.
-	 */
+	/* The service's reason is nearer than the file's; b has only that;
+	 * log-limit is nobody's. */
 	lint("x-nodeswarm: {allow: {image-tag: of the file}}\n"
 	     "services:\n"
 	     "  a:\n    image: i\n    x-nodeswarm: {allow: {image-tag: of a}}\n" DNSRR
@@ -737,8 +733,7 @@ static void allowing_in_one_file(void **state)
 	assert_string_equal(f.v[2].allowed, "one");
 }
 
-/* --- what all of it must hold to ---------------------------------------------------------------
- */
+/* --- what all of it must hold to -------------------------------------------------------------- */
 
 /* One place to mend is one finding, unless it is allowed to one of those who share it. */
 static void one_place_once(void **state)

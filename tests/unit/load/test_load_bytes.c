@@ -1,7 +1,7 @@
 #include "load_run.h"
 
-/* Runs against small servers of the test's own: bytes that come, or are taken, in a certain order.
- */
+/* Runs against small servers of the test's own: bytes that come, or are taken, in
+ * a certain order. */
 
 /* --- servers of the test's own ---------------------------------------------------------------- */
 

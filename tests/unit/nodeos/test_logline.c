@@ -102,7 +102,7 @@ static void long_words_are_cut(void **state)
 static void a_real_log(void **state)
 {
 	AUTO(buf) struct buf b = BUF_INIT(1 << 20);
-	unsigned framed = 0, important = 0;
+	unsigned framed = 0;
 	char *save = NULL;
 
 	(void)state;
@@ -115,73 +115,8 @@ static void a_real_log(void **state)
 		if (nodeos_logline_parse(&l, s) != 0)
 			fail_msg("no frame: '%s'", s);
 		framed++;
-		if (nodeos_logline_weight(&l) == NODEOS_LINE_IMPORTANT)
-			important++;
 	}
 	assert_int_equal(framed, 24);
-	assert_int_equal(important, 6);
-}
-
-static void weights(void **state)
-{
-	static const struct {
-		const char *level, *message;
-		enum nodeos_logline_weight weight;
-	} t[] = {
-		{ "info",
-		        "Received block 5ae0e39aad6d243d... #106 @ 2026-11-20T10:35:18.500 signed "
-		        "by "
-		        "eosio [trxs: 0, lib: 105]",
-		        NODEOS_LINE_ROUTINE },
-		{ "info", "Produced block 1ec4a7956c66d95e... #108 @ 2026-11-20T10:35:19.500",
-		        NODEOS_LINE_ROUTINE },
-		{ "info",
-		        "[\"127.0.0.1:19930 - 73fc6cd\" - 2 127.0.0.1:19930] Sending handshake "
-		        "generation 4, lib 106",
-		        NODEOS_LINE_ROUTINE },
-		{ "error", "accept: Invalid argument", NODEOS_LINE_ROUTINE },
-		{ "error", "[\"a\" - 1 127.0.0.1:1] Closing connection", NODEOS_LINE_ROUTINE },
-		{ "warn", "dropped incoming block #66 id: 0000", NODEOS_LINE_NORMAL },
-		{ "warn", "anything else", NODEOS_LINE_NORMAL },
-		{ "info", "anything else", NODEOS_LINE_NORMAL },
-		{ "error", "anything else", NODEOS_LINE_IMPORTANT },
-		{ "error", "bind: Address already in use", NODEOS_LINE_IMPORTANT },
-		{ "info", "switching forks from 00000042b4c8 (block number 66) to 000000433fda",
-		        NODEOS_LINE_IMPORTANT },
-		{ "info", "nodeos successfully exiting", NODEOS_LINE_IMPORTANT },
-		{ "info", "Blockchain started; head block is #133", NODEOS_LINE_IMPORTANT },
-		{ NULL, "std::exception::what: unable to find plugin: eosio::nope_plugin",
-		        NODEOS_LINE_IMPORTANT },
-		{ NULL, "{}", NODEOS_LINE_NORMAL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-		char line[300];
-		struct nodeos_logline l;
-
-		if (t[i].level)
-			snprintf(line, sizeof(line),
-			        "%s 2026-11-20T10:23:23.000 nodeos x.cpp:1 m ] %s", t[i].level,
-			        t[i].message);
-		else
-			snprintf(line, sizeof(line), "%s", t[i].message);
-		nodeos_logline_parse(&l, line);
-		if (nodeos_logline_weight(&l) != t[i].weight)
-			fail_msg("'%s' weighs %d", line, (int)nodeos_logline_weight(&l));
-	}
-}
-
-static void an_error_of_one_connection(void **state)
-{
-	struct nodeos_logline l;
-
-	(void)state;
-	assert_int_equal(nodeos_logline_parse(&l,
-	                         "error 2026-11-20T10:23:23.000 net-0     "
-	                         "net_plugin.cpp:1 m ] Peer on a different chain"),
-	        0);
-	assert_int_equal(nodeos_logline_weight(&l), NODEOS_LINE_NORMAL);
 }
 
 static void secrets(void **state)
@@ -284,8 +219,6 @@ int main(void)
 		cmocka_unit_test(without_a_frame),
 		cmocka_unit_test(long_words_are_cut),
 		cmocka_unit_test(a_real_log),
-		cmocka_unit_test(weights),
-		cmocka_unit_test(an_error_of_one_connection),
 		cmocka_unit_test(secrets),
 		cmocka_unit_test(the_hash_of_a_start),
 		cmocka_unit_test(stop_hash),

@@ -56,7 +56,7 @@ static void one_of_nodesim(void **state)
 	(void)state;
 	sim_genesis_default(&s.genesis);
 	sim_genesis_block(&b, &s.genesis);
-	block_make(&s.head, b.id, b.slot + 1, b.producer);
+	block_make(&s.head, b.id, b.slot + 1, b.producer, 0, NULL, 0);
 	assert_int_equal(sim_snapshot_write(&s, path, &e), 0);
 	if (nodeos_snapshot_read(&f, fd, &e) < 0)
 		fail_msg("%s", e.msg);

@@ -69,7 +69,9 @@ static int set_up(void **state)
 static json_t *made(void)
 {
 	struct err e = ERR_INIT;
-	json_t *c = certificate_make(NULL, DAY_NS, &e);
+	AUTO(certificate_draft_free)
+	struct certificate_draft *d = certificate_begin(NULL, DAY_NS, &e);
+	json_t *c = d ? certificate_end(d, &e) : NULL;
 
 	if (!c)
 		fail_msg("%s", e.msg);

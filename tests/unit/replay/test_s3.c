@@ -60,8 +60,7 @@ static struct http_client *client(void)
 	return c;
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void urls(void **state)
 {
@@ -121,8 +120,7 @@ static void half_a_key_is_a_mistake(void **state)
 	assert_int_equal(e.kind, ERR_USAGE);
 }
 
-/* --- signed requests
- * ------------------------------------------------------------------------------ */
+/* --- signed requests -------------------------------------------------------------------------- */
 
 /* Keys that have to be escaped in a path. */
 static const char *const odd_keys[] = { "a/1.bin", "a/b c", "a/b&c<d>", "a/\xc3\xa9=+%20~",
@@ -283,8 +281,7 @@ static void the_environment_names_the_server(void **state)
 		fail_msg("%s (%s)", e.msg, bucket.why);
 }
 
-/* --- lists that are none
- * -------------------------------------------------------------------------- */
+/* --- lists that are none ---------------------------------------------------------------------- */
 
 static const char *said;
 
@@ -336,8 +333,7 @@ static void broken_lists(void **state)
 	}
 }
 
-/* --- upload
- * --------------------------------------------------------------------------------------- */
+/* --- upload ----------------------------------------------------------------------------------- */
 
 struct told {
 	unsigned copied, there;

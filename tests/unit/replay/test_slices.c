@@ -31,8 +31,7 @@ static void text_is(const struct slices *s, const char *wanted)
 	assert_string_equal(text.data, wanted);
 }
 
-/* --- form
- * ----------------------------------------------------------------------------------------- */
+/* --- form ------------------------------------------------------------------------------------- */
 
 /* test-tiny-job.json of replay-test, and how its orchestrator writes it (json.dumps, indent 4). */
 static void the_public_form(void **state)
@@ -72,8 +71,8 @@ static void the_public_form(void **state)
 	assert_string_equal(s.v[1].storage_type, "fs");
 	assert_string_equal(s.v[1].version, "1.0.3");
 	assert_true(s.v[1].is_spring);
-	/* jansson writes the digits of \u00e9 in capitals, Python does not; to JSON they are one.
-	 */
+	/* jansson writes the digits of \u00e9 in capitals, Python does not; to JSON
+	 * they are one. */
 	s.v[1].snapshot_path[11] = '\0';
 	{
 		AUTO(free) char *wanted = strdup(text);
@@ -231,8 +230,7 @@ static void files(void **state)
 	assert_non_null(strstr(e.msg, path));
 }
 
-/* --- what is wrong
- * -------------------------------------------------------------------------------- */
+/* --- what is wrong ---------------------------------------------------------------------------- */
 
 struct told {
 	char text[4096];
@@ -310,8 +308,8 @@ static const struct {
 	        "form 1 0; " },
 	{ "all at once", "[{\"start_block_id\":9,\"end_block_id\":1}]",
 	        "negative 1 0; no_snapshot 1 0; storage 1 0; version 1 0; " },
-	/* Of replay-test; its own validator finds only that a key is missing.  Its hashes are none.
-	 */
+	/* Of replay-test; its own validator finds only that a key is missing.  Its
+	 * hashes are none. */
 	{ "test-001-jobs.json",
 	        "[{\"start_block_id\":1,\"end_block_id\":100," REST
 	        ",\"expected_integrity_hash\":\"ABCD1234EFGH5678IJKL9012MNOP3456\"},"

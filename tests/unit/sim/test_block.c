@@ -106,13 +106,13 @@ static void a_block_follows_from_parent_slot_and_producer(void **state)
 	sim_genesis_default(&g);
 	sim_genesis_block(&parent, &g);
 	assert_int_equal(name_pack(&eosio, "eosio"), 0);
-	block_make(&a, parent.id, parent.slot + 5, eosio);
-	block_make(&b, parent.id, parent.slot + 5, eosio);
+	block_make(&a, parent.id, parent.slot + 5, eosio, 0, NULL, 0);
+	block_make(&b, parent.id, parent.slot + 5, eosio, 0, NULL, 0);
 	assert_memory_equal(&a, &b, sizeof(a));
 	assert_int_equal(a.num, 2);
 	assert_int_equal(block_num_of(a.id), 2);
 	assert_true(block_is_regular(&a));
-	block_make(&b, parent.id, parent.slot + 6, eosio);
+	block_make(&b, parent.id, parent.slot + 6, eosio, 0, NULL, 0);
 	assert_false(block_same_id(a.id, b.id));
 	/* Any other byte, wherever it is, makes it irregular. */
 	for (size_t i = 0; i < BLOCK_PACKED; i++) {
@@ -158,7 +158,7 @@ static void a_signature_has_the_recorded_shape(void **state)
 
 	(void)state;
 	for (uint32_t slot = 1; slot < 50; slot++) {
-		block_make(&b, previous, slot, 1);
+		block_make(&b, previous, slot, 1, 0, NULL, 0);
 		block_signature(text, &b);
 		assert_int_equal(strlen(text), strlen(recorded));
 		assert_memory_equal(text, "SIG_K1_", 7);

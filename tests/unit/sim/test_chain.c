@@ -69,7 +69,7 @@ static struct block after(const struct chain *c, const struct block *parent, uin
 {
 	struct block b;
 
-	block_make(&b, parent->id, parent->slot + slots, c->producer);
+	block_make(&b, parent->id, parent->slot + slots, c->producer, 0, NULL, 0);
 	return b;
 }
 
@@ -121,7 +121,7 @@ static void what_does_not_fit_is_refused(void **state)
 	push(c, &c->root, CHAIN_KNOWN);
 	b = after(c, &head, 0);
 	push(c, &b, CHAIN_INVALID); /* no later than its parent */
-	block_make(&b, head.id, head.slot + 1, c->producer + 1);
+	block_make(&b, head.id, head.slot + 1, c->producer + 1, 0, NULL, 0);
 	push(c, &b, CHAIN_INVALID); /* not scheduled */
 	b = after(c, &head, 1);
 	b.packed[150] ^= 1;

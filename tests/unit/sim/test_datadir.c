@@ -61,7 +61,7 @@ static int setup(void **state)
 		return -1;
 	v->log[strlen(v->log)] = '/';
 	for (int i = 1; i < BLOCKS; i++) {
-		block_make(&b, b.id, b.slot + 1, 7);
+		block_make(&b, b.id, b.slot + 1, 7, 0, NULL, 0);
 		if (blocklog_append(&l, &b, &e) < 0)
 			return -1;
 	}

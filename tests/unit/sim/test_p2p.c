@@ -46,7 +46,7 @@ static void setup_chain(struct env *v)
 	assert_int_equal(blocklog_open(&c->log, v->dir, &f), 0);
 	assert_int_equal(blocklog_reset(&c->log, &g, &e), 0);
 	for (int i = 1; i < BLOCKS; i++) {
-		block_make(&b, b.id, b.slot + 1, c->producer);
+		block_make(&b, b.id, b.slot + 1, c->producer, 0, NULL, 0);
 		assert_int_equal(chain_push(c, &b, &e), CHAIN_APPLIED);
 	}
 	/* So that no guard stops the node. */
@@ -205,7 +205,7 @@ static struct block after(const struct env *v, const struct block *parent, uint3
 {
 	struct block b;
 
-	block_make(&b, parent->id, parent->slot + slots, v->n.chain.producer);
+	block_make(&b, parent->id, parent->slot + slots, v->n.chain.producer, 0, NULL, 0);
 	return b;
 }
 
@@ -326,7 +326,7 @@ static void a_forked_branch_is_refused(void **state)
 	expect(v, WIRE_HANDSHAKE, &m);
 	expect(v, WIRE_REQUEST, &m);
 	b.previous[9] ^= 1;
-	block_make(&b, b.previous, b.slot, v->n.chain.producer);
+	block_make(&b, b.previous, b.slot, v->n.chain.producer, 0, NULL, 0);
 	say_block(v, &b);
 	expect_go_away(v, GO_AWAY_FORKED);
 }
@@ -356,7 +356,7 @@ static void a_block_of_the_future_is_ignored(void **state)
 	say_handshake(v);
 	expect(v, WIRE_HANDSHAKE, &m);
 	block_make(&b, chain_head(&v->n.chain)->id, slot_at(clock_real_ns()) + 20,
-	        v->n.chain.producer);
+	        v->n.chain.producer, 0, NULL, 0);
 	say_block(v, &b);
 	assert_int_equal(chain_head(&v->n.chain)->num, BLOCKS);
 }

@@ -104,7 +104,7 @@ static struct block next(struct chain *c, uint32_t slot)
 	struct block b;
 
 	assert_int_equal(chain_next(c, slot, &producer, &confirmed), 0);
-	(void)block_make_confirming(&b, chain_head(c)->id, slot, producer, confirmed, NULL, 0);
+	(void)block_make(&b, chain_head(c)->id, slot, producer, confirmed, NULL, 0);
 	return b;
 }
 
@@ -187,11 +187,11 @@ static void what_is_not_in_turn_is_refused(void **state)
 
 	extend(c, 40);
 	good = next(c, chain_head(c)->slot + 1);
-	block_make(&b, good.previous, good.slot, c->schedule.v[0].name + 1);
+	block_make(&b, good.previous, good.slot, c->schedule.v[0].name + 1, 0, NULL, 0);
 	push(c, &b, CHAIN_INVALID);
-	block_make(&b, good.previous, good.slot + 12, good.producer);
+	block_make(&b, good.previous, good.slot + 12, good.producer, 0, NULL, 0);
 	push(c, &b, CHAIN_INVALID);
-	(void)block_make_confirming(&b, good.previous, good.slot, good.producer, 30, NULL, 0);
+	(void)block_make(&b, good.previous, good.slot, good.producer, 30, NULL, 0);
 	push(c, &b, CHAIN_INVALID); /* its own ones again */
 	push(c, &good, CHAIN_APPLIED);
 }
@@ -226,8 +226,8 @@ static void the_longer_branch_wins(void **state)
 
 		if (turn == 2)
 			continue;
-		block_make(
-		        &branch[n], n ? branch[n - 1].id : fork.id, slot, c->schedule.v[turn].name);
+		block_make(&branch[n], n ? branch[n - 1].id : fork.id, slot,
+		        c->schedule.v[turn].name, 0, NULL, 0);
 		push(c, &branch[n],
 		        n < 12            ? CHAIN_STORED
 		                : n == 12 ? CHAIN_SWITCHED

@@ -92,7 +92,7 @@ static void the_recorded_root(void **state)
 	struct block b;
 
 	(void)state;
-	assert_int_equal(block_make_with(&b, previous, 5, EOSIO, list, 2), 2);
+	assert_int_equal(block_make(&b, previous, 5, EOSIO, 0, list, 2), 2);
 	hex_encode(root, b.packed + 46, BLOCK_ID);
 	assert_string_equal(root, root_of_two);
 }
@@ -105,9 +105,9 @@ static void blocks_with_transactions(void **state)
 	struct trx t;
 
 	(void)state;
-	block_make(&empty, previous, 5, EOSIO);
+	block_make(&empty, previous, 5, EOSIO, 0, NULL, 0);
 	assert_int_equal(empty.len, BLOCK_PACKED);
-	assert_int_equal(block_make_with(&a, previous, 5, EOSIO, list, 2), 2);
+	assert_int_equal(block_make(&a, previous, 5, EOSIO, 0, list, 2), 2);
 	assert_false(block_same_id(a.id, empty.id));
 	assert_int_equal(block_length(a.packed, a.len), a.len);
 	assert_int_equal(block_length(a.packed, sizeof(a.packed)), a.len);
@@ -139,7 +139,7 @@ static void no_more_than_there_is_room_for(void **state)
 	(void)state;
 	for (size_t i = 0; i < 100; i++)
 		list[i] = &two[i % 2];
-	n = block_make_with(&b, previous, 5, EOSIO, list, 100);
+	n = block_make(&b, previous, 5, EOSIO, 0, list, 100);
 	assert_in_range(n, 8, 12);
 	assert_true(b.len <= BLOCK_MAX && b.len > BLOCK_MAX - 200);
 	assert_int_equal(block_trxs(&b), n);
@@ -167,7 +167,7 @@ static void kept_on_disk(void **state)
 	assert_int_equal(blocklog_reset(&l, &g, &e), 0);
 	sim_genesis_block(&b, &g);
 	for (size_t i = 0; i < 6; i++) {
-		block_make_with(&b, b.id, b.slot + 1, EOSIO, list, i % 3);
+		block_make(&b, b.id, b.slot + 1, EOSIO, 0, list, i % 3);
 		assert_int_equal(blocklog_append(&l, &b, &e), 0);
 		if (i == 4)
 			db.root = b;
@@ -216,8 +216,8 @@ static void until_it_is_irreversible(void **state)
 	assert_int_equal(trxpool_add(&p, &two[0]), 0);
 	assert_int_equal(trxpool_add(&p, &two[1]), 0);
 	assert_true(trxpool_knows(&p, two[0].id));
-	block_make(&none, previous, slot - 2, EOSIO);
-	block_make_with(&has, previous, slot - 2, EOSIO, &first, 1);
+	block_make(&none, previous, slot - 2, EOSIO, 0, NULL, 0);
+	block_make(&has, previous, slot - 2, EOSIO, 0, &first, 1);
 	assert_int_equal(trxpool_pick(&p, &none, slot - 1, list), 2);
 	/* In the head already; another head, as after a fork, has it not. */
 	assert_int_equal(trxpool_pick(&p, &has, slot - 1, list), 1);
@@ -229,7 +229,7 @@ static void until_it_is_irreversible(void **state)
 	trxpool_irreversible(&p, &has);
 	assert_int_equal(trxpool_pick(&p, &none, slot - 1, list), 1);
 	assert_true(trxpool_knows(&p, two[0].id));
-	block_make(&none, previous, slot + 1, EOSIO);
+	block_make(&none, previous, slot + 1, EOSIO, 0, NULL, 0);
 	trxpool_irreversible(&p, &none);
 	assert_false(trxpool_knows(&p, two[0].id));
 	assert_false(trxpool_knows(&p, two[1].id));

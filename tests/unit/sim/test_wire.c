@@ -44,7 +44,7 @@ static void messages_come_back(void **state)
 
 	(void)state;
 	assert_int_equal(trx_make(&trx, NULL, 0, empty, sizeof(empty)), 0);
-	assert_int_equal(block_make_with(&block, previous, 77, 5, &list, 1), 1);
+	assert_int_equal(block_make(&block, previous, 77, 5, 0, &list, 1), 1);
 	assert_int_equal(wire_put_handshake(&b, &h), 0);
 	assert_int_equal(wire_put_go_away(&b, GO_AWAY_WRONG_CHAIN), 0);
 	assert_int_equal(wire_put_request(&b, 2, 101), 0);

@@ -26,8 +26,7 @@ static const char *value(const struct stack_kvs *kvs, const char *key)
 	return "(not there)";
 }
 
-/* --- scalars ------------------------------------------------------------------------------------
- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static void scalars_follow_yaml_1_2(void **state)
 {
@@ -152,8 +151,7 @@ static void how_a_front_is_published(void **state)
 	}
 }
 
-/* --- structure
- * ------------------------------------------------------------------------------------ */
+/* --- structure -------------------------------------------------------------------------------- */
 
 static void anchors_and_merge_keys(void **state)
 {
@@ -321,8 +319,7 @@ static void stack_names(void **state)
 	assert_non_null(strstr(e.msg, "is longer than 63"));
 }
 
-/* --- files
- * ---------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 struct dir {
 	char path[64];
@@ -567,8 +564,7 @@ static void bad_env_files(void **state)
 	}
 }
 
-/* --- hostile
- * ---------------------------------------------------------------------------------------- */
+/* --- hostile ---------------------------------------------------------------------------------- */
 
 /* before, then unit n times, then after */
 static char *repeat(const char *before, const char *unit, size_t n, const char *after)

@@ -56,8 +56,7 @@ void heal_probation_over(
 	snprintf(heal.why, sizeof(heal.why), "%s", why);
 }
 
-/* --- the world
- * ------------------------------------------------------------------------------------- */
+/* --- the world -------------------------------------------------------------------------------- */
 
 #define FAKES 4
 
@@ -369,8 +368,7 @@ static void expect_waiting(int ms, const char *why)
 		fail_msg("over %d '%s' (%s)", heal.over, heal.why, w.s.health.probation_why);
 }
 
-/* --- cases
- * ------------------------------------------------------------------------------------------ */
+/* --- cases ------------------------------------------------------------------------------------ */
 
 static void a_healthy_slot_agrees(void **state)
 {
@@ -613,8 +611,7 @@ static void stopped_in_the_middle(void **state)
 	assert_false(heal.over);
 }
 
-/* --- the hash of the state
- * -------------------------------------------------------------------------- */
+/* --- the hash of the state -------------------------------------------------------------------- */
 
 #define OTHER "8e393057ada11610b8855741f791349e835f86903366b8d69c5c4361e92e3ceb"
 #define HASH  "9e393057ada11610b8855741f791349e835f86903366b8d69c5c4361e92e3ceb"

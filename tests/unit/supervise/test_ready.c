@@ -176,10 +176,9 @@ static void each_rule(void **state)
 
 static void pace_of(void **state)
 {
-	struct ready_pace p;
+	struct ready_pace p = { .n = 0 };
 
 	(void)state;
-	ready_pace_clear(&p);
 	assert_int_equal(ready_pace_percent(&p), -1);
 	/* Four samples a second, head at real time. */
 	for (int i = 0; i < 3; i++)

@@ -546,8 +546,7 @@ static void many_nodes(void **state)
 	assert_true(strlen(join_verdict(&j, text, sizeof(text))) < sizeof(text) - 1);
 }
 
-/* --- JSON
- * ----------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void as_json(void **state)
 {

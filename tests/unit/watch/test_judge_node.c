@@ -190,8 +190,8 @@ static void wrong_chain(void **state)
 	assert_true(has_evidence(the_finding(WATCH_WRONG_CHAIN, "b"), "2 of our 3 nodes"));
 	assert_true(has_evidence(the_finding(WATCH_WRONG_CHAIN, "b"), CHAIN_B));
 	assert_true(isnan(row_of("b").lag_seconds));
-	/* Its word is remembered while it does not answer, and those who did not yet do not vote.
-	 */
+	/* Its word is remembered while it does not answer, and those who did not yet
+	 * do not vote. */
 	c->lost = "timed out";
 	rounds_of(3, 1000);
 	expect_found("one against a lost one", "wrong-chain b, unreachable c");
