@@ -87,7 +87,7 @@ join()
 	answer=$(printf '{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"%s","RemoteAddrs":["%s"],"JoinToken":"%s"}' \
 		"$advertise" "$manager" "$token" |
 		curl -s -m 120 --unix-socket "$(socket)" -H 'Content-Type: application/json' -d @- \
-			-w '\n%{http_code}' http://engine/v1.41/swarm/join) || die "the engine did not answer"
+			-w '\n%{http_code}' http://engine/swarm/join) || die "the engine did not answer"
 	status=${answer##*$'\n'}
 	[ "$status" = 200 ] || die "not joined: ${answer%$'\n'*}"
 	say "joined the swarm of $manager"

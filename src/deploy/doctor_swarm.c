@@ -114,7 +114,7 @@ static void quorum(struct doctor *d)
 {
 	const json_t *nodes = json_object_get(d->facts, "nodes"), *node;
 	const char *error = json_str(d->facts, "nodes_error.message", NULL);
-	char lost[LIST_SIZE] = "";
+	char lost[LIST_SIZE] = "", left_behind[LIST_SIZE] = "";
 	size_t managers = 0, reachable = 0, i;
 
 	if (doctor_is_manager(d) && error)
@@ -129,13 +129,26 @@ static void quorum(struct doctor *d)
 	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		if (!str_eq(json_str(node, "Spec.Role", ""), "manager"))
 			continue;
+		/* By its role a manager, and not in the Raft of those that are left. */
+		if (!json_object_get(node, "ManagerStatus")) {
+			doctor_list(left_behind, sizeof(left_behind), hostname_of(node));
+			continue;
+		}
 		managers++;
 		if (str_eq(json_str(node, "ManagerStatus.Reachability", ""), "reachable"))
 			reachable++;
 		else
 			doctor_list(lost, sizeof(lost), hostname_of(node));
 	}
-	say_quorum(d, managers, reachable, lost);
+	if (!*left_behind)
+		say_quorum(d, managers, reachable, lost);
+	else
+		doctor_say(d, DOCTOR_PROBLEM,
+		        "when it is certainly off: docker node rm --force HOST; before it has a "
+		        "network again: swarm/join-swarm.sh --undo --lost on it",
+		        "no member of this swarm's managers any more, since it was begun anew "
+		        "without: %s",
+		        left_behind);
 }
 
 static void say_node(struct doctor *d, const json_t *node)
