@@ -122,8 +122,9 @@ static void quorum(struct doctor *d)
 		        "more than half of the managers must run: start those that are down; if "
 		        "they "
 		        "are lost for good: docker swarm init --force-new-cluster",
-		        "the managers do not answer, %lld of them are known: %s",
-		        (long long)json_int(d->facts, "engine.info.Swarm.Managers", 0), error);
+		        "the managers do not answer, %zu of them are known: %s",
+		        /* The count in "Managers" is 0 then. */
+		        json_array_size(json_at(d->facts, "engine.info.Swarm.RemoteManagers")), error);
 	if (!json_is_array(nodes))
 		return;
 	for (i = 0; (node = json_array_get(nodes, i)); i++) {
