@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test_operating.sh - docs/operating.md, as it stands there: a host joins, another leaves for good
-# time-limit: 150
+# time-limit: 175
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/operating.sh
@@ -27,17 +27,50 @@ check 'a generation' nodeswarm data archive readers.1
 FROM=$(nodeswarm --json data ls | jq -r '[.generations[] | select(.current)][0].host')
 CHAIN=$(nodeswarm --json data ls | jq -r '[.generations[] | select(.current)][0].chain_id')
 check 'the new host gets it' nodeswarm data pull current --from "$FROM" --on node4 --chain-id "$CHAIN"
+check 'as the list of all hosts says' expect "node4 +[^ ]+ .*$CHAIN|node4" nodeswarm data ls --wide
 check 'a fourth reader' nodeswarm scale readers=4 --wait 60s
 check 'is on the new host' serve_on node4 2
+watched()
+{
+	timeout -s INT 3 nodeswarm status --watch >"$IT_DIR/watched"
+	grep -c '^NAME .*REASON' "$IT_DIR/watched"
+	[ "$(grep -c '^readers[.]1 ' "$IT_DIR/watched")" -ge 2 ]
+}
+check 'status --watch shows them again and again' watched
+check 'logs -f goes on until it is told' expect_fail any 'readers\.1' timeout -s INT 3 nodeswarm logs readers.1 --tail 50 -f
 check 'and three again' nodeswarm scale readers=3 --wait 60s
+
+# --- Moving the producer, from a host that is then taken out ----------------------------------------
+
+producer()
+{
+	nodeswarm --json producer status | jq -e "$1"
+}
+label()
+{
+	"$ROOT/swarm/label-node.sh" "$1" "nodeswarm.role=$2"
+}
+roles()
+{
+	label node1 readers && label node2 standby && label node3 producer && label node4 readers
+}
+check 'each host has a role' roles
+check 'which moves what is elsewhere' wait_for 40 producer '([.candidates[] | [.name, .host]] | sort) ==
+	[["producer-standby.1", "node2"], ["producer.1", "node3"]] and any(.candidates[]; .state == "producing")'
+check 'the new host shall have the producer' "$ROOT/swarm/label-node.sh" node4 nodeswarm.role=producer
+check 'the standby could take over' wait_for 20 producer 'any(.candidates[]; .name == "producer-standby.1" and (.could_take_over or .state == "producing"))'
+check 'and does' nodeswarm producer failover producer-standby.1 --reason 'node3 retires'
+check 'a host with tasks does not leave' expect_fail 1 'tasks run here: on a manager, docker node update --availability drain node3' \
+	on 3 "$JOIN" --undo
+check 'drain' docker node update --availability drain node3
+check 'producer.1 goes to the new host' wait_for 40 producer 'any(.candidates[]; .name == "producer.1" and .host == "node4" and .could_take_over)'
+check 'and signs there' nodeswarm producer failover producer.1
+check 'no turn was missed for long' moves
 
 # --- Taking a host out, for good -----------------------------------------------------------------
 
 check 'node3 is prepared, as init-swarm.sh does it' on 3 "$ROOT/swarm/prepare-host.sh"
 check 'with a firewall' on 3 nodeswarm firewall apply
-check 'leaving with tasks is refused' expect_fail 1 'tasks run here: on a manager, docker node update --availability drain node3' \
-	on 3 "$JOIN" --undo
-check 'drain' docker node update --availability drain node3
 empty()
 {
 	[ -z "$(D "$1" ps -q)" ]
@@ -61,32 +94,3 @@ check 'the firewall stays until it is removed' eval "on 3 iptables-save | grep -
 check 'and then is gone' expect_fail any '' on 3 sh -c 'iptables-save | grep NODESWARM'
 check 'its data stays' test -e "$(node_pool 3)/pool.json"
 check 'all serve on the others' wait_for 40 all_serve
-
-# --- Changing a finalizer's key (docs/security.md) ------------------------------------------------
-# nodesim has no Savanna: it starts with such keys and does not vote.
-
-# with KEY...: the producer has these
-with()
-{
-	local key
-	cp "$ROOT/stacks/producer/config.ini" "$IT_DIR/producer.ini"
-	for key in "$@"; do
-		echo "signature-provider = $key=KEY:PVT_BLS_$key" >>"$IT_DIR/producer.ini"
-	done
-	NODESWARM_PRODUCER_CONFIG=$IT_DIR/producer.ini up --scale producer-standby=0
-}
-# The holders of all claims but that of the signing key; a claim is named by a digest.
-claims()
-{
-	nodeswarm --json producer finalizer | jq -c '[.claims[] | select(.claim | startswith("key-") | not) | .holder]'
-}
-check 'a key in the configuration of the one producer' with PUB_BLS_old
-check 'its slot has it' expect '^\["nodeswarm_producer.1"\]$' claims
-check 'the new one beside it' with PUB_BLS_old PUB_BLS_new
-check 'the slot has both' expect '^\["nodeswarm_producer.1","nodeswarm_producer.1"\]$' claims
-check 'the new one alone' with PUB_BLS_new
-check 'the old claim stays, and is not given back by itself' expect_fail 1 'it may run and vote' \
-	nodeswarm producer finalizer release PUB_BLS_old
-check 'but by who knows that it is in no configuration' nodeswarm producer finalizer release --force PUB_BLS_old
-check 'it is free, the new one is not' expect '^\["nodeswarm_producer.1"(,null)?\]$|^\[null,"nodeswarm_producer.1"\]$' claims
-check 'the chain goes on' moves
