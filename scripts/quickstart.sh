@@ -362,6 +362,8 @@ write_env()
 		[NODESWARM_REPLAY_PEERS]=readers:9876 [NODESWARM_REPLAY_DISK]=1M)
 	if is_swarm; then
 		snapshots=/run/node/snapshots
+		# On another host it would begin a second chain.
+		v[NODESWARM_DEVCHAIN_CONSTRAINT]=node.hostname==node1
 	else
 		v[NODESWARM_POOL]=$NODESWARM_POOL
 		v[NODESWARM_DOCKER_SOCKET]=$socket

@@ -63,6 +63,13 @@ static void swarm(struct doctor *d)
 		        "this engine is in no swarm");
 	else if (strcmp(state, "locked") == 0)
 		doctor_say(d, DOCTOR_PROBLEM, "docker swarm unlock", "this manager is locked");
+	else if (strcmp(state, "pending") == 0)
+		doctor_say(d, DOCTOR_PROBLEM,
+		        "bring back managers; if they are lost, or the swarm was begun anew "
+		        "without "
+		        "this host: swarm/join-swarm.sh --undo --lost, and join",
+		        "this host waits for the managers of its swarm%s%s", *error ? ": " : "",
+		        error);
 	else if (strcmp(state, "active") != 0)
 		doctor_say(d, DOCTOR_PROBLEM, "see journalctl -u docker", "the swarm is %s%s%s",
 		        state, *error ? ": " : "", error);
@@ -124,7 +131,8 @@ static void quorum(struct doctor *d)
 		        "are lost for good: docker swarm init --force-new-cluster",
 		        "the managers do not answer, %zu of them are known: %s",
 		        /* The count in "Managers" is 0 then. */
-		        json_array_size(json_at(d->facts, "engine.info.Swarm.RemoteManagers")), error);
+		        json_array_size(json_at(d->facts, "engine.info.Swarm.RemoteManagers")),
+		        error);
 	if (!json_is_array(nodes))
 		return;
 	for (i = 0; (node = json_array_get(nodes, i)); i++) {

@@ -20,13 +20,14 @@ check 'which is forgotten, being off' docker node rm --force node2
 check 'doctor: one manager' expect 'warning.*1 manager: ' doctor quorum
 check 'services, secrets, configs and sizes are there' up
 check 'all serve, on two hosts' wait_for 60 all_serve
-check 'the chain goes on' moves
-check 'the same chain' test "$(head_of)" -gt "$BEFORE"
 one_signs()
 {
-	nodeswarm --json producer status | jq -e '[.candidates[] | select(.state == "producing")] | length == 1'
+	nodeswarm --json producer status >"$IT_DIR/p" && jq -c '[.lease.holder_name, [.candidates[] | [.name, .host, .state, .why]]]' "$IT_DIR/p" &&
+		jq -e '[.candidates[] | select(.state == "producing")] | length == 1' "$IT_DIR/p"
 }
-check 'one signs' wait_for 20 one_signs
+check 'one signs' wait_for 60 one_signs
+check 'the chain goes on' wait_for 20 moves
+check 'the same chain' test "$(head_of)" -gt "$BEFORE"
 
 # --- A lost manager joins again ------------------------------------------------------------------
 

@@ -103,6 +103,8 @@ static const struct row {
 	{ "engine/info/Swarm/LocalNodeState", "\"inactive\"", "swarm", "", DOCTOR_PROBLEM,
 	        "no swarm" },
 	{ "engine/info/Swarm/LocalNodeState", "\"locked\"", "swarm", "", DOCTOR_PROBLEM, "locked" },
+	{ "engine/info/Swarm/LocalNodeState", "\"pending\"", "swarm", "", DOCTOR_PROBLEM,
+	        "waits for the managers" },
 	{ "engine/info/Swarm/LocalNodeState", "\"error\"", "swarm", "", DOCTOR_PROBLEM, "error" },
 	{ "engine/info/Swarm/ControlAvailable", "false", "swarm", "", DOCTOR_WARNING, "worker" },
 	{ "nodes/2/ManagerStatus/Reachability", "\"unreachable\"", "quorum", "", DOCTOR_PROBLEM,
