@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test_operating.sh - docs/operating.md, as it stands there: a host joins, another leaves for good
-# time-limit: 175
+# time-limit: 240
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/operating.sh

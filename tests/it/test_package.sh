@@ -242,7 +242,7 @@ theirs()
 # node: a reader without peers; its pid is in NODE
 node()
 {
-	env -i PATH=/usr/bin:/bin NODESIM_FLUSH=1s chroot "$R" nodeswarm --pool /srv/pool supervise --service s_readers --slot 1 --task t --node here \
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin NODESIM_FLUSH=1s chroot "$R" nodeswarm --pool /srv/pool supervise --service s_readers --slot 1 --task t --node here \
 		--config /srv/node/config.ini --genesis /usr/share/nodeswarm/genesis.json --peers /nonexistent \
 		--address 127.0.0.1 --port 18801 --lame-duck 0s -- nodesim >>"$IT_DIR/node.log" 2>&1 &
 	NODE=$!
