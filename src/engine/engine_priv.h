@@ -27,7 +27,7 @@ struct engine_call {
 	void *source_arg;
 	http_sink_fn *sink;
 	void *sink_arg;
-	int64_t timeout_ns; /* as in http_request */
+	int64_t timeout_ns, idle_ns; /* as in http_request */
 };
 
 /* What /info has told of it last. */
