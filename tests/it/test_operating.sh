@@ -27,7 +27,7 @@ check 'a generation' nodeswarm data archive readers.1
 FROM=$(nodeswarm --json data ls | jq -r '[.generations[] | select(.current)][0].host')
 CHAIN=$(nodeswarm --json data ls | jq -r '[.generations[] | select(.current)][0].chain_id')
 check 'the new host gets it' nodeswarm data pull current --from "$FROM" --on node4 --chain-id "$CHAIN"
-check 'as the list of all hosts says' expect "node4 +[^ ]+ .*$CHAIN|node4" nodeswarm data ls --wide
+check 'as the list of all hosts says' expect ' node4 ' nodeswarm data ls --wide
 check 'a fourth reader' nodeswarm scale readers=4 --wait 60s
 check 'is on the new host' serve_on node4 2
 watched()
