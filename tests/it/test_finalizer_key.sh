@@ -43,4 +43,4 @@ check 'the old claim stays, and is not given back by itself' expect_fail 1 'it m
 	nodeswarm producer finalizer release PUB_BLS_old
 check 'but by who knows that it is in no configuration' nodeswarm producer finalizer release --force PUB_BLS_old
 check 'it is free, the new one is not' expect '^\["nodeswarm_producer.1"(,null)?\]$|^\[null,"nodeswarm_producer.1"\]$' claims
-check 'it signs on' signs
+check 'it signs on' wait_for 20 signs
