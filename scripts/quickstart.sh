@@ -362,6 +362,8 @@ write_env()
 		[NODESWARM_REPLAY_PEERS]=readers:9876 [NODESWARM_REPLAY_DISK]=1M)
 	if is_swarm; then
 		snapshots=/run/node/snapshots
+		# On another host it would begin a second chain.
+		v[NODESWARM_DEVCHAIN_CONSTRAINT]=node.hostname==node1
 	else
 		v[NODESWARM_POOL]=$NODESWARM_POOL
 		v[NODESWARM_DOCKER_SOCKET]=$socket
@@ -674,11 +676,28 @@ remove_pool()
 	say "pool: $pool is gone"
 }
 
+# things_left KIND: what the swarm has of that kind. Leaving forgets it all, and a secret comes back from nowhere.
+things_left()
+{
+	case $1 in
+	network) docker network ls --filter scope=swarm --format '{{.Name}}' | sed '/^ingress$/d' ;;
+	node) docker node ls --format '{{.Hostname}} {{.Self}}' | sed -n 's/ false$//p' ;;
+	*) docker "$1" ls --format '{{.Name}}' ;;
+	esac
+}
+
 leave_swarm()
 {
+	local kind name names others=''
 	[ "$(get swarm)" = made ] && [ "$(docker info -f '{{.Swarm.LocalNodeState}}')" = active ] || return 0
-	if [ -n "$(docker service ls -q)" ]; then
-		say 'swarm: stays, because other services use it'
+	for kind in service secret config network node; do
+		names=$(things_left "$kind") || die "the swarm does not tell what others have in it: try again when it does"
+		for name in $names; do
+			others+=", $kind $name"
+		done
+	done
+	if [ -n "$others" ]; then
+		say "swarm: stays, because others use it: ${others#, } ('docker swarm leave --force' forgets all of it)"
 		return
 	fi
 	quietly docker swarm leave --force

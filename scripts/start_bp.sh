@@ -19,12 +19,7 @@ if [[ ${1-} =~ ^[0-9]+$ ]]; then
 	standbys=$1
 	shift
 fi
-wait=()
-for ((i = 1; i <= $#; i++)); do
-	case ${!i} in
-	--wait) i=$((i + 1)) && wait=(--wait "${!i-}") ;;
-	--wait=*) wait=("${!i}") ;;
-	esac
-done
-nodeswarm up -f stacks/broker.yml -f stacks/producer.yml "$@"
-[ -z "$standbys" ] || [[ " $* " == *' --plan '* ]] || exec nodeswarm scale "${wait[@]}" "producer-standby=$standbys"
+# One command, so that --json is one object.
+scale=()
+[ -z "$standbys" ] || [[ " $* " == *' --plan '* ]] || scale=(--scale "producer-standby=$standbys")
+exec nodeswarm up -f stacks/broker.yml -f stacks/producer.yml "${scale[@]}" "$@"

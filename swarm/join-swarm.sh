@@ -2,7 +2,7 @@
 # join-swarm.sh - let this host join a swarm, as worker or manager
 #
 # usage: swarm/join-swarm.sh --token-file FILE [OPTION...] MANAGER:2377 [-- PREPARE-OPTION...]
-#        swarm/join-swarm.sh --undo
+#        swarm/join-swarm.sh --undo [--lost]
 #
 #   --token-file FILE          the join token, "-" for standard input; of a worker or a manager, which
 #                              decides what this host becomes. It never stands on a command line.
@@ -12,6 +12,8 @@
 #   --no-prepare               do not run prepare-host.sh
 #   --dry-run                  only say what would be done
 #   --undo                     leave the swarm; refused while tasks of it run here
+#   --lost                     with --undo, on a manager whose swarm has no leader any more, or was begun
+#                              anew without it: stop the chain nodes here cleanly, and forget that swarm
 #
 # The token: "docker swarm join-token -q worker" on a manager. Run again it changes nothing.
 # With a firewall ('nodeswarm firewall apply --all') the managers' 2377 is open to nodes only, and this
@@ -23,7 +25,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=swarm/common.sh
 . "$here/common.sh"
 
-token_file='' manager='' advertise='' prepare=1 undo='' images=()
+token_file='' manager='' advertise='' prepare=1 undo='' lost='' images=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help) usage && exit 0 ;;
@@ -33,25 +35,45 @@ while [ $# -gt 0 ]; do
 	--no-prepare) prepare='' ;;
 	--dry-run) dry=1 ;;
 	--undo) undo=1 ;;
+	--lost) lost=1 ;;
 	--) shift && break ;;
 	-*) usage_error "unknown option '$1'" ;;
 	*) [ -z "$manager" ] || usage_error "one manager, not '$1' as well" && manager=$1 ;;
 	esac
 	shift
 done
+[ -z "$lost" ] || [ -n "$undo" ] || usage_error '--lost goes with --undo'
 need_root
 need_engine
+PATH=$PATH:$here/../build:/usr/local/lib/nodeswarm
 
 leave()
 {
 	local tasks
 	[ "$(swarm_state)" != inactive ] || { say 'this host is in no swarm' && return; }
 	tasks=$(docker ps -q --filter label=com.docker.swarm.task.id | wc -l)
+	if [ -n "$lost" ]; then
+		leave_lost "$tasks"
+		return
+	fi
 	[ "$tasks" = 0 ] || die "$tasks tasks run here: on a manager, docker node update --availability drain $(hostname)"
 	[ "$(docker info -f '{{.Swarm.ControlAvailable}}')" = false ] ||
-		die "this host is a manager: docker node demote $(hostname), first"
+		die "this host is a manager: docker node demote $(hostname), first (if the swarm has no leader any more: --undo --lost)"
 	run docker swarm leave
 	[ -n "$dry" ] || say "left; on a manager: docker node rm $(hostname)"
+}
+
+# leave_lost TASKS: managers that answer can be asked to demote this one.
+leave_lost()
+{
+	! docker node ls >/dev/null 2>&1 || die "the swarm has a leader: docker node demote $(hostname), then --undo without --lost"
+	# Leaving ends containers without waiting for a flush.
+	if [ "$1" != 0 ]; then
+		need nodeswarm
+		run nodeswarm quiesce --local --all
+	fi
+	run docker swarm leave --force
+	[ -n "$dry" ] || say 'left, and what this host knew of that swarm is gone'
 }
 
 socket()
@@ -87,7 +109,7 @@ join()
 	answer=$(printf '{"ListenAddr":"0.0.0.0:2377","AdvertiseAddr":"%s","RemoteAddrs":["%s"],"JoinToken":"%s"}' \
 		"$advertise" "$manager" "$token" |
 		curl -s -m 120 --unix-socket "$(socket)" -H 'Content-Type: application/json' -d @- \
-			-w '\n%{http_code}' http://engine/v1.41/swarm/join) || die "the engine did not answer"
+			-w '\n%{http_code}' http://engine/swarm/join) || die "the engine did not answer"
 	status=${answer##*$'\n'}
 	[ "$status" = 200 ] || die "not joined: ${answer%$'\n'*}"
 	say "joined the swarm of $manager"
@@ -106,9 +128,9 @@ inactive)
 	[ -n "$token_file" ] || usage_error '--token-file is missing'
 	need curl
 	# A member without a pool gets tasks that need one.
-	[ -z "$prepare" ] || PATH=$here/../build:$PATH need nodeswarm
+	[ -z "$prepare" ] || need nodeswarm
 	join
 	;;
-*) die "the swarm is '$(swarm_state)': see docker info" ;;
+*) die "the swarm is '$(swarm_state)': see docker info; if it is lost, or was begun anew without this host: --undo --lost, first" ;;
 esac
 [ -z "$prepare" ] || "$here/prepare-host.sh" ${dry:+--dry-run} "$@"

@@ -30,6 +30,10 @@ static const struct opt opts[] = {
 	{ NULL },
 };
 
+/* An engine that was asked while tasks of the service were being made may never end its log (seen
+ * with 20.10.24). */
+#define LOG_IDLE_NS (20 * NS_PER_SEC)
+
 struct printer {
 	struct context *ctx;
 	struct engine_tasks tasks;
@@ -177,6 +181,7 @@ static int print_logs(struct context *ctx, struct engine *eng, const char *name,
 		.timestamps = true,
 		.tail = tail,
 		.since_ns = since_ns ? clock_real_ns() - since_ns : 0,
+		.idle_ns = follow ? 0 : LOG_IDLE_NS,
 		.fn = on_line,
 		.arg = &p,
 	};
@@ -209,6 +214,10 @@ static int print_logs(struct context *ctx, struct engine *eng, const char *name,
 		err_clear(e);
 		return 0;
 	}
+	if (rc < 0 && e->kind == ERR_TIMEOUT)
+		return err_hint(e,
+		        "the engine has not ended the log, which can be when tasks have just been "
+		        "made: run it again, or --file, which does not ask it");
 	if (rc == 0 && p.err.kind != ERR_NONE) {
 		*e = p.err;
 		return -1;

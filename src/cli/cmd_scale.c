@@ -1,11 +1,4 @@
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/num.h"
 #include "cli/wait.h"
-
-#define SCALES_MAX   64
-#define REPLICAS_MAX 10000
 
 static int64_t wait_ns = WAIT_FOREVER;
 
@@ -17,22 +10,15 @@ static const struct opt opts[] = {
 static int run(struct context *ctx, int argc, char **argv, struct err *e)
 {
 	AUTO(slot_ends) struct slot_ends ends = { 0 };
-	struct scale scales[SCALES_MAX];
+	struct scale scales[WAIT_SCALES_MAX];
 	struct deploy d;
 	int rc;
 
-	if (argc > SCALES_MAX)
-		return command_usage(ctx, e, "more than %d services at once", SCALES_MAX);
-	for (int i = 0; i < argc; i++) {
-		char *eq = strchr(argv[i], '=');
-
-		if (!eq || eq == argv[i])
-			return command_usage(ctx, e, "'%s' is not SERVICE=N", argv[i]);
-		if (num_int(&scales[i].replicas, eq + 1, 0, REPLICAS_MAX, e) < 0)
-			return err_wrap(e, "'%s'", argv[i]);
-		*eq = '\0';
-		scales[i].service = argv[i];
-	}
+	if (argc > WAIT_SCALES_MAX)
+		return command_usage(ctx, e, "more than %d services at once", WAIT_SCALES_MAX);
+	for (int i = 0; i < argc; i++)
+		if (wait_scale_parse(ctx, &scales[i], argv[i], e) < 0)
+			return -1;
 	if (wait_open(ctx, &d, wait_ns, e) < 0)
 		return -1;
 	rc = deploy_scale(&d, scales, (size_t)argc, &ends, e);

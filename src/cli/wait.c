@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "agent/host.h"
+#include "base/num.h"
 #include "base/table.h"
 #include "cli/output.h"
+
+#define REPLICAS_MAX 10000
 
 static void on_progress(void *arg, const char *text)
 {
@@ -44,6 +47,20 @@ void wait_close(struct deploy *d)
 {
 	agents_free(d->agents);
 	engine_free(d->engine);
+}
+
+int wait_scale_parse(struct context *ctx, struct scale *ret, char *word, struct err *e)
+{
+	char *eq = strchr(word, '=');
+	int64_t n;
+
+	if (!eq || eq == word)
+		return command_usage(ctx, e, "'%s' is not SERVICE=N", word);
+	if (num_int(&n, eq + 1, 0, REPLICAS_MAX, e) < 0)
+		return err_wrap(e, "'%s'", word);
+	*eq = '\0';
+	*ret = (struct scale){ .service = word, .replicas = n };
+	return 0;
 }
 
 int wait_finish(struct context *ctx, int rc, const struct slot_ends *ends, struct err *e)

@@ -18,9 +18,15 @@
 	}
 #define WAIT_FOREVER (-1)
 
+/* Services that one command can give another size. */
+#define WAIT_SCALES_MAX 64
+
 /* Open the engine and the way to the agents and fill *d; wait_close() undoes it. */
 int wait_open(struct context *ctx, struct deploy *d, int64_t wait_ns, struct err *e) NODISCARD;
 void wait_close(struct deploy *d);
+
+/* "SERVICE=N" of the command line, which is cut up; ret->service points into it. */
+int wait_scale_parse(struct context *ctx, struct scale *ret, char *word, struct err *e) NODISCARD;
 
 /*
  * The end of a command that stops slots, whose own result was rc: print how they were left.

@@ -63,6 +63,13 @@ static void swarm(struct doctor *d)
 		        "this engine is in no swarm");
 	else if (strcmp(state, "locked") == 0)
 		doctor_say(d, DOCTOR_PROBLEM, "docker swarm unlock", "this manager is locked");
+	else if (strcmp(state, "pending") == 0)
+		doctor_say(d, DOCTOR_PROBLEM,
+		        "bring back managers; if they are lost, or the swarm was begun anew "
+		        "without "
+		        "this host: swarm/join-swarm.sh --undo --lost, and join",
+		        "this host waits for the managers of its swarm%s%s", *error ? ": " : "",
+		        error);
 	else if (strcmp(state, "active") != 0)
 		doctor_say(d, DOCTOR_PROBLEM, "see journalctl -u docker", "the swarm is %s%s%s",
 		        state, *error ? ": " : "", error);
@@ -114,7 +121,7 @@ static void quorum(struct doctor *d)
 {
 	const json_t *nodes = json_object_get(d->facts, "nodes"), *node;
 	const char *error = json_str(d->facts, "nodes_error.message", NULL);
-	char lost[LIST_SIZE] = "";
+	char lost[LIST_SIZE] = "", left_behind[LIST_SIZE] = "";
 	size_t managers = 0, reachable = 0, i;
 
 	if (doctor_is_manager(d) && error)
@@ -122,20 +129,35 @@ static void quorum(struct doctor *d)
 		        "more than half of the managers must run: start those that are down; if "
 		        "they "
 		        "are lost for good: docker swarm init --force-new-cluster",
-		        "the managers do not answer, %lld of them are known: %s",
-		        (long long)json_int(d->facts, "engine.info.Swarm.Managers", 0), error);
+		        "the managers do not answer, %zu of them are known: %s",
+		        /* The count in "Managers" is 0 then. */
+		        json_array_size(json_at(d->facts, "engine.info.Swarm.RemoteManagers")),
+		        error);
 	if (!json_is_array(nodes))
 		return;
 	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		if (!str_eq(json_str(node, "Spec.Role", ""), "manager"))
 			continue;
+		/* By its role a manager, and not in the Raft of those that are left. */
+		if (!json_object_get(node, "ManagerStatus")) {
+			doctor_list(left_behind, sizeof(left_behind), hostname_of(node));
+			continue;
+		}
 		managers++;
 		if (str_eq(json_str(node, "ManagerStatus.Reachability", ""), "reachable"))
 			reachable++;
 		else
 			doctor_list(lost, sizeof(lost), hostname_of(node));
 	}
-	say_quorum(d, managers, reachable, lost);
+	if (!*left_behind)
+		say_quorum(d, managers, reachable, lost);
+	else
+		doctor_say(d, DOCTOR_PROBLEM,
+		        "when it is certainly off: docker node rm --force HOST; before it has a "
+		        "network again: swarm/join-swarm.sh --undo --lost on it",
+		        "no member of this swarm's managers any more, since it was begun anew "
+		        "without: %s",
+		        left_behind);
 }
 
 static void say_node(struct doctor *d, const json_t *node)

@@ -240,17 +240,21 @@ static int load_tasks(struct view *v, struct engine *eng, const struct view_quer
 		if (!t->service)
 			continue;
 		t->t = all.v[i];
-		t->host = engine_nodes_hostname(&v->nodes, t->t.node_id);
 		t->on = view_host_find(v, t->t.node_id);
 		if (t->t.slot)
 			snprintf(t->name, sizeof(t->name), "%s.%lld", t->service->name,
 			        (long long)t->t.slot);
 		else
-			snprintf(t->name, sizeof(t->name), "%s.%s", t->service->name, t->host);
+			snprintf(t->name, sizeof(t->name), "%s.%s", t->service->name,
+			        engine_nodes_hostname(&v->nodes, t->t.node_id));
 		v->n_tasks++;
 	}
 	qsort(v->tasks, v->n_tasks, sizeof(*v->tasks), by_slot);
 	keep_what_counts(v, q->since_ns);
+	/* Of a host that is not known it is the task's own id, so not before the tasks stay where
+	 * they are. */
+	for (size_t i = 0; i < v->n_tasks; i++)
+		v->tasks[i].host = engine_nodes_hostname(&v->nodes, v->tasks[i].t.node_id);
 	return 0;
 }
 

@@ -243,6 +243,7 @@ static int call(
 		.sink = c->sink,
 		.sink_arg = c->sink_arg,
 		.timeout_ns = time_limit(eng, c->timeout_ns),
+		.idle_ns = c->idle_ns,
 	};
 
 	if (!engine_api_version(eng, e))

@@ -23,7 +23,7 @@ struct engine_call {
 	const char *body;
 	http_sink_fn *sink;
 	void *sink_arg;
-	int64_t timeout_ns; /* as in http_request */
+	int64_t timeout_ns, idle_ns; /* as in http_request */
 };
 
 /* What /info has told of it last. */

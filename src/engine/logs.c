@@ -97,7 +97,7 @@ static char *query_text(const struct engine_logs *q)
 }
 
 static int run(struct engine *eng, struct stream *s, const char *kind, const char *name,
-        char *path_take, struct err *e)
+        char *path_take, int64_t idle_ns, struct err *e)
 {
 	AUTO(http_reply) struct http_reply r = HTTP_REPLY_INIT;
 	int rc = engine_call(eng,
@@ -107,7 +107,8 @@ static int run(struct engine *eng, struct stream *s, const char *kind, const cha
 	                .path_take = path_take,
 	                .sink = on_data,
 	                .sink_arg = s,
-	                .timeout_ns = -1 },
+	                .timeout_ns = -1,
+	                .idle_ns = idle_ns },
 	        &r, e);
 
 	if (finish(s) < 0 && rc == 0) {
@@ -134,7 +135,7 @@ static int read_logs(struct engine *eng, const char *kind, const char *base, con
 	lines->arg = q->arg;
 	s.lines = lines;
 	s.frames = FRAME_DECODER_INIT(on_frame, &s);
-	rc = run(eng, &s, kind, name, engine_path(base, id, "/logs", query, NULL), e);
+	rc = run(eng, &s, kind, name, engine_path(base, id, "/logs", query, NULL), q->idle_ns, e);
 	frame_decoder_release(&s.frames);
 	buf_release(&s.raw);
 	log_lines_release(lines);

@@ -44,6 +44,9 @@ struct engine_logs {
 	bool no_stdout, no_stderr;
 	int64_t tail; /* the last so many lines of each task; 0: all; < 0: none, only new ones */
 	int64_t since_ns; /* real time; 0: all */
+	/* ERR_TIMEOUT when nothing has come for so long, for an engine that does not end what was
+	 * not to be followed; 0: no limit. */
+	int64_t idle_ns;
 	engine_log_fn *fn;
 	void *arg;
 };

@@ -53,7 +53,7 @@ static void refused(struct lint *l, const struct subject *s, const struct stack_
 static void judge_template(struct lint *l, const struct subject *s)
 {
 	const struct render_input in = {
-		.name = "config.ini",
+		.name = LINT_CONFIG_NAME,
 		.text = s->config->data,
 		.len = s->config->size,
 		.slot = "lint.1",
@@ -66,6 +66,23 @@ static void judge_template(struct lint *l, const struct subject *s)
 
 	if (nodeos_render(&ini, &info, &in, &e) < 0)
 		refused(l, s, s->config, in.name, &e);
+}
+
+/* Of nodeos by itself nobody refuses it, so that the other rules would seem to have seen it all. */
+static void judge_unread(struct lint *l, const struct subject *s)
+{
+	struct stack_pos at = { .file = s->config->path };
+
+	if (s->unread.kind == ERR_NONE)
+		return;
+	if (s->unread.kind != ERR_USAGE) {
+		l->out_of_memory = true;
+		return;
+	}
+	lint_say(l, LINT_CONFIG_UNREAD, s->svc, &at,
+	        "could not be read from here on (%s), and what follows was not checked: peers, "
+	        "memory, producer, finalizer and development keys",
+	        cut_line(s->unread.msg, LINT_CONFIG_NAME, &at.line));
 }
 
 static void judge_peers(struct lint *l, const struct subject *s)
@@ -127,6 +144,8 @@ void lint_config(struct lint *l, const struct subject *s)
 	struct stack_pos at = s->svc->at;
 
 	judge_image(l, s);
+	if (s->is_bare && s->config)
+		judge_unread(l, s);
 	if (!s->is_supervised)
 		return;
 	if (s->config)

@@ -276,16 +276,14 @@ static int64_t tasks_of(const struct stack_service *svc)
 
 static void subject_init(struct subject *s, const struct stack *st, const struct stack_service *svc)
 {
-	struct err unread = ERR_INIT;
-
 	*s = (struct subject){ .st = st, .svc = svc, .tasks = tasks_of(svc) };
 	find_kind(s);
 	s->config = file_at(s, CONFIG_PATH);
 	s->peerlist = file_at(s, PEERLIST_PATH);
 	/* What was read before a line at fault is judged; the line itself is lint_config()'s. */
-	if (s->config &&
-	        config_ini_parse(&s->ini, "", s->config->data, s->config->size, &unread) < 0)
-		err_clear(&unread);
+	if (s->config)
+		(void)!config_ini_parse(
+		        &s->ini, LINT_CONFIG_NAME, s->config->data, s->config->size, &s->unread);
 	find_producer(s);
 	find_networks(s);
 }

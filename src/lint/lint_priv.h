@@ -6,6 +6,9 @@
 #include "lint/lint.h"
 #include "nodeos/config.h"
 
+/* What messages of its readers call a config.ini; findings name its file. */
+#define LINT_CONFIG_NAME "config.ini"
+
 /* A service as a chain node, if it is one. */
 struct subject {
 	const struct stack *st;
@@ -19,6 +22,7 @@ struct subject {
 	/* Its config.ini as the stack has it; NULL: none, or it is external. */
 	const struct stack_file *config;
 	struct config_ini ini; /* of that, as far as it could be read */
+	struct err unread;     /* why no further, of kind ERR_NONE if all was */
 	const struct stack_file *peerlist;
 };
 

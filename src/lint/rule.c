@@ -314,6 +314,16 @@ const struct lint_rule lint_rules[LINT_RULES] = {
 		.hint = "mend the line; config.ini at the top of the tree is a template that is taken",
 		.source = "nodeswarm itself: the same check as at the start",
 	},
+	[LINT_CONFIG_UNREAD] = {
+		.name = "config-unread",
+		.severity = LINT_WARNING,
+		.summary = "nodeos's config.ini could not be read to its end",
+		.why = "what stands from that line on was not looked at, but for private keys; of "
+		       "what 'nodeswarm supervise' would start that is an error",
+		.hint = "mend the line: 'key = value', or a comment after '#'",
+		.source = "nodeswarm itself: it reads the form of boost::program_options without its "
+		          "sections",
+	},
 	[LINT_IMAGE_TAG] = {
 		.name = "image-tag",
 		.severity = LINT_WARNING,

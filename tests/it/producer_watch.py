@@ -321,7 +321,7 @@ class Watch:
         for path in self.engines:
             c = UnixConnection(path, 1.5)
             try:
-                c.request("GET", "/v1.41/configs/nodeswarm-lease-" + name)
+                c.request("GET", "/configs/nodeswarm-lease-" + name)
                 found = json.loads(c.getresponse().read())
                 return [found["Spec"]["Labels"]]
             except (OSError, ValueError, KeyError, http.client.HTTPException):

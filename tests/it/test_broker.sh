@@ -82,10 +82,10 @@ check 'a taking with too low a floor' is 403 'below the ceiling' PUT "$A/v1/leas
 foreign()
 {
 	local it
-	it=$(curl -s --unix-socket "$IT_DIR/docker.sock" http://d/v1.41/configs/nodeswarm-lease-producer) &&
+	it=$(curl -s --unix-socket "$IT_DIR/docker.sock" http://d/configs/nodeswarm-lease-producer) &&
 		curl -sf --unix-socket "$IT_DIR/docker.sock" -H 'Content-Type: application/json' \
 			--data-binary "$(jq -c '.Spec | .Labels.colour = "blue"' <<<"$it")" \
-			"http://d/v1.41/configs/$(jq -r .ID <<<"$it")/update?version=$(jq .Version.Index <<<"$it")"
+			"http://d/configs/$(jq -r .ID <<<"$it")/update?version=$(jq .Version.Index <<<"$it")"
 }
 check 'a label of somebody else' foreign
 check 'a renewal after it' is 200 '"count":2' PUT "$A/v1/lease/producer" "$(next '.count += 1')"

@@ -41,6 +41,37 @@ version_of_make()
 check 'it counts, not the git around it' expect "^<$version>\$" version_of_make
 check 'a tarball has no tarball' expect_fail any 'not the top of a git checkout' make -s -C "$src" dist
 
+# --- its version as Debian has it ----------------------------------------------------------------
+
+# number_is PATTERN [GIT ARG...]: of the clone, after that
+number_is()
+{
+	local pattern=$1
+	shift
+	if [ $# -gt 0 ]; then
+		git -C "$IT_DIR/c" -c user.name=x -c user.email=x@y "$@" || return
+	fi
+	number=$("$IT_DIR/c/tools/deb.sh" --number)
+	expect "^$pattern\$" echo "$number" || return
+	# Each later than the one before.
+	[ -z "${LAST:-}" ] || dpkg --compare-versions "$number" gt "$LAST" || { echo "not after $LAST" && return 1; }
+	LAST=$number
+}
+one_more()
+{
+	number_is "$1" commit -q --allow-empty -m x
+}
+git clone -q --no-tags "$ROOT" "$IT_DIR/c"
+check 'without a tag: time and commit' number_is '0~git20[0-9]{6}\.[0-9]{6}\.[0-9a-f]{12}'
+check 'v1.2.3-beta1' number_is '1\.2\.3~beta1' tag v1.2.3-beta1
+one_more '1\.2\.3~beta1\+1\+g[0-9a-f]{12}' >/dev/null
+check 'v1.2.3-rc1' number_is '1\.2\.3~rc1' tag v1.2.3-rc1
+check 'one commit after it' one_more '1\.2\.3~rc1\+1\+g[0-9a-f]{12}'
+check 'v1.2.3' number_is '1\.2\.3' tag v1.2.3
+check 'one commit after it, too' one_more '1\.2\.3\+1\+g[0-9a-f]{12}'
+check 'v1.3.0' eval 'one_more "1\.2\.3\+2\+g.*" && number_is "1\.3\.0" tag v1.3.0'
+check 'the tarball of a tag has it, too' expect 'nodeswarm-v1\.3\.0\.tar\.gz' make -s -C "$IT_DIR/c" dist
+
 # --- the packages ------------------------------------------------------------------------------
 
 # From here on without git.
@@ -195,7 +226,71 @@ if [ -x "$R/usr/bin/systemd-analyze" ]; then
 else
 	skip 'systemd-analyze verify' 'no systemd here'
 fi
-check 'installed again, as an upgrade is' inside dpkg --force-unsafe-io -i "/tmp/${deb##*/}"
+
+# --- upgraded ----------------------------------------------------------------------------------
+
+# What a user has by then: a copy of the files with changes, rules of the firewall, and a chain node.
+mkdir -p "$R/root/cluster" "$R/etc/nodeswarm" "$R/srv/node"
+cp -r "$R/usr/share/nodeswarm/." "$R/root/cluster/"
+echo '# mine' | tee -a "$R/root/cluster/config.ini" >"$R/etc/nodeswarm/firewall.conf"
+printf 'http-server-address = 127.0.0.1:18881\np2p-listen-endpoint = 127.0.0.1:18871\nchain-state-db-size-mb = 256\n' >"$R/srv/node/config.ini"
+theirs()
+{
+	(cd "$R" && find root/cluster etc/nodeswarm etc/systemd/system etc/sysctl.d etc/modules-load.d srv/pool/pool.json srv/pool/host.json \
+		\( -type f -exec cksum {} + \) -o \( -type l -printf '%p %l\n' \) | sort)
+}
+# node: a reader without peers; its pid is in NODE
+node()
+{
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin NODESIM_FLUSH=1s chroot "$R" nodeswarm --pool /srv/pool supervise --service s_readers --slot 1 --task t --node here \
+		--config /srv/node/config.ini --genesis /usr/share/nodeswarm/genesis.json --peers /nonexistent \
+		--address 127.0.0.1 --port 18801 --lame-duck 0s -- nodesim >>"$IT_DIR/node.log" 2>&1 &
+	NODE=$!
+}
+record()
+{
+	jq -r "$1" "$R/srv/pool/services/s_readers/1/run.json"
+}
+record_is()
+{
+	[ "$(record "$1")" = "$2" ]
+}
+node
+check 'a chain node runs' wait_for 20 record_is .state running || tail "$IT_DIR/node.log"
+theirs >"$IT_DIR/theirs"
+pid=$(record .nodeos_pid)
+
+# The next version: another program, and a file that has changed. Only that is made again.
+next=$(dpkg-deb -f "$deb" Version)+next
+next_deb()
+{
+	(cd "$tree" && echo "$version-next" >VERSION && sed -i "1s/(.*)/($next)/" debian/changelog &&
+		echo '# the next version' >>stacks/readers.yml && rm -f debian/debhelper-build-stamp &&
+		dpkg-buildpackage -us -uc -b -nc >"$IT_DIR/next.log" 2>&1) || { tail -n 30 "$IT_DIR/next.log" && return 1; }
+	cp "$src"/build/deb/nodeswarm{,-sim}_"$next"_*.deb "$R/tmp/"
+}
+check 'the next version is built' next_deb || exit 0
+check 'an upgrade' inside dpkg --force-unsafe-io -i "/tmp/nodeswarm_${next}_$(dpkg --print-architecture).deb" \
+	"/tmp/nodeswarm-sim_${next}_$(dpkg --print-architecture).deb"
+check 'it is the next one' expect "^nodeswarm $version-next\$" inside nodeswarm version
+check 'each file is as in that package' inside dpkg -V nodeswarm nodeswarm-sim
+check 'with its files' grep -q 'the next version' "$R/usr/share/nodeswarm/stacks/readers.yml"
+check "the user's files, units and pool are as they were" diff "$IT_DIR/theirs" <(theirs)
+check 'prepare-host.sh has nothing to do' test -z "$(inside "$PREPARE" --pool /srv/pool | grep -v '^this host is prepared')"
+check 'the chain node runs on, the same one' eval "kill -0 $NODE && record_is .nodeos_pid $pid && record_is .state running"
+# shellcheck disable=SC2016
+stop_unit=$(sed -n 's/^ExecStop=-\{0,1\}//p' "$R/etc/systemd/system/nodeswarm-quiesce.service")
+check 'the unit stops it cleanly, with the new program' expect 's_readers.1 is quiesced, clean' inside sh -c "$stop_unit"
+kill "$NODE" 2>/dev/null
+wait "$NODE"
+node
+check 'the new one goes on with its data' wait_for 20 record_is .state running || tail "$IT_DIR/node.log"
+check 'which was left clean' test "$(record '[.ends[].clean] | unique | @csv')" = true
+kill "$NODE"
+wait "$NODE"
+check 'back to the version before' inside dpkg --force-unsafe-io -i "/tmp/${deb##*/}" "/tmp/${sim##*/}"
+check "the user's files are still as they were" diff "$IT_DIR/theirs" <(theirs)
+rm -r "$R/root/cluster" "$R/srv/node" "$R/etc/nodeswarm"
 check 'removing it is refused while units need it' expect_fail 1 "$PREPARE --undo' first" inside dpkg -r nodeswarm
 check 'and it is still whole' test "$(state_of nodeswarm) $(inside nodeswarm version | sed -n 1p)" = "installed nodeswarm $version"
 check 'prepare-host.sh --undo' inside "$PREPARE" --undo

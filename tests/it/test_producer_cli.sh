@@ -90,7 +90,14 @@ check 'there is no standby, and it is said how to make one' expect \
 check 'readers' nodeswarm up -f "$ROOT/stacks/readers.yml" --wait 90s || exit
 check 'blocks come' moves
 check 'failover without a standby is refused' expect_fail 1 'there is no standby' nodeswarm producer failover
-check 'a standby' "$ROOT/scripts/start_bp.sh" 1 --wait 90s || exit
+# one_object N JQ: all that start_bp.sh N --json prints
+one_object()
+{
+	"$ROOT/scripts/start_bp.sh" "$1" --json --wait 90s | jq -es "length == 1 and (.[0] | $2)"
+}
+check 'a standby, and --json is one object' one_object 1 '.changes == 0 and .stopped == []' || exit
+check 'none' one_object 0 '.stopped | length == 1 and .[0].name == "producer-standby.1"'
+check 'a standby again' "$ROOT/scripts/start_bp.sh" 1 --wait 90s || exit
 check 'it is ready' wait_for 20 well producer.1 2 || exit
 check 'up again changes nothing' expect 'nothing to change' "$ROOT/scripts/start_bp.sh"
 check 'the term is told' producers '.lease.term_seconds == 4'

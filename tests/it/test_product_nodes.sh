@@ -36,6 +36,8 @@ from_here()
 )
 check 'all are managers' expect '^3$' user 'docker info -f "{{.Swarm.Managers}}"'
 check 'six readers serve, on all three' readers_spread
+check 'the chain is pinned to where its data is' expect 'node\.hostname==node1' user \
+	'docker service inspect -f "{{.Spec.TaskTemplate.Placement.Constraints}}" nodeswarm_devchain'
 for k in 1 2 3; do
 	check "the front of host $k answers" front_of $k
 done

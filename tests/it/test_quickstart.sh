@@ -65,6 +65,19 @@ check "a replay's volume" user 'docker volume create nodeswarm_replay-state'
 check 'a firewall' user 'nodeswarm firewall apply'
 mkdir -p "$NODESWARM_POOL/services/nodeswarm_producer/1"
 mkdir -p "$NODESWARM_POOL/services/other_readers/1"
+# Of others, in the swarm that quickstart made. With its notes put back it is as if that had been said before.
+cp "$NODESWARM_QUICKSTART_DIR/state" "$IT_DIR/state"
+echo x | docker secret create theirs - >/dev/null
+echo x | docker config create theirs-too - >/dev/null
+docker network create -d overlay their-net >/dev/null
+check 'down, with things of others in the swarm' expect \
+	"swarm: stays, because others use it: secret theirs, config theirs-too, network their-net \\('docker swarm leave --force' forgets" \
+	"$quickstart" --down
+check 'they are there' eval 'docker secret inspect theirs && docker config inspect theirs-too && docker network inspect their-net'
+docker secret rm theirs >/dev/null
+docker config rm theirs-too >/dev/null
+docker network rm their-net >/dev/null
+mkdir -p "$NODESWARM_QUICKSTART_DIR" && cp "$IT_DIR/state" "$NODESWARM_QUICKSTART_DIR/state"
 check 'down, with a data-dir of another in the pool' expect 'stays, because others use it: other_readers' "$quickstart" --down
 check 'which is still there' test -d "$NODESWARM_POOL/services/other_readers/1"
 check 'with nothing else' test "$(ls "$NODESWARM_POOL/services")" = other_readers

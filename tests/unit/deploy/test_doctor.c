@@ -103,6 +103,8 @@ static const struct row {
 	{ "engine/info/Swarm/LocalNodeState", "\"inactive\"", "swarm", "", DOCTOR_PROBLEM,
 	        "no swarm" },
 	{ "engine/info/Swarm/LocalNodeState", "\"locked\"", "swarm", "", DOCTOR_PROBLEM, "locked" },
+	{ "engine/info/Swarm/LocalNodeState", "\"pending\"", "swarm", "", DOCTOR_PROBLEM,
+	        "waits for the managers" },
 	{ "engine/info/Swarm/LocalNodeState", "\"error\"", "swarm", "", DOCTOR_PROBLEM, "error" },
 	{ "engine/info/Swarm/ControlAvailable", "false", "swarm", "", DOCTOR_WARNING, "worker" },
 	{ "nodes/2/ManagerStatus/Reachability", "\"unreachable\"", "quorum", "", DOCTOR_PROBLEM,
@@ -116,9 +118,13 @@ static const struct row {
 	{ "nodes",
 	        "[{\"ID\":\"id1\",\"Spec\":{\"Role\":\"manager\"},\"Status\":{\"State\":\"ready\"},"
 	        "\"ManagerStatus\":{\"Reachability\":\"reachable\"}},"
-	        "{\"ID\":\"id2\",\"Spec\":{\"Role\":\"manager\"}},"
-	        "{\"ID\":\"id3\",\"Spec\":{\"Role\":\"manager\"}}]",
+	        "{\"ID\":\"id2\",\"Spec\":{\"Role\":\"manager\"},"
+	        "\"ManagerStatus\":{\"Reachability\":\"unreachable\"}},"
+	        "{\"ID\":\"id3\",\"Spec\":{\"Role\":\"manager\"},"
+	        "\"ManagerStatus\":{\"Reachability\":\"unreachable\"}}]",
 	        "quorum", "", DOCTOR_PROBLEM, "1 of 3 managers are reachable, 2 are needed" },
+	/* What 'docker swarm init --force-new-cluster' leaves of two that were lost. */
+	{ "nodes/2/ManagerStatus", "-", "quorum", "", DOCTOR_PROBLEM, "begun anew without: n3" },
 	{ "nodes_error", "{\"message\":\"no leader\"}", "quorum", "", DOCTOR_PROBLEM, "no leader" },
 	{ "nodes/1/Status/State", "\"down\"", "hosts", "n2", DOCTOR_PROBLEM, "down" },
 	{ "nodes/1/Spec/Availability", "\"drain\"", "hosts", "n2", DOCTOR_WARNING, "drain" },

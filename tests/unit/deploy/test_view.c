@@ -175,6 +175,20 @@ static void a_host_that_cannot_be_asked_is_named(void **state)
 	assert_null(strstr(fake_agent_last(agent), "\"n3\""));
 }
 
+/* Swarm keeps tasks of hosts that were removed; their ids are all that is known of these. */
+static void hosts_that_were_removed_are_told_apart(void **state)
+{
+	(void)state;
+	cluster.tasks[0].node = "id-gone-3";
+	cluster.tasks[1].node = "id-gone-2";
+	cluster.tasks[0].slot = 3;
+	cluster.tasks[2].slot = 1;
+	load();
+	assert_string_equal(task("readers.3")->host, "id-gone-3");
+	assert_string_equal(task("readers.2")->host, "id-gone-2");
+	assert_string_equal(task("readers.1")->host, "host-n3");
+}
+
 static void words_on_other_slots_are_nobodys(void **state)
 {
 	static const struct {
@@ -370,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(every_host_tells_of_its_slots),
 		CASE(a_host_that_cannot_be_asked_is_named),
+		CASE(hosts_that_were_removed_are_told_apart),
 		CASE(words_on_other_slots_are_nobodys),
 		CASE(an_earlier_container_of_the_slot_is_told),
 		CASE(an_agent_of_another_pool_knows_nothing),

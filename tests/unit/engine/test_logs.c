@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "engine/frame.h"
 #include "engine/log_lines.h"
@@ -428,6 +429,21 @@ static void recorded_logs(void **state)
 	buf_release(&b);
 }
 
+/* Seen of a real one: it takes the question and is silent for ever. */
+static void logs_that_do_not_come(void **state)
+{
+	static const char begun[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+
+	(void)state;
+	fake_engine_reply(fake, "GET", "/services/s_web", 200, SERVICE(false));
+	fake_engine_raw(fake, "GET", "/services/s1/logs", begun, sizeof(begun) - 1, 0, FAKE_HANG);
+	assert_int_equal(
+	        engine_service_logs(eng, "s_web",
+	                &(struct engine_logs){ .fn = note_line, .idle_ns = NS_PER_SEC }, &e),
+	        -1);
+	assert_int_equal(e.kind, ERR_TIMEOUT);
+}
+
 int main(void)
 {
 #define WITH_FAKE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -442,6 +458,7 @@ int main(void)
 		WITH_FAKE(logs_of_a_terminal),
 		WITH_FAKE(logs_that_break),
 		WITH_FAKE(recorded_logs),
+		WITH_FAKE(logs_that_do_not_come),
 	};
 
 	return cmocka_run_group_tests_name("engine/logs", tests, NULL, NULL);

@@ -507,6 +507,23 @@ static const struct row rows[] = {
 	        PLAIN "    configs: [{source: c, target: /etc/nodeswarm/config.ini}]\n" DNSRR INI,
 	        "replay-blockchain = true\n", "" },
 
+	{ LINT_CONFIG_UNREAD, "no form at all",
+	        PLAIN "    command: nodeos\n    stop_grace_period: 1h\n"
+	              "    x-nodeswarm: {allow: {unsupervised: a test}}\n"
+	              "    configs: [{source: c, target: /etc/config.ini}]\n" DNSRR INI,
+	        "x = 1\nhello\np2p-peer-address = localhost:1\n",
+	        "config.ini:2 config-unread: could not be read from here on (no '=' in 'hello'), "
+	        "and what follows was not checked: peers, memory, producer, finalizer and "
+	        "development keys\n" },
+	{ LINT_CONFIG_UNREAD, "the whole file, and not by its key",
+	        PLAIN "    command: nodeos\n    stop_grace_period: 1h\n"
+	              "    x-nodeswarm: {allow: {unsupervised: a test}}\n"
+	              "    configs: [{source: c, target: /etc/config.ini}]\n" DNSRR INI,
+	        "x = 1\n", "" },
+	{ LINT_CONFIG_UNREAD, "what is no chain node",
+	        PLAIN "    configs: [{source: c, target: /etc/config.ini}]\n" DNSRR INI,
+	        "[x]\nhello\n", "" },
+
 	{ LINT_IMAGE_TAG, "no tag", "services:\n  a:\n    image: r.example:5000/i\n" LOG DNSRR,
 	        NULL,
 	        "3:12 image-tag: the image 'r.example:5000/i' has no tag, which means "
