@@ -239,9 +239,9 @@ evidence()
 	{
 		echo "--- nodeswarm status"
 		nodeswarm status
-		slots '[.slots[] | select((.ready | not) and .task_state != "shutdown") | .name][:3][]' | while read -r slot; do
+		slots '[.slots[] | select(.ready | not) | .name | select(test("[.][0-9]+$"))] | unique | .[:3][]' | while read -r slot; do
 			echo "--- nodeswarm logs $slot"
-			nodeswarm logs "$slot" --tail 10
+			nodeswarm logs "$slot" --tail 10 | tail -n 10 | cut -c 1-200
 		done
 		echo "--- docker service ps"
 		docker service ls -q | xargs -r docker service ps --no-trunc --format '{{.Name}} {{.CurrentState}} {{.Error}}' | head -n 30
