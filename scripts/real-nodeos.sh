@@ -25,7 +25,7 @@
 #   replay         a chain in five slices, replayed by two workers; the certificate holds
 #
 # Needs root; "make" run in this tree; scripts/install-deps.sh run; jq, python3 and openssl; 1 GB of disk below
-# $TMPDIR (default /var/tmp) and 3 GB of memory. What is missing is told before anything is started.
+# $TMPDIR (default /var/tmp). What is missing is told before anything is started.
 #
 # All of it is on a swarm of one host in namespaces of its own (scripts/private-swarm.sh): no engine of
 # this machine is touched, nothing is added to its network, and all is removed at the end, after Ctrl-C too. If
