@@ -66,7 +66,8 @@ static const struct row rows[] = {
 	        0 },
 	{ EXIT_OK, "exceeded file system configured threshold", NODEOS_EXIT_DISK_FULL, false,
 	        "the file system is fuller than resource-monitor-space-threshold allows", 0 },
-	{ EXIT_OK, "Reached configured maximum block", NODEOS_EXIT_REACHED, false, NULL, 0 },
+	/* "Reached ..." of Leap; "Block 93 reached ..." of Spring */
+	{ EXIT_OK, "eached configured maximum block", NODEOS_EXIT_REACHED, false, NULL, 0 },
 	{ EXIT_OK, "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED, false,
 	        "it only printed or wrote the genesis", 0 },
 	{ EXIT_OK, "Failed initialization from snapshot", NODEOS_EXIT_STATE_FULL, false, NULL, 0 },

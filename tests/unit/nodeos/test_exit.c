@@ -332,6 +332,8 @@ static void outside_causes_have_none(void **state)
 		        NODEOS_EXIT_DISK_FULL },
 		{ KILLED(SIGBUS), "", NODEOS_EXIT_DISK_FULL },
 		{ EXITED(0), "Reached configured maximum block 5", NODEOS_EXIT_REACHED },
+		{ EXITED(0), "Block 6 reached configured maximum block 5; terminating",
+		        NODEOS_EXIT_REACHED },
 		{ EXITED(0), "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED },
 		{ EXITED(5), "", NODEOS_EXIT_MANAGED },
 		{ EXITED(0), "", NODEOS_EXIT_UNASKED },
