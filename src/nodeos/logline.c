@@ -94,7 +94,8 @@ static const struct {
 	{ "Catching up with chain", false, NODEOS_LINE_ROUTINE },
 	{ "Support for builtin protocol feature ", true, NODEOS_LINE_ROUTINE },
 	{ "Saved default specification for builtin protocol feature ", true, NODEOS_LINE_ROUTINE },
-	{ "add api url: ", true, NODEOS_LINE_ROUTINE },
+	/* "add api url: ..." of Leap; "add chain_ro api url: ... on 0.0.0.0:8888" of Spring */
+	{ " api url: /v1/", false, NODEOS_LINE_ROUTINE },
 	/* Thousands a second from two prometheus plugins on one port, and by transactions. */
 	{ "accept: Invalid argument", false, NODEOS_LINE_ROUTINE },
 	{ "dropped incoming block ", true, NODEOS_LINE_NORMAL },

@@ -150,6 +150,8 @@ static void weights(void **state)
 		        NODEOS_LINE_IMPORTANT },
 		{ "info", "nodeos successfully exiting", NODEOS_LINE_IMPORTANT },
 		{ "info", "Blockchain started; head block is #133", NODEOS_LINE_IMPORTANT },
+		{ "info", "add chain_ro api url: /v1/chain/get_block on 0.0.0.0:8888 ",
+		        NODEOS_LINE_ROUTINE },
 		{ "info", "Block 6 reached configured maximum block 5; terminating",
 		        NODEOS_LINE_IMPORTANT },
 		{ "info", "start listening on 0.0.0.0:8888 for API categories: all",
