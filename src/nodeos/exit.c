@@ -66,7 +66,8 @@ static const struct row rows[] = {
 	        0 },
 	{ EXIT_OK, "exceeded file system configured threshold", NODEOS_EXIT_DISK_FULL, false,
 	        "the file system is fuller than resource-monitor-space-threshold allows", 0 },
-	{ EXIT_OK, "Reached configured maximum block", NODEOS_EXIT_REACHED, false, NULL, 0 },
+	/* "Reached ..." of Leap; "Block 93 reached ..." of Spring */
+	{ EXIT_OK, "eached configured maximum block", NODEOS_EXIT_REACHED, false, NULL, 0 },
 	{ EXIT_OK, "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED, false,
 	        "it only printed or wrote the genesis", 0 },
 	{ EXIT_OK, "Failed initialization from snapshot", NODEOS_EXIT_STATE_FULL, false, NULL, 0 },
@@ -86,7 +87,8 @@ static const struct row rows[] = {
 	{ EXIT_INITIALIZE_FAIL, NULL, NODEOS_EXIT_CONFIG, false, NULL, 0 },
 
 	/* 254: nearly everything else.  What is told by its cause comes before what is told by
-	 * the name of the exception. */
+	 * the name of the exception.  Spring v1.2.2 ends so when a port is taken. */
+	{ EXIT_OTHER_FAIL, "none of the addresses resolved from", NODEOS_EXIT_PORT, true, NULL, 0 },
 	{ EXIT_OTHER_FAIL, "No space left on device", NODEOS_EXIT_DISK_FULL, false, NULL, 0 },
 	{ EXIT_OTHER_FAIL, "Read-only file system", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
 	{ EXIT_OTHER_FAIL, "Permission denied", NODEOS_EXIT_SYSTEM, false, NULL, 0 },
@@ -360,8 +362,9 @@ static void classify_status(struct nodeos_exit *x, int status, bool asked, const
 			continue;
 		if (asked && class == NODEOS_EXIT_UNASKED)
 			class = NODEOS_EXIT_STOPPED;
-		/* Of an exception's name the line says less than what follows it. */
-		if (!r->text || status == EXIT_OTHER_FAIL)
+		/* Of an exception's name the line says less than what follows it; after a port that
+		 * is taken "Bad address" follows. */
+		if (!r->text || (status == EXIT_OTHER_FAIL && class != NODEOS_EXIT_PORT))
 			most_telling(line, lines);
 		if (r->why)
 			say(x, class, r->retry, "exit status %d: %s", status, r->why);

@@ -207,16 +207,22 @@ static json_t *parse_connections(const char *text, size_t n, const char *what, s
 	return j;
 }
 
-static int read_irreversible(
-        struct nodeos_peer *p, const json_t *hello, const char *what, struct err *e)
+/* How a handshake calls its heads: Leap, and Spring to 1.0; Spring from 1.1 on, whose blocks that
+ * can still be undone begin behind the root. */
+static const struct hello_names {
+	const char *head, *irreversible, *irreversible_id;
+} leap_hello = { "head_num", "last_irreversible_block_num", "last_irreversible_block_id" },
+  spring_hello = { "fork_db_head_num", "fork_db_root_num", "fork_db_root_id" };
+
+static int read_irreversible(struct nodeos_peer *p, const json_t *hello,
+        const struct hello_names *names, const char *what, struct err *e)
 {
 	uint32_t num;
 
-	if (!json_object_get(hello, "last_irreversible_block_num"))
+	if (!json_object_get(hello, names->irreversible))
 		return 0;
-	if (reply_uint32(&num, hello, what, "last_irreversible_block_num", e) < 0 ||
-	        reply_id(p->last_irreversible_block_id, hello, what, "last_irreversible_block_id",
-	                e) < 0)
+	if (reply_uint32(&num, hello, what, names->irreversible, e) < 0 ||
+	        reply_id(p->last_irreversible_block_id, hello, what, names->irreversible_id, e) < 0)
 		return -1;
 	p->last_irreversible_block_num = num;
 	if (!num)
@@ -229,6 +235,8 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 {
 	const json_t *hello = json_object_get(c, "last_handshake");
 	const json_t *peer = json_object_get(c, "peer");
+	const struct hello_names *names =
+	        json_object_get(hello, spring_hello.head) ? &spring_hello : &leap_hello;
 	char id[NODEOS_ID_HEX_SIZE];
 	uint64_t version;
 
@@ -236,7 +244,7 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 		return err_set(e, ERR_PROTOCOL, "%s: not a list of connections", what);
 	if (get_uint(&version, hello, what, "network_version", UINT16_MAX, e) < 0 ||
 	        reply_id(id, hello, what, "chain_id", e) < 0 ||
-	        reply_uint32(&p->head_num, hello, what, "head_num", e) < 0)
+	        reply_uint32(&p->head_num, hello, what, names->head, e) < 0)
 		return -1;
 	p->text = json_string_value(peer);
 	p->is_handshaken = version != 0;
@@ -246,7 +254,7 @@ static int read_connection(struct nodeos_peer *p, const json_t *c, const char *w
 		p->head_num = 0;
 		return 0;
 	}
-	return read_irreversible(p, hello, what, e);
+	return read_irreversible(p, hello, names, what, e);
 }
 
 static void add_connection(

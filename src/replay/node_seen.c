@@ -65,7 +65,8 @@ static bool see_block(struct node_seen *s, const struct nodeos_logline *l)
 			s->head = n;
 		return rise(s, n);
 	}
-	if (str_starts(m, "Snapshot loaded, lib: ", &rest))
+	if (str_starts(m, "Snapshot loaded, lib: ", &rest) ||
+	        str_starts(m, "Snapshot loaded, head: ", &rest))
 		return number(&n, rest, &rest) && rise(s, n);
 	if (str_starts(l->where, "controller.cpp", NULL) && number(&n, m, &rest) &&
 	        str_starts(rest, " of ", &rest) && number(&of, rest, &rest) && !*rest)

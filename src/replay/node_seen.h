@@ -7,6 +7,7 @@
  *
  *	nodeos version v4.0.6 v4.0.6-01dab51ac00aed6730700b82943c30ccfd854fce
  *	Snapshot loaded, lib: 73
+ *	Snapshot loaded, head: 73 : 00000049...           (Spring from 1.1 on)
  *	chain database started with hash: <64 hex digits>
  *	500 of 2000000                                    (a block log is replayed)
  *	Blockchain started; head block is #73

@@ -74,7 +74,7 @@ void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile
 		.drop = geteuid() == 0,
 		.uid = s->cfg->uid,
 		.gid = s->cfg->gid };
-	AUTO(close_fd) int from = -1, to = -1, pidfd = -1;
+	AUTO(close_fd) int from = -1, to = -1, null = -1, pidfd = -1;
 	struct err e = ERR_INIT;
 	int p[2];
 	pid_t pid;
@@ -84,7 +84,10 @@ void nodeos_ask_version(const struct supervisor *s, char ret[64], const volatile
 		return;
 	from = p[0];
 	to = p[1];
-	sp.out_fd = sp.err_fd = to;
+	sp.out_fd = to;
+	/* Spring logs that it has started, whatever it was asked. */
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	sp.err_fd = null >= 0 ? null : to;
 	if (spawn_start(&sp, &pid, &e) < 0) {
 		log_warn("nodeos not asked for its version", "why=\"%s\"", e.msg);
 		return;

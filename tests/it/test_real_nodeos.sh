@@ -4,7 +4,7 @@
 # time-limit: 400
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
-need docker jq python3 openssl
+need docker jq python3 openssl gcc
 export TMPDIR=$IT_DIR/t
 mkdir -p "$TMPDIR"
 
@@ -22,6 +22,16 @@ nothing_left()
 check 'no flow of that name' expect_fail 2 'there is no flow' real_nodeos --only other "$BUILD/nodesim"
 check 'no nodeos' expect_fail 1 "there is no '/nonexistent'" real_nodeos /nonexistent
 check 'one that does not run' expect_fail 1 'does not run here' real_nodeos /bin/false
+check 'one that is no nodeos' expect_fail 1 'is no nodeos' real_nodeos /bin/ls
+check 'a file that is no program' expect_fail 1 'neither a Debian package nor a program' real_nodeos "$ROOT/README.md"
+check 'an option without its value' expect_fail 2 '--only needs a value' real_nodeos --only
+without_library()
+{
+	gcc -shared -o "$IT_DIR/libgone.so" -x c /dev/null &&
+		echo 'int main(void) { return 0; }' | gcc -o "$IT_DIR/poor" -x c - -x none -Wl,--no-as-needed -L"$IT_DIR" -lgone
+}
+check 'a program whose library is not here' without_library
+check 'is told with that name' expect_fail 1 'not here: libgone.so' real_nodeos "$IT_DIR/poor"
 check 'nothing is left' nothing_left
 
 held()
@@ -33,12 +43,21 @@ held()
 check 'readers, stop and replay hold' held
 check 'nothing is left' nothing_left
 
-# A package with a nodeos that tells its version and then ends.
+# A package with a nodeos that tells what it is and else ends at once.
 broken_package()
 {
 	mkdir -p "$IT_DIR/p/DEBIAN" "$IT_DIR/p/usr/bin"
 	printf 'Package: broken\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDescription: none\n' >"$IT_DIR/p/DEBIAN/control"
-	cp /bin/echo "$IT_DIR/p/usr/bin/nodeos"
+	gcc -o "$IT_DIR/p/usr/bin/nodeos" -x c - <<-'END' || return
+		#include <stdio.h>
+		#include <string.h>
+		int main(int argc, char **argv)
+		{
+			if (argc == 2)
+				puts(strcmp(argv[1], "--help") ? "v9.0.0" : "--genesis-json --data-dir");
+			return 0;
+		}
+	END
 	dpkg-deb --root-owner-group --build "$IT_DIR/p" "$IT_DIR/p.deb" >/dev/null
 }
 check 'a package' broken_package

@@ -332,6 +332,8 @@ static void outside_causes_have_none(void **state)
 		        NODEOS_EXIT_DISK_FULL },
 		{ KILLED(SIGBUS), "", NODEOS_EXIT_DISK_FULL },
 		{ EXITED(0), "Reached configured maximum block 5", NODEOS_EXIT_REACHED },
+		{ EXITED(0), "Block 6 reached configured maximum block 5; terminating",
+		        NODEOS_EXIT_REACHED },
 		{ EXITED(0), "extracted genesis state from blocks.log", NODEOS_EXIT_MANAGED },
 		{ EXITED(5), "", NODEOS_EXIT_MANAGED },
 		{ EXITED(0), "", NODEOS_EXIT_UNASKED },
@@ -395,6 +397,25 @@ static void statuses(void **state)
 		{ EXITED(0), false, "p2p failed to listen on 0.0.0.0:9876, in use",
 		        NODEOS_EXIT_PORT, true,
 		        "exit status 0: p2p failed to listen on 0.0.0.0:9876, in use" },
+		{ EXITED(254), false,
+		        "unable to listen on 127.0.0.1:9876 resolved from 127.0.0.1:9876: bind: "
+		        "Address already in use\n"
+		        "none of the addresses resolved from 127.0.0.1:9876 can be listened to\n"
+		        "net_plugin::plugin_startup failed to listen on 127.0.0.1:9876, Bad "
+		        "address\n"
+		        "Bad address",
+		        NODEOS_EXIT_PORT, true,
+		        "exit status 254: none of the addresses resolved from 127.0.0.1:9876 can "
+		        "be listened to" },
+		{ EXITED(254), false,
+		        "unable to listen on 127.0.0.1:8888 resolved from 127.0.0.1:8888: bind: "
+		        "Address already in use\n"
+		        "none of the addresses resolved from 127.0.0.1:8888 can be listened to\n"
+		        "http service failed to start for 127.0.0.1:8888: Bad address\n"
+		        "Bad address",
+		        NODEOS_EXIT_PORT, true,
+		        "exit status 254: none of the addresses resolved from 127.0.0.1:8888 can "
+		        "be listened to" },
 		{ EXITED(2), true, NULL, NODEOS_EXIT_DIRTY, false,
 		        "exit status 2: the state is dirty (nodeos was killed before), or another "
 		        "nodeos has it open" },

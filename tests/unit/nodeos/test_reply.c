@@ -8,6 +8,8 @@
 #include "unit/nodeos/data.h"
 
 #define CHAIN "b233c4bb3588faa9c6d41cd3051f7951ae2697e0d6d02606c9c29e31d744ef3c"
+/* Of the recording of Spring v1.2.2. */
+#define SPRING_CHAIN "c2d604197b695506cd27731b9caf735849da7f976153a8fbb45d80fbeeb6bcf3"
 
 /* A recording with one text replaced by another; from NULL leaves it as it is. */
 static void load_with(struct buf *out, const char *file, const char *from, const char *to)
@@ -172,6 +174,10 @@ static void connections(void **state)
 		        "x\xed\xa0\x80\xff", CHAIN, { 0, 1, 1, 4, 0 } },
 		{ "chain id in capitals", "connections-inbound.json", "b233c4bb", "B233C4BB", CHAIN,
 		        { 0, 1, 1, 4, 0 } },
+		{ "Spring", "connections-spring-1.2.2.json", NULL, "", SPRING_CHAIN,
+		        { 0, 3, 3, 9, 0 } },
+		{ "Spring, one that it was told", "connections-spring-1.2.2.json", "\"peer\":\"\"",
+		        "\"peer\":\"127.0.0.1:1\"", SPRING_CHAIN, { 1, 3, 3, 9, 9 } },
 	};
 
 	(void)state;
@@ -196,6 +202,20 @@ static bool note_irreversible(void *arg, const struct nodeos_peer *p)
 	                         p->last_irreversible_block_id),
 	        0);
 	return true;
+}
+
+static void irreversible_blocks_of_springs_peers(void **state)
+{
+	AUTO(buf) struct buf b = BUF_INIT(65536), seen = BUF_INIT(1024);
+	struct nodeos_peers_info p;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	load_with(&b, "connections-spring-1.2.2.json", "\"peer\":\"\"", "\"peer\":\"127.0.0.1:1\"");
+	if (nodeos_peers_info_parse(&p, b.data, b.len, SPRING_CHAIN, note_irreversible, &seen, &e) <
+	        0)
+		fail_msg("%s", e.msg);
+	assert_string_equal(seen.data, "8 0000000873ac;");
 }
 
 static void irreversible_blocks_of_peers(void **state)
@@ -452,6 +472,7 @@ int main(void)
 		cmocka_unit_test(connections),
 		cmocka_unit_test(chosen_peers),
 		cmocka_unit_test(irreversible_blocks_of_peers),
+		cmocka_unit_test(irreversible_blocks_of_springs_peers),
 		cmocka_unit_test(block_infos),
 		cmocka_unit_test(net_replies),
 		cmocka_unit_test(bad_connections),

@@ -22,6 +22,10 @@ static void each_line(void **state)
 		        { .version = "v1.8.14" } },
 		{ "snapshot", FRAME "controller.cpp:600 startup ] Snapshot loaded, lib: 73", true,
 		        { .block = 73 } },
+		{ "snapshot, Spring 1.1",
+		        FRAME "controller.cpp:1975 startup ] Snapshot loaded, head: 73 : "
+		              "00000049c9c5f5a8",
+		        true, { .block = 73 } },
 		{ "start hash",
 		        FRAME "controller.cpp:735 init ] chain database started with hash: " HASH,
 		        true, { .start_hash = HASH } },
