@@ -13,8 +13,9 @@
 #	          beside what wrk says
 #	many      memory with 10,000 connections
 #
-# $SECONDS_EACH (5) is the length of a run, $THREADS (1) those of each tool. PIN=1 gives the server
-# the first core and the tools, all alike, the others. PARTS="rate plan" runs only these.
+# $SECONDS_EACH (5) is the length of a run, $THREADS (1) those of each tool. The server has the first core
+# and the tools, all alike, the others: left to itself the kernel has both on one core in one run and not in the
+# next. PIN= pins nothing. PARTS="rate plan" runs only these.
 # The programs are those of `scripts/install-deps.sh bench`.
 # time-limit: 1800
 # shellcheck source=tests/it/lib.sh
@@ -23,7 +24,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/figures.sh"
 need jq curl
 
-RUNS=${RUNS:-5} SECONDS_EACH=${SECONDS_EACH:-5} THREADS=${THREADS:-1} PIN=${PIN:-}
+RUNS=${RUNS:-5} SECONDS_EACH=${SECONDS_EACH:-5} THREADS=${THREADS:-1} PIN=${PIN-1}
 PARTS=${PARTS:-rate plan latency many}
 URL=http://127.0.0.1:18080/v1/chain/get_info
 I=$ROOT/tests/data/sim/http/get_info-GET.txt
@@ -331,7 +332,7 @@ many()
 	jq -e '.requests_failed == 0 and .requests_ok > 10000' "$IT_DIR/log.many" && holds "$kib < 200000"
 }
 
-say "$RUNS rounds of $SECONDS_EACH s, $THREADS thread(s) each, $(nproc) cores, ${PIN:+server and tools on cores of their own}${PIN:-nothing pinned}"
+say "$RUNS rounds of $SECONDS_EACH s, $THREADS thread(s) each, $(nproc) cores, $([ -n "$PIN" ] && echo 'server and tools on cores of their own' || echo 'nothing pinned')"
 check 'a static server' server_up || { cat "$IT_DIR/nginx.log" && exit; }
 for part in $PARTS; do
 	case $part in

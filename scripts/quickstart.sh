@@ -7,7 +7,8 @@
 #        scripts/quickstart.sh --shell [COMMAND...]
 #                                            a shell, or COMMAND, with all set for that cluster; with
 #                                            --nodes it is on the first host
-#        scripts/quickstart.sh --down        remove all that it made, and nothing else
+#        scripts/quickstart.sh --down        remove all that it made, and nothing else; a swarm that
+#                                            others use stays
 #
 # For Debian 12 and Ubuntu, as root or with sudo. Installs what is missing, builds, uses the Docker
 # Engine that answers here, or starts a private one below NODESWARM_QUICKSTART_DIR (default

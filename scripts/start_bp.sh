@@ -2,7 +2,7 @@
 # start_bp.sh - start the block producer, and N standbys for it
 #
 # usage: scripts/start_bp.sh [N] [OPTION...]     OPTIONs go to "nodeswarm up", such as --plan; --wait
-#                                                also holds for the standbys, which come after it
+#                                                holds for each: the producer, then the standbys
 #
 # Without N the number of standbys stays what it is, none at first. The signing key is the swarm's
 # secret "producer-key", which is made once and by hand:

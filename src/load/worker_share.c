@@ -9,6 +9,9 @@
  * processor from a server beside it and make the result itself; so it is ordinary for good as soon
  * as it used more than its part of a second.
  *
+ * A thread without that priority may look out for answers (worker_wait.c), where a processor is
+ * left beside those of the threads, and while it need not wait for its own.
+ *
  * Not having the priority is no error: it shows in the measured lateness and in the time that was
  * waited for a processor.
  */
@@ -107,7 +110,9 @@ void load_worker_watch_share(struct load_worker *w)
 	w->share_due_ns = INT64_MAX;
 	w->scheduling = LOAD_ORDINARY;
 	w->share_waited_ns = load_worker_waited();
-	w->has_spare = cpus > w->config->threads && w->share_waited_ns >= 0;
+	/* Not of those that this process may use: who gave it some has others for the server. */
+	w->has_spare =
+	        sysconf(_SC_NPROCESSORS_ONLN) > (long)w->config->threads && w->share_waited_ns >= 0;
 	if (w->config->scheduled && load_worker_be_punctual()) {
 		w->scheduling = LOAD_REAL_TIME;
 		w->share_max = SHARE_OF_ALL * cpus / w->config->threads;

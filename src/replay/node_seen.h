@@ -3,7 +3,8 @@
 /*
  * What nodeos has said of a replay, line by line
  *
- * Pure.  The lines, of Leap 4.0 (recordings), Leap 5 and Spring 1 (their source, controller.cpp):
+ * Pure.  The lines, of Leap 4.0 (recordings), Spring 1.2.2 (as run) and Leap 5 (its source,
+ * controller.cpp):
  *
  *	nodeos version v4.0.6 v4.0.6-01dab51ac00aed6730700b82943c30ccfd854fce
  *	Snapshot loaded, lib: 73
