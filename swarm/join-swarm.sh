@@ -13,7 +13,8 @@
 #   --dry-run                  only say what would be done
 #   --undo                     leave the swarm; refused while tasks of it run here
 #   --lost                     with --undo, on a manager whose swarm has no leader any more, or was begun
-#                              anew without it: stop the chain nodes here cleanly, and forget that swarm
+#                              anew without it: stop the chain nodes here cleanly, and forget that swarm.
+#                              Whether there is a leader is asked for 16 s
 #
 # The token: "docker swarm join-token -q worker" on a manager. Run again it changes nothing.
 # With a firewall ('nodeswarm firewall apply --all') the managers' 2377 is open to nodes only, and this
@@ -66,11 +67,20 @@ leave()
 # leave_lost TASKS: managers that answer can be asked to demote this one.
 leave_lost()
 {
-	! docker node ls >/dev/null 2>&1 || die "the swarm has a leader: docker node demote $(hostname), then --undo without --lost"
+	local pool i
+	[ "$(swarm_state)" != locked ] || die 'the swarm is locked, which is not lost: docker swarm unlock'
+	[ "$(swarm_state)" != active ] || [ "$(docker info -f '{{.Swarm.ControlAvailable}}')" = true ] ||
+		die 'this host is a worker, which finds its swarm by itself: --undo without --lost'
+	# Managers that elect have none for seconds.
+	for ((i = 0; i < 5; i++)); do
+		((i == 0)) || sleep 4
+		! docker node ls >/dev/null 2>&1 || die "the swarm has a leader: docker node demote $(hostname), then --undo without --lost"
+	done
 	# Leaving ends containers without waiting for a flush.
 	if [ "$1" != 0 ]; then
 		need nodeswarm
-		run nodeswarm quiesce --local --all
+		pool=${NODESWARM_POOL:-$(sed -n 's/^RequiresMountsFor=//p' /etc/systemd/system/docker.service.d/60-nodeswarm.conf 2>/dev/null || true)}
+		run nodeswarm ${pool:+--pool "$pool"} quiesce --local --all
 	fi
 	run docker swarm leave --force
 	[ -n "$dry" ] || say 'left, and what this host knew of that swarm is gone'

@@ -25,15 +25,24 @@ static const struct opt opts[] = {
 
 #define DEFAULT_FILE "stacks/readers.yml"
 
-/* Sizes of services that the files have, so that a wrong name changes nothing. */
+/* Sizes of services that the files have and that have a size, so that a wrong one changes nothing.
+ */
 static int parse_scales(
         struct context *ctx, struct scale *ret, const struct stack *st, struct err *e)
 {
 	for (size_t i = 0; i < scale.n; i++) {
+		const struct stack_service *s;
+
 		if (wait_scale_parse(ctx, &ret[i], scale.v[i], e) < 0)
 			return -1;
-		if (!stack_find_service(st, ret[i].service))
+		s = stack_find_service(st, ret[i].service);
+		if (!s)
 			return err_set(e, ERR_USAGE, "--scale: the files have no service '%s'",
+			        ret[i].service);
+		if (s->deploy.mode != STACK_REPLICATED)
+			return err_set(e, ERR_USAGE,
+			        "--scale: '%s' runs once on each host, so it has no number of "
+			        "slots",
 			        ret[i].service);
 	}
 	return 0;
@@ -72,10 +81,16 @@ static int run(struct context *ctx, int argc UNUSED, char **argv UNUSED, struct 
 		return -1;
 	rc = up(&d, st, scales, &p, &ends, e);
 	wait_close(&d);
-	if (rc == 0 && (plan_only || ctx->json))
-		rc = plan_print(ctx, p, e);
-	else if (rc == 0 && !plan_changes(p))
+	/* What was done before --scale failed is told, too. */
+	if (p && (plan_only || ctx->json)) {
+		struct err print = ERR_INIT;
+
+		if (plan_print(ctx, p, rc < 0 ? &print : e) < 0 && rc == 0)
+			rc = -1;
+		err_clear(&print);
+	} else if (rc == 0 && !scale.n && !plan_changes(p)) {
 		output_note(ctx, "nothing to change");
+	}
 	return scale.n ? wait_finish(ctx, rc, &ends, e) : rc;
 }
 

@@ -138,9 +138,10 @@ static void quorum(struct doctor *d)
 	for (i = 0; (node = json_array_get(nodes, i)); i++) {
 		if (!str_eq(json_str(node, "Spec.Role", ""), "manager"))
 			continue;
-		/* By its role a manager, and not in the Raft of those that are left. */
+		/* By its role a manager, and not in the Raft of those that are left; or not yet. */
 		if (!json_object_get(node, "ManagerStatus")) {
-			doctor_list(left_behind, sizeof(left_behind), hostname_of(node));
+			if (!str_eq(json_str(node, "Status.State", ""), "ready"))
+				doctor_list(left_behind, sizeof(left_behind), hostname_of(node));
 			continue;
 		}
 		managers++;
@@ -149,9 +150,8 @@ static void quorum(struct doctor *d)
 		else
 			doctor_list(lost, sizeof(lost), hostname_of(node));
 	}
-	if (!*left_behind)
-		say_quorum(d, managers, reachable, lost);
-	else
+	say_quorum(d, managers, reachable, lost);
+	if (*left_behind)
 		doctor_say(d, DOCTOR_PROBLEM,
 		        "when it is certainly off: docker node rm --force HOST; before it has a "
 		        "network again: swarm/join-swarm.sh --undo --lost on it",

@@ -225,7 +225,8 @@ struct load_worker {
 	bool may_spin;        /* look out before it sleeps */
 	int64_t sleep_min_ns; /* 0 or WORKER_SLEEP_MIN_NS */
 	unsigned spin_misses, spin_skips;
-	int64_t spun_ns; /* spent so, ever */
+	unsigned spin_pause, spin_pause_left; /* looks at the share: worker_share.c */
+	int64_t spun_ns;                      /* spent so, ever */
 };
 
 /*

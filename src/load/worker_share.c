@@ -30,16 +30,18 @@
  * (sched_rt_period_us), would take the processor from it for what is left after 95 %. */
 #define PERIOD_NS NS_PER_SEC
 /* One that never slept in the first 100 ms has a plan that cannot be kept. */
-#define NEVER_SLEPT 0.97
+#define NEVER_SLEPT 0.99
 /* Of its part: one that used more since the last look is to sleep longer at a time. */
 #define NEARLY_ALL 0.95
 /* A thread that waits longer than this for a processor, by wall time, has company on it.  One that
  * is woken 16,000 times a second waits 4 % for nobody; one that shares with a busy one a half. */
 #define WAITED_MAX 0.15
+/* It does not look out for so many looks at its share at most: 6.4 s. */
+#define PAUSE_MAX 64
 /* Of all processors, for all threads together: the other half is the server's, if it is here. */
 #define SHARE_OF_ALL 0.5
 /* Of one: a thread that uses more may be one that cannot keep its plan. */
-#define SHARE_MAX 0.9
+#define SHARE_MAX 0.93
 
 /* A short slice makes the fair scheduler (Linux 6.12) prefer a thread when it wakes. */
 static void take_short_slices(void)
@@ -110,8 +112,8 @@ void load_worker_watch_share(struct load_worker *w)
 	w->share_due_ns = INT64_MAX;
 	w->scheduling = LOAD_ORDINARY;
 	w->share_waited_ns = load_worker_waited();
-	/* Not of those that this process may use: who gave it some has others for the server. */
-	w->has_spare =
+	/* One that this process may not use does as well: it was given others than the server. */
+	w->has_spare = cpus >= w->config->threads &&
 	        sysconf(_SC_NPROCESSORS_ONLN) > (long)w->config->threads && w->share_waited_ns >= 0;
 	if (w->config->scheduled && load_worker_be_punctual()) {
 		w->scheduling = LOAD_REAL_TIME;
@@ -151,6 +153,22 @@ static bool had_company(struct load_worker *w)
 	return waited < 0 || (double)more > WAITED_MAX * (double)(w->now - w->share_since_ns);
 }
 
+/* Asleep a thread has no company to see, so each try that fails makes the pause after it longer. */
+static void decide_to_spin(struct load_worker *w, bool has_company)
+{
+	if (w->may_spin && has_company) {
+		w->spin_pause = w->spin_pause ? w->spin_pause * 2 : 1;
+		if (w->spin_pause > PAUSE_MAX)
+			w->spin_pause = PAUSE_MAX;
+		w->spin_pause_left = w->spin_pause;
+		w->may_spin = false;
+	} else if (w->may_spin) {
+		w->spin_pause = 0;
+	} else if (!has_company && (!w->spin_pause_left || !--w->spin_pause_left)) {
+		w->may_spin = true;
+	}
+}
+
 void load_worker_check_share(struct load_worker *w)
 {
 	w->share_due_ns = w->now + CHECK_NS;
@@ -169,8 +187,8 @@ void load_worker_check_share(struct load_worker *w)
 		w->scheduling = LOAD_WAS_REAL_TIME;
 		w->share_waited_ns = load_worker_waited();
 		w->may_spin = w->has_spare;
-	} else {
-		w->may_spin = !had_company(w);
+	} else if (w->has_spare) {
+		decide_to_spin(w, had_company(w));
 	}
 	if (!w->has_spare)
 		return;

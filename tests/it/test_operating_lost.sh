@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test_operating_lost.sh - docs/operating.md, "Losing a host", where it was a manager: with most of the managers, and with one of three
-# time-limit: 240
+# time-limit: 300
 # shellcheck source=tests/it/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/it/operating.sh

@@ -124,7 +124,15 @@ static const struct row {
 	        "\"ManagerStatus\":{\"Reachability\":\"unreachable\"}}]",
 	        "quorum", "", DOCTOR_PROBLEM, "1 of 3 managers are reachable, 2 are needed" },
 	/* What 'docker swarm init --force-new-cluster' leaves of two that were lost. */
-	{ "nodes/2/ManagerStatus", "-", "quorum", "", DOCTOR_PROBLEM, "begun anew without: n3" },
+	{ "nodes",
+	        "[{\"ID\":\"id1\",\"Spec\":{\"Role\":\"manager\"},\"Status\":{\"State\":\"ready\"},"
+	        "\"ManagerStatus\":{\"Reachability\":\"reachable\"}},"
+	        "{\"ID\":\"id2\",\"Spec\":{\"Role\":\"manager\"},\"Status\":{\"State\":\"down\"},"
+	        "\"Description\":{\"Hostname\":\"n2\"}}]",
+	        "quorum", "", DOCTOR_PROBLEM, "begun anew without: n2" },
+	/* One that has just been promoted; the other two are what is judged. */
+	{ "nodes/2/ManagerStatus", "-", "quorum", "", DOCTOR_WARNING,
+	        "2 managers: both are needed" },
 	{ "nodes_error", "{\"message\":\"no leader\"}", "quorum", "", DOCTOR_PROBLEM, "no leader" },
 	{ "nodes/1/Status/State", "\"down\"", "hosts", "n2", DOCTOR_PROBLEM, "down" },
 	{ "nodes/1/Spec/Availability", "\"drain\"", "hosts", "n2", DOCTOR_WARNING, "drain" },

@@ -596,7 +596,9 @@ static void a_stall_of_our_own_is_ours(void **state)
 	(void)state;
 	for (int scheduled = 0; scheduled < 2; scheduled++) {
 		start_server(&c, 0, true);
-		config.threads = config.connections = 1;
+		/* As many threads as processors sleep in each wait: it is there that one stalls. */
+		config.threads = scheduled ? 1 : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+		config.connections = config.threads;
 		config.duration_ns = 600 * NS_PER_MS;
 		config.scheduled = scheduled;
 		config.schedule.from = config.schedule.to = 200;

@@ -412,9 +412,9 @@ static void *be_watched(void *arg)
 	return NULL;
 }
 
-static bool has_spare(unsigned threads)
+static bool has_spare(const struct priority_row *row)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) > (long)threads;
+	return row->cpus >= row->threads && sysconf(_SC_NPROCESSORS_ONLN) > (long)row->threads;
 }
 
 static void a_busy_thread_is_ordinary_for_good(void **state)
@@ -423,7 +423,7 @@ static void a_busy_thread_is_ordinary_for_good(void **state)
 		{ 1, 1, 0, 0, 0, false },
 		{ 1, 1, 45, 45, 0, false },
 		{ 1, 1, 55, 55, 10, true },
-		{ 1, 1, 98, 0, 1, false },
+		{ 1, 1, 100, 0, 1, false },
 		{ 1, 1, 96, 40, 0, true }, /* the begin may be busy */
 		{ 1, 1, 96, 48, 10, true },
 		{ 1, 3, 15, 15, 0, false },
@@ -431,7 +431,7 @@ static void a_busy_thread_is_ordinary_for_good(void **state)
 		/* Half of two is one, but one that is busy all the time is too late anyway. */
 		{ 2, 1, 85, 85, 0, false },
 		{ 2, 1, 95, 95, 10, true },
-		{ 2, 1, 98, 0, 1, false },
+		{ 2, 1, 100, 0, 1, false },
 		{ 2, 2, 60, 60, 9, true },
 	};
 
@@ -454,9 +454,8 @@ static void a_busy_thread_is_ordinary_for_good(void **state)
 			fail_msg("row %zu: ordinary at look %u, not %u", i, ordinary_at, row.look);
 		assert_int_equal(worker.scheduling, row.look ? LOAD_WAS_REAL_TIME : LOAD_REAL_TIME);
 		/* One that is ordinary is watched for company, if it may look out at all. */
-		assert_true((worker.share_due_ns == INT64_MAX) ==
-		        (row.look && !has_spare(row.threads)));
-		assert_true(worker.may_spin == (row.look && has_spare(row.threads)));
+		assert_true((worker.share_due_ns == INT64_MAX) == (row.look && !has_spare(&row)));
+		assert_true(worker.may_spin == (row.look && has_spare(&row)));
 		assert_true((worker.sleep_min_ns == WORKER_SLEEP_MIN_NS) == row.is_near);
 	}
 }

@@ -192,22 +192,42 @@ static void who_leaves_no_processor_sleeps(void **state)
 	assert_int_equal(worker.share_due_ns, 100 * NS_PER_MS);
 }
 
-/* Of 100 ms more than 15 were waited for a processor: not now, and again when nobody is there. */
+/* Of 100 ms more than 15 were waited for a processor: not now, and then ever more seldom. */
 static void who_has_company_sleeps(void **state)
 {
-	int64_t waited = load_worker_waited();
+	static const struct {
+		int64_t waited_ms;
+		bool may_spin;
+	} rows[] = {
+		{ 10, true },
+		{ 20, false },
+		{ 0, true }, /* 100 ms */
+		{ 20, false },
+		{ 0, false },
+		{ 0, true }, /* 200 ms */
+		{ 20, false },
+		{ 20, false },
+		{ 0, false },
+		{ 0, false }, /* 400 ms of nobody */
+		{ 10, false },
+		{ 0, true },
+		{ 0, true }, /* it went well: from the start */
+		{ 20, false },
+		{ 0, true },
+	};
 
 	(void)state;
-	if (waited < 0)
+	if (load_worker_waited() < 0)
 		skip();
 	worker.has_spare = true;
 	/* What the thread really waits meanwhile is far less than the 5 ms between these. */
-	for (int64_t ms = 20; ms >= 0; ms -= 10) {
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		worker.share_since_ns = worker.now;
 		worker.now += 100 * NS_PER_MS;
-		worker.share_waited_ns = load_worker_waited() - ms * NS_PER_MS;
+		worker.share_waited_ns = load_worker_waited() - rows[i].waited_ms * NS_PER_MS;
 		load_worker_check_share(&worker);
-		assert_true(worker.may_spin == (ms <= 10));
+		if (worker.may_spin != rows[i].may_spin)
+			fail_msg("row %zu: %d", i, worker.may_spin);
 		assert_int_equal(worker.share_due_ns, worker.now + 100 * NS_PER_MS);
 	}
 }
