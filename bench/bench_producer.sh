@@ -64,9 +64,8 @@ plain()
 	wait_for 60 no_services || return
 	# Their blocks are of another chain.
 	each remove_slots
-	sed '/endpoint_mode: dnsrr/a\      placement: {constraints: [node.role==worker]}' "$CHAIN_YML" >"$IT_DIR/plain.yml"
-	READERS=3 NODESWARM_PEERS=devchain:9876 NODESWARM_DEVCHAIN_CONFIG=$ROOT/stacks/devchain/config.ini \
-		nodeswarm up -f "$IT_DIR/plain.yml" -f "$READERS_YML" --wait 120s || return
+	READERS=3 NODESWARM_DEVCHAIN_CONSTRAINT=node.role==worker NODESWARM_PEERS=devchain:9876 NODESWARM_DEVCHAIN_CONFIG=$ROOT/stacks/devchain/config.ini \
+		nodeswarm up -f "$CHAIN_YML" -f "$READERS_YML" --wait 120s || return
 	plain_times 'plain Swarm, killed' kill "$FEW" || return
 	# Else Swarm has started it on the other host: there is a second chain already.
 	grep -q none "$IT_DIR/plain" || plain_times 'plain Swarm, its host is off' power-off 1

@@ -111,17 +111,17 @@ check 'a pool that is not there' pool_missing
 usual
 check 'plan first' expect '^create service +nodeswarm_web +2' nodeswarm up -f "$IT_DIR/s.yml" --plan
 check 'up' up
-check 'two run' running 2
+check 'two run' wait_for 10 running 2
 check 'up again: nothing to change' expect 'nothing to change' up
 check 'scale' nodeswarm scale web=4 --wait 30s
-check 'four run' running 4
+check 'four run' wait_for 10 running 4
 check 'up keeps the size that was given' expect 'nothing to change' up
 REPLICAS=3 usual
 check 'a new number in the file counts' up
-check 'three' running 3
+check 'three' wait_for 10 running 3
 TEXT=other usual
 check 'a changed config updates the service' expect 'updated service nodeswarm_web' up
-check 'its size has changed back with the file' running 2
+check 'its size has changed back with the file' wait_for 10 running 2
 # fixed CONTENT LABEL [NETWORK OPTION]: a config with a name of its own, and a network
 fixed()
 {
@@ -162,7 +162,7 @@ check 'stop' nodeswarm stop --wait 30s
 check 'stop again' nodeswarm stop --wait 30s
 check 'status says stopped' expect 'web is stopped' nodeswarm status
 check 'up brings it back' up
-check 'in its former size' running 2
+check 'in its former size' wait_for 10 running 2
 check 'docker stack rm removes it' docker stack rm nodeswarm
 check 'up at once after it: waits for the network that still goes' up
 check 'docker stack rm again' docker stack rm nodeswarm

@@ -12,9 +12,7 @@ export NODESIM_FLUSH=1s
 # Health decides when Swarm goes on to the next slot; the product's 10 s only make this longer.
 sed -i 's/interval: 5s/interval: 2s/' "$READERS_YML"
 # The chain is not what loses power here.
-sed 's/^      replicas: 1$/&\n      placement:\n        constraints: [node.hostname == node1]/
-	s,:-devchain/,:-'"$ROOT"'/stacks/devchain/,; s,:-\.\./,:-'"$ROOT"'/,' "$ROOT/stacks/devchain.yml" >"$IT_DIR/devchain.yml"
-CHAIN_YML=$IT_DIR/devchain.yml
+export NODESWARM_DEVCHAIN_CONSTRAINT=node.hostname==node1
 
 check 'a swarm of three managers' swarm_up 3 || exit 1
 check 'images' swarm_images || exit 1

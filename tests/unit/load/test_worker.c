@@ -441,6 +441,7 @@ static void a_busy_thread_is_ordinary_for_good(void **state)
 		pthread_t t;
 
 		config.scheduled = true;
+		config.schedule.from = config.schedule.to = 100;
 		config.threads = row.threads;
 		init(0);
 		ordinary_at = 0;
