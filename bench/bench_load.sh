@@ -308,7 +308,8 @@ latencies()
 		end
 	END
 	the_way || return
-	delayed uniform 'uniform 1 to 9 ms' uniform:1ms:9ms 'p50=5000 p75=7000 p90=8200 p95=8600 p99=8920 p99_9=8992' 3 || rc=1
+	# Not its 99.9th: the first requests wait until 600 connections are open, which the server does not count.
+	delayed uniform 'uniform 1 to 9 ms' uniform:1ms:9ms 'p50=5000 p75=7000 p90=8200 p95=8600 p99=8920' 3 || rc=1
 	delayed bimodal '1 ms, 50 ms once in 100' bimodal:1ms:50ms:100 'p50=1000 p75=1000 p90=1000 p99_9=50000' 1 || rc=1
 	# What comes in the last fifth of the run waits for that second's end: half of it on average.
 	echo 'delay = function() return 20 end' >>"$IT_DIR/percentiles.lua"
